@@ -53,11 +53,14 @@ export class DatabaseLifecycle {
     return this.#deps.fleet.start(name, options);
   }
 
-  /** @throws FathomError `conflict` when it has open connections, or does not run */
-  async sleep(name: string): Promise<Instance> {
+  /**
+   * @param force closes connections without a request in progress
+   * @throws FathomError `conflict` when it has open connections, or does not run
+   */
+  async sleep(name: string, { force }: { force: boolean }): Promise<Instance> {
     this.#getAvailable(name);
     const message = 'asleep, as requested; the next request wakes it';
-    return this.#deps.fleet.sleep(name, { code: 'requested', message });
+    return this.#deps.fleet.sleep(name, { code: 'requested', message }, force);
   }
 
   /** @throws FathomError `conflict` when it is stopped, `instance.failed` with the reason when it does not start */

@@ -117,13 +117,14 @@ export class Fleet {
   /**
    * Lets an instance sleep until the next connection.
    *
+   * @param closeQuiet closes connections without a request in progress
    * @throws FathomError `conflict` when it is in use or does not run
    */
-  async sleep(name: string, why: PhaseReason): Promise<Instance> {
+  async sleep(name: string, why: PhaseReason, closeQuiet = false): Promise<Instance> {
     const runner = this.get(name);
     const { state } = runner;
     if (state.phase === 'asleep') return state.view();
-    const problem = await runner.sleep(why);
+    const problem = await runner.sleep(why, closeQuiet);
     if (problem !== null) throw new FathomError('conflict', `${name} cannot sleep now: ${problem}`);
     await state.until(
       () => state.phase !== 'running' && state.phase !== 'stopping',

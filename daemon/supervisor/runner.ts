@@ -134,9 +134,10 @@ export class Runner {
   /**
    * Ends the process until the next connection. A process that has clients continues.
    *
+   * @param closeQuiet also ends it when none of its connections has a request in progress
    * @returns why it cannot; null when it sleeps from now on
    */
-  async sleep(why: PhaseReason): Promise<string | null> {
+  async sleep(why: PhaseReason, closeQuiet = false): Promise<string | null> {
     const process = this.#process;
     const { port } = this.state.observed;
     // Not while the keeper ends it, until its exit is known.
@@ -146,11 +147,11 @@ export class Runner {
     if (unsafe || !isRunning()) return unsafe?.message ?? 'it was started or stopped in the meantime';
     this.#asleep = why;
     this.#endedIdle = process;
-    const result = await this.#holdPort(port, process);
+    const result = await this.#holdPort(port, process, closeQuiet);
     if (result === 'held') return null;
     // A keeper that was lost may have ended it nevertheless.
     if (this.#process === process) this.#asleep = this.#endedIdle = null;
-    return sleepProblem(result);
+    return sleepProblem(this.spec.name, result);
   }
 
   /** Opens the port of an instance that sleeps. When another process has the port, the instance starts on another one. */
@@ -318,8 +319,8 @@ export class Runner {
     return true;
   }
 
-  #holdPort(port: number, process: InstanceProcess | null): Promise<HoldResult> {
-    return sleepOnPort(this.spec, { port, process }, this.#deps.driver);
+  #holdPort(port: number, process: InstanceProcess | null, closeQuiet?: boolean): Promise<HoldResult> {
+    return sleepOnPort(this.spec, { port, process, closeQuiet }, this.#deps.driver);
   }
 
   async #startAndWatch(signal: AbortSignal): Promise<void> {

@@ -26,8 +26,11 @@ beforeAll(async () => {
 afterAll(() => fathom.dispose());
 
 const show = () => fathom.client.databases.get(ann.database.name);
-const operate = (operation: string, token = admin, name = ann.database.name) =>
-  call<Instance & { code: string }>('POST', `${fathom.url}/api/v1/databases/${name}/${operation}`, { token });
+const operate = (operation: string, token = admin, name = ann.database.name, body?: object) =>
+  call<Instance & { code: string }>('POST', `${fathom.url}/api/v1/databases/${name}/${operation}`, {
+    token,
+    ...(body && { body }),
+  });
 const run = (...args: string[]) => fathomd([...args, '--socket', fathom.socketPath]);
 const get = <T = unknown>(path: string, token = admin) => call<T>('GET', fathom.url + path, { token });
 const health = async () => (await get('/health/pb')).body;
@@ -61,7 +64,7 @@ describe('a database', () => {
       expect(body.items).toContainEqual(expect.objectContaining({ action, target: ann.database.name }));
   });
 
-  it('is not put to sleep by others, and never while it has connections or is stopped', async () => {
+  it('is not put to sleep by others, with connections only if it is forced, and never while it is stopped', async () => {
     expect((await operate('sleep', bob.token)).status).toBe(403);
     expect((await operate('wake', bob.token)).status).toBe(403);
     expect(await operate('sleep', admin, 'global')).toMatchObject({
@@ -71,6 +74,9 @@ describe('a database', () => {
     const realtime = new Realtime(ann.database.url);
     await realtime.connect();
     expect(await operate('sleep')).toMatchObject({ status: 409, body: { code: 'conflict' } });
+    const force = () => operate('sleep', admin, ann.database.name, { force: true });
+    await until(async () => (await force()).status === 200, { what: 'the sleep in spite of a connection' });
+    expect((await show()).phase).toBe('asleep');
     realtime.close();
     await operate('stop');
     for (const operation of ['sleep', 'wake'])

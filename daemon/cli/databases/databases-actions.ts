@@ -73,6 +73,8 @@ export async function listDatabases(
 
 export interface ActArguments extends ConnectArguments {
   name: string[];
+  /** Of `sleep`: closes connections without a request in progress. */
+  force?: boolean;
   json: boolean;
 }
 
@@ -85,7 +87,8 @@ export async function actOnDatabases(
   const client = connect(args, context);
   const { databases } = client;
   const isStart = action !== 'stop' && action !== 'sleep';
-  const act = (name: string): Promise<Instance> => databases[action](name);
+  const act = (name: string): Promise<Instance> =>
+    action === 'sleep' ? databases.sleep(name, { force: args.force === true }) : databases[action](name);
   const [only, ...others] = args.name;
   if (only !== undefined && others.length === 0) {
     const instance = await act(only);

@@ -52,7 +52,7 @@ function logsCommand(words: ['logs'] | ['databases', 'logs']) {
   });
 }
 
-function actionCommand(action: 'stop' | 'restart' | 'sleep' | 'wake', summary: string) {
+function actionCommand(action: 'stop' | 'restart' | 'wake', summary: string) {
   return command({
     words: ['databases', action],
     summary,
@@ -152,7 +152,23 @@ export const databaseCommands = [
   }),
   actionCommand('stop', 'Stop databases and keep them stopped'),
   actionCommand('restart', 'Stop databases, start them and wait until they run'),
-  actionCommand('sleep', 'End the processes of databases until the next request'),
+  command({
+    words: ['databases', 'sleep'],
+    summary: 'End the processes of databases until the next request',
+    positionals: NAMES,
+    options: {
+      force: {
+        type: 'boolean',
+        default: false,
+        describe: 'Close connections without a request in progress, also of realtime clients',
+      },
+      ...COMMON,
+    },
+    async run(args, context) {
+      const { actOnDatabases } = await import('./databases-actions.ts');
+      return actOnDatabases('sleep', args, context);
+    },
+  }),
   actionCommand('wake', 'Start databases that sleep and wait until they run'),
   command({
     words: ['databases', 'pin'],

@@ -57,24 +57,22 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
     return redactInstance(request.caller, fleet.get(request.params.name).state.view());
   });
 
-  type Operation =
-    | typeof startDatabase
-    | typeof stopDatabase
-    | typeof restartDatabase
-    | typeof sleepDatabase
-    | typeof wakeDatabase;
+  type Operation = typeof startDatabase | typeof stopDatabase | typeof restartDatabase | typeof wakeDatabase;
+  const admitOperation = async (request: FastifyRequest, name: string, mayBeGlobal = false) => {
+    requireAccess(request, name);
+    if (name === GLOBAL && !mayBeGlobal) {
+      const remedy = "'fathomd databases restart global' restarts it";
+      throw new FathomError(
+        'conflict',
+        `the global database starts and stops with the daemon, and never sleeps; ${remedy}`,
+      );
+    }
+    await countOwnRestart(request, userLimits);
+  };
   const operate = (operation: Operation, run: (name: string) => Promise<Instance>) => {
     serve(app, operation, async (request) => {
       const { name } = request.params;
-      requireAccess(request, name);
-      if (name === GLOBAL && operation !== restartDatabase) {
-        const remedy = "'fathomd databases restart global' restarts it";
-        throw new FathomError(
-          'conflict',
-          `the global database starts and stops with the daemon, and never sleeps; ${remedy}`,
-        );
-      }
-      await countOwnRestart(request, userLimits);
+      await admitOperation(request, name, operation === restartDatabase);
       return redactInstance(request.caller, await run(name));
     });
   };
@@ -83,7 +81,12 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
   operate(stopDatabase, (name) => lifecycle.stop(name));
   // The global instance can be restarted, but not stopped.
   operate(restartDatabase, (name) => (name === GLOBAL ? fleet.restart(GLOBAL) : lifecycle.restart(name)));
-  operate(sleepDatabase, (name) => lifecycle.sleep(name));
+  serve(app, sleepDatabase, async (request) => {
+    const { name } = request.params;
+    await admitOperation(request, name);
+    const instance = await lifecycle.sleep(name, { force: request.body?.force === true });
+    return redactInstance(request.caller, instance);
+  });
   operate(wakeDatabase, (name) => lifecycle.wake(name));
 
   serve(app, updateDatabase, async (request) => {

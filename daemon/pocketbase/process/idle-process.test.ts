@@ -19,7 +19,7 @@ async function listeningProcess(): Promise<ChildProcess & { pid: number }> {
 it('ends a process without a client', async () => {
   const child = await listeningProcess();
   const exit = once(child, 'exit');
-  expect(await endIdleProcess(child.pid, () => false)).toBe(true);
+  expect(await endIdleProcess(child.pid, () => false)).toBe('ended');
   expect(await exit).toEqual([null, 'SIGKILL']);
 });
 

@@ -1,6 +1,19 @@
 import { readdirSync } from 'node:fs';
+import type { ConnectionState } from '../sockets/client-connections.ts';
 import { openSockets, threadState } from './procfs.ts';
 import { sendSignal } from './signals.ts';
+
+/** `quiet_clients`: it continues, and none of its connections has a request in progress. */
+export type IdleEnd = 'ended' | 'quiet_clients' | 'clients';
+
+export interface IdleOptions {
+  /** Of its clients. Called while it is stopped. */
+  connections: () => ConnectionState;
+  /** Also ends it when none of its connections has a request in progress. */
+  closeQuiet: boolean;
+}
+
+const WITHOUT_CLIENTS: IdleOptions = { connections: () => 'busy', closeQuiet: false };
 
 /** The socket with which it listens. */
 const SOCKETS_WITHOUT_CLIENTS = 1;
@@ -14,18 +27,24 @@ const LOOK_EVERY_MS = 1;
  * What it has acknowledged is in its files.
  *
  * @param hasWaiting whether a connection waits to be accepted
- * @returns whether it was killed
  */
-export async function endIdleProcess(pid: number, hasWaiting: () => boolean): Promise<boolean> {
+export async function endIdleProcess(
+  pid: number,
+  hasWaiting: () => boolean,
+  { connections, closeQuiet } = WITHOUT_CLIENTS,
+): Promise<IdleEnd> {
   sendSignal(-pid, 'SIGSTOP');
-  let isIdle = false;
+  let clients: ConnectionState | 'none' = 'busy';
+  const isIdle = () => clients === 'none' || (clients === 'quiet' && closeQuiet);
   try {
-    isIdle = (await stops(pid)) && openSockets(pid) === SOCKETS_WITHOUT_CLIENTS && !hasWaiting();
+    if ((await stops(pid)) && !hasWaiting())
+      clients = openSockets(pid) === SOCKETS_WITHOUT_CLIENTS ? 'none' : connections();
   } finally {
     // Also when the look fails: a process that stays stopped does not answer.
-    sendSignal(-pid, isIdle ? 'SIGKILL' : 'SIGCONT');
+    sendSignal(-pid, isIdle() ? 'SIGKILL' : 'SIGCONT');
   }
-  return isIdle;
+  if (isIdle()) return 'ended';
+  return clients === 'quiet' ? 'quiet_clients' : 'clients';
 }
 
 async function stops(pid: number): Promise<boolean> {

@@ -94,8 +94,9 @@ export interface PortHolder {
    * Lets a database sleep: the first connection to its port is reported, see `onRing`.
    *
    * @param process is ended first, unless it has clients; null without a process
+   * @param closeQuiet also ends it when none of its connections has a request in progress
    */
-  sleep(command: InstanceCommand, process: InstanceProcess | null): Promise<HoldResult>;
+  sleep(command: InstanceCommand, process: InstanceProcess | null, closeQuiet?: boolean): Promise<HoldResult>;
   /** Calls the listener when a connection waits at the port of a sleeping database. */
   onRing(listener: (port: number) => void): void;
   /** What happened to sleeping databases while no daemon ran. Each wake is reported once. */
@@ -294,9 +295,16 @@ export class ChildProcessDriver implements ProcessDriver {
     this.#ports.explain(port, problem, when);
   }
 
-  async sleep(command: InstanceCommand, process: InstanceProcess | null): Promise<HoldResult> {
+  async sleep(
+    command: InstanceCommand,
+    process: InstanceProcess | null,
+    closeQuiet = false,
+  ): Promise<HoldResult> {
     const { host, port } = command;
-    const result = await this.#ports.sleep(host, port, this.#spawnCommand(command), process?.pid ?? null);
+    const result = await this.#ports.sleep(host, port, this.#spawnCommand(command), {
+      pid: process?.pid ?? null,
+      closeQuiet,
+    });
     // A keeper that was lost may have stopped it for its look.
     if (result === 'unsupported') process?.signal('SIGCONT');
     return result;

@@ -1,5 +1,6 @@
 import { isAlive, processStat } from '../process/procfs.ts';
 import type { Libc } from '../sandbox/libc.ts';
+import { type ConnectionState, clientConnections } from './client-connections.ts';
 import { HeldPort, type HeldPortDeps, type HeldPortState } from './held-port.ts';
 import { openListeningSocket, takeListeningSocket } from './listening-socket.ts';
 import type { Readiness } from './readiness.ts';
@@ -107,6 +108,11 @@ export class HeldPorts {
   /** Whether a connection waits at a held socket. */
   hasWaitingConnection(port: number): boolean {
     return this.#ports.get(port)?.hasWaitingConnection() ?? false;
+  }
+
+  /** Of a stopped process with the clients of a port. */
+  connectionsOf(pid: number, port: number): ConnectionState {
+    return clientConnections(this.#deps.libc, pid, port);
   }
 
   /** For a process that starts on the port; null when the socket is not held. */

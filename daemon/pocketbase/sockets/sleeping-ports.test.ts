@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { type BareInstance, bareInstance } from '../../../test/helpers/bare-instance.ts';
 import { statusOf } from '../../../test/helpers/status-prober.ts';
@@ -72,6 +72,40 @@ it('a process with a client does not fall asleep', async () => {
   expect(await statusOf(command.port)).toBe(200);
   client.destroy();
   await fallAsleep(instance, process);
+});
+
+async function send(instance: BareInstance, text: string): Promise<Socket> {
+  const client = connect(instance.command.port, instance.command.host);
+  onTestFinished(() => void client.destroy());
+  await once(client, 'connect');
+  client.write(text);
+  return client;
+}
+
+it('closes connections without a request in progress only if it is asked to', async () => {
+  const [quiet, busy] = [await bareInstance(), await bareInstance()];
+  const [quietProcess, busyProcess] = [await running(quiet), await running(busy)];
+  // Its body is not complete.
+  const upload = await send(
+    busy,
+    'POST /api/collections/users/records HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{',
+  );
+  const idle = await send(quiet, 'GET /api/health HTTP/1.1\r\nHost: a\r\n\r\n');
+  await once(idle, 'data');
+  const untilQuiet = async () =>
+    (await quiet.driver.sleep(quiet.command, quietProcess)) === 'has_quiet_clients';
+  await until(untilQuiet, { what: 'the connection to be quiet' });
+  // This one was silent for longer.
+  expect(await busy.driver.sleep(busy.command, busyProcess, true)).toBe('has_clients');
+  const answer = once(upload, 'data');
+  upload.write(' '.repeat(99));
+  expect(String(await answer)).toMatch(/^HTTP\/1.1 [45]/);
+
+  const ended = once(idle, 'end');
+  idle.resume();
+  expect(await quiet.driver.sleep(quiet.command, quietProcess, true)).toBe('held');
+  await ended;
+  await quietProcess.exited;
 });
 
 it('a connection without a request wakes nothing', async () => {

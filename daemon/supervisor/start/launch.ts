@@ -264,11 +264,15 @@ export function commandOf(
 /** See `PortHolder.sleep`. A process from an executable that is not verified would be started without a check. */
 export function sleepOnPort(
   spec: InstanceSpec,
-  { port, process }: { port: number; process: InstanceProcess | null },
+  {
+    port,
+    process,
+    closeQuiet,
+  }: { port: number; process: InstanceProcess | null; closeQuiet?: boolean | undefined },
   driver: ProcessDriver,
 ): Promise<HoldResult> {
   if (!isVerified(spec.binary)) return Promise.resolve('unsupported');
-  return driver.sleep(commandOf(spec, port, { migrate: false }), process);
+  return driver.sleep(commandOf(spec, port, { migrate: false }), process, closeQuiet);
 }
 
 function failed(reason: PhaseReason, exit: ProcessExit | null = null): LaunchOutcome {

@@ -73,10 +73,15 @@ export class KeeperPorts {
   }
 
   /** See `PortHolder`. */
-  async sleep(host: string, port: number, command: SpawnCommand, pid: number | null): Promise<HoldResult> {
+  async sleep(
+    host: string,
+    port: number,
+    command: SpawnCommand,
+    { pid, closeQuiet }: { pid: number | null; closeQuiet: boolean },
+  ): Promise<HoldResult> {
     // A socket that the keeper does not hold belongs to the process.
     if (pid !== null && !this.#held.has(port)) return 'unsupported';
-    return this.#hold({ kind: 'sleep', address: await addressOf(host), port, command, pid });
+    return this.#hold({ kind: 'sleep', address: await addressOf(host), port, command, pid, closeQuiet });
   }
 
   /** Best effort, after the keeper has ended: the next one takes the sockets of running processes. */

@@ -82,12 +82,17 @@ export interface SleepRequest {
   command: SpawnCommand;
   /** A process to end first, unless it has clients; null without one. */
   pid: number | null;
+  /** Also ends a process whose connections have no request in progress. */
+  closeQuiet?: boolean;
 }
 
 export type PortRequest = HoldRequest | TakeRequest | ReleaseRequest | ExplainRequest | SleepRequest;
 
-/** `unsupported`: this process cannot open it. `has_clients`: the process was not ended. */
-export type HoldResult = 'held' | 'in_use' | 'unsupported' | 'has_clients';
+/**
+ * `unsupported`: this process cannot open it. `has_clients`: the process was not ended. `has_quiet_clients`: the same, and no
+ * connection has a request in progress.
+ */
+export type HoldResult = 'held' | 'in_use' | 'unsupported' | 'has_clients' | 'has_quiet_clients';
 
 /** Asks what the host offers for sandboxes. */
 export interface SupportRequest {

@@ -236,7 +236,7 @@ export class Keeper {
     }
   }
 
-  async #fallAsleep({ address, port, command, pid }: SleepRequest): Promise<HoldResult> {
+  async #fallAsleep({ address, port, command, pid, closeQuiet = false }: SleepRequest): Promise<HoldResult> {
     const { ports } = this.#starter;
     if (!ports) return 'unsupported';
     if (!ports.has(port)) {
@@ -247,7 +247,10 @@ export class Keeper {
     if (pid !== null) {
       // A pid is used again after its process has ended.
       const isIt = ports.isServed(port) || this.#childOf(port)?.pid === pid;
-      if (!isIt || !(await endIdleProcess(pid, hasWaiting))) return 'has_clients';
+      if (!isIt) return 'has_clients';
+      const connections = () => ports.connectionsOf(pid, port);
+      const end = await endIdleProcess(pid, hasWaiting, { connections, closeQuiet });
+      if (end !== 'ended') return end === 'quiet_clients' ? 'has_quiet_clients' : 'has_clients';
     }
     this.#forget(port);
     this.#sleeping.set(port, command);
