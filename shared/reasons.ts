@@ -154,7 +154,8 @@ export const PHASE_REASONS = {
     text: 'wrong encryption key',
     cause: 'the settings cannot be decrypted',
     retry: 'few',
-    remedy: 'restore the PB_ENCRYPTION_KEY of the time when the instance was created',
+    remedy: 'set PB_PREVIOUS_ENCRYPTION_KEY to the key with which it ran before, then restart the daemon',
+    page: 'secrets.md#pb_encryption_key',
   },
   data_dir_missing: {
     text: 'data directory is missing',
