@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { createThemes } from '../theme.ts';
 import { paintLine, paintSplit, paintWrapped, type Span } from './line.ts';
 import { sparkline } from './sparkline.ts';
-import { cut, cutStart, fit, widthOf, wrap, wrapWords } from './text.ts';
+import { cut, cutStart, fit, joinFacts, widthOf, wrap, wrapWords } from './text.ts';
+
+it('joins as many facts as fit, and cuts none of them', () => {
+  const facts = ['up 2 h', 'http://127.0.0.1:3000', 'pid 812'];
+  expect(joinFacts(facts, 60)).toBe('up 2 h · http://127.0.0.1:3000 · pid 812');
+  expect(joinFacts(facts, 35)).toBe('up 2 h · http://127.0.0.1:3000');
+  expect(joinFacts(facts, 20)).toBe('up 2 h · pid 812');
+  expect(joinFacts([], 20)).toBe('');
+});
 
 describe('cutStart', () => {
   it.each([

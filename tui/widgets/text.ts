@@ -36,6 +36,16 @@ export function cut(text: string, width: number): string {
   return `${takeColumns(text, width - 1)}…`;
 }
 
+/** Joins as many facts as fit, the most important ones first. The first one is always shown, and others are never cut. */
+export function joinFacts(facts: readonly string[], width: number): string {
+  let joined = facts[0] ?? '';
+  for (const fact of facts.slice(1)) {
+    const longer = `${joined} · ${fact}`;
+    if (widthOf(longer) <= width) joined = longer;
+  }
+  return joined;
+}
+
 /** Cuts the start of a text, so that the end, where the user types, stays visible. */
 export function cutStart(text: string, width: number): string {
   if (widthOf(text) <= width) return text;

@@ -12,10 +12,10 @@ import { reasonLine } from '../../store/text/reason.ts';
 import { cursorIndex, visibleTop } from '../../store/view/cursor.ts';
 import { cursorOf } from '../../store/view/ui-state.ts';
 import { phaseLook, type Token } from '../../theme.ts';
-import { paintLine, type Span } from '../../widgets/line.ts';
+import { paintLine, type Span, widthOfSpans } from '../../widgets/line.ts';
 import { phaseCounts, phaseSpan } from '../../widgets/phase-counts.ts';
 import { sparkline } from '../../widgets/sparkline.ts';
-import { fit, widthOf } from '../../widgets/text.ts';
+import { fit, joinFacts, widthOf } from '../../widgets/text.ts';
 import { type Console, type ConsoleState, type Size, showNotice, stateOf, type View } from '../console.ts';
 import { detailRows, withDetail, withInstanceDetail } from '../frame/list-detail.ts';
 import { openSpot } from '../input/navigate.ts';
@@ -135,8 +135,10 @@ function labelled(view: View, label: string, spans: readonly Span[]): string {
   return paintLine(view.theme, [['title', ` ${fit(label, LABEL)}`], ...spans], view.size.columns);
 }
 
-function facts(parts: readonly (string | null)[]): Span {
-  return ['plain', parts.filter((part) => part !== null && part !== '').join(' · ')];
+/** Facts of a line after some spans. In a narrow terminal, those that do not fit are left out. */
+function facts({ size }: View, before: readonly Span[], parts: readonly (string | null)[]): Span[] {
+  const known = parts.flatMap((part) => part || []);
+  return [...before, ['plain', joinFacts(known, size.columns - LABEL - 1 - widthOfSpans(before))]];
 }
 
 function daemonLine(view: View): string {
@@ -147,21 +149,28 @@ function daemonLine(view: View): string {
     ? ['good', '● ready  ']
     : ['warn', `◐ not ready, waiting for ${status.waiting_for ?? 'its start'}  `];
   const up = longDuration(since(status.started_at, now));
-  return labelled(view, 'Daemon', [
-    state,
-    facts([`up ${up}`, status.api_url, `fathomd ${status.version}`, `pid ${status.pid}`, status.data_dir]),
-  ]);
+  const parts = [
+    `up ${up}`,
+    status.api_url,
+    `fathomd ${status.version}`,
+    `pid ${status.pid}`,
+    status.data_dir,
+  ];
+  return labelled(view, 'Daemon', facts(view, [state], parts));
 }
 
 function globalLine(view: View): string {
   const global = [...view.fleet.instances.values()].find(({ kind }) => kind === 'global');
   if (global === undefined) return labelled(view, 'Global', [['muted', 'unknown']]);
   const why = reasonLine(global, view.fleet.now);
-  return labelled(view, 'Global', [
-    phaseSpan(global.phase),
-    ['plain', '  '],
-    why === null ? facts(globalFacts(global, view.fleet.now)) : [phaseLook(global.phase).token, why],
-  ]);
+  const phase: Span[] = [phaseSpan(global.phase), ['plain', '  ']];
+  return labelled(
+    view,
+    'Global',
+    why === null
+      ? facts(view, phase, globalFacts(global, view.fleet.now))
+      : [...phase, [phaseLook(global.phase).token, why]],
+  );
 }
 
 function globalFacts(global: Instance, now: number): (string | null)[] {
@@ -185,17 +194,18 @@ function fleetLine(view: View): string {
       incomplete === null ? ['muted', ' yet: each user gets one at sign-up'] : ['warn', `  ${incomplete}`],
     );
   }
-  spans.push(...wakeSpans(view));
-  return labelled(view, 'Fleet', spans);
+  return labelled(view, 'Fleet', [...spans, ...wakeSpans(view, widthOfSpans(spans))]);
 }
 
 /** Wakes of the last hour; nothing without wakes, and for a daemon of an earlier release. */
-function wakeSpans({ fleet: { status } }: View): Span[] {
+function wakeSpans({ fleet: { status }, size }: View, used: number): Span[] {
   const { wakes }: Partial<DaemonStatus> = status ?? {};
   if (wakes === undefined || wakes.last_hour === 0) return [];
   const [slowest] = wakes.slowest;
+  const count = `  ${wakes.last_hour} wakes/h`;
   const longest = slowest === undefined ? '' : `, slowest ${latency(slowest.duration_ms)}`;
-  return [['muted', `  ${wakes.last_hour} wakes/h${longest}`]];
+  const room = size.columns - LABEL - 1 - used;
+  return [['muted', [count + longest, count].find((text) => widthOf(text) <= room) ?? '']];
 }
 
 function queueLine(view: View): string {
@@ -246,7 +256,7 @@ function usageLines(view: View): string[] {
       history.daemon_memory,
       64 * MIB,
     ),
-    labelled(view, 'Host', [usage === null ? ['muted', 'not measured yet'] : hostFacts(usage)]),
+    labelled(view, 'Host', usage === null ? [['muted', 'not measured yet']] : hostFacts(view, usage)),
   ];
 }
 
@@ -266,14 +276,18 @@ function usageLine(
   ]);
 }
 
-function hostFacts(usage: NonNullable<View['fleet']['usage']>): Span {
+function hostFacts(view: View, usage: NonNullable<View['fleet']['usage']>): Span[] {
   const disk = usage.disk_free_bytes;
-  return facts([
-    `load ${usage.load_1m.toFixed(2)}`,
-    `${byteSize(usage.memory_free_bytes)} of memory free`,
-    disk === null ? null : `${byteSize(disk)} of disk free`,
-    `event loop ${latency(usage.event_loop_delay_ms)} late`,
-  ]);
+  return facts(
+    view,
+    [],
+    [
+      `load ${usage.load_1m.toFixed(2)}`,
+      `${byteSize(usage.memory_free_bytes)} of memory free`,
+      disk === null ? null : `${byteSize(disk)} of disk free`,
+      `event loop ${latency(usage.event_loop_delay_ms)} late`,
+    ],
+  );
 }
 
 function problemLines(view: View, room: number): string[] {
