@@ -36,7 +36,13 @@ export function redactDetail(caller: Caller | null, { code, message }: FathomErr
 /** Hides paths of the host and the output of the process from callers who may see their own database only. */
 export function redactInstance(caller: Caller | null, instance: Instance): Instance {
   if (isOperator(caller)) return instance;
-  return { ...instance, db_path: `${instance.name}/pb_data`, reason: redactReason(caller, instance.reason) };
+  const { name, reason, moved } = instance;
+  return {
+    ...instance,
+    db_path: `${name}/pb_data`,
+    reason: redactReason(caller, reason),
+    moved: moved && { ...moved, reason: `port ${moved.from} was not free` },
+  };
 }
 
 /** Hides what `redactInstance` hides. */

@@ -17,6 +17,7 @@ import type { InstanceSpec } from './instance-spec.ts';
 import type { InstanceState } from './instance-state.ts';
 import type { RestartSettings } from './restart-policy.ts';
 import { Runner, type RunnerDeps } from './runner.ts';
+import { portMoves } from './start/port-moves.ts';
 import type { PortAllocator } from './start/ports.ts';
 import { endFound } from './start/terminate.ts';
 
@@ -59,6 +60,7 @@ export class Fleet {
     this.#runnerDeps = {
       ...deps,
       starts: this.#starts,
+      moves: portMoves(deps.ports, deps.log),
       publish: (event: FleetEvent) => deps.bus.publish(event),
     };
     this.#sampler = new Sampler(deps.clock);

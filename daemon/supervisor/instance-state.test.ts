@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { FleetEvent } from '../../shared/events.ts';
 import { INSTANCE_PHASES, type InstancePhase, PHASE_TRANSITIONS } from '../../shared/instance.ts';
 import { ManualTime } from '../../test/helpers/manual-time.ts';
+import { NO_MOVES } from '../../test/helpers/runner-stage.ts';
 import type { InstanceSpec } from './instance-spec.ts';
 import { InstanceState } from './instance-state.ts';
 
@@ -23,7 +24,11 @@ function newState() {
     hasOwnJobs: () => false,
     isDeveloper: () => false,
   } as InstanceSpec;
-  const state = new InstanceState(spec, { clock: time, publish: (event) => events.push(event) }, 9000);
+  const state = new InstanceState(
+    spec,
+    { clock: time, publish: (event) => events.push(event), moves: NO_MOVES },
+    9000,
+  );
   return { time, events, state };
 }
 

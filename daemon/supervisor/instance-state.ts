@@ -1,9 +1,18 @@
-import type { Instance, LastExit, PhaseReason, Probe, Sandbox, Usage } from '../../shared/api/instances.ts';
+import type {
+  Instance,
+  LastExit,
+  PhaseReason,
+  PortMove,
+  Probe,
+  Sandbox,
+  Usage,
+} from '../../shared/api/instances.ts';
 import type { FleetEvent, LogRun } from '../../shared/events.ts';
 import { canTransition, type EndedBy, type InstancePhase } from '../../shared/instance.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { type CrashSeries, crashingReason, hasEnded } from './crash-series.ts';
 import { dataDirOf, type InstanceSpec } from './instance-spec.ts';
+import type { PortMoves } from './start/port-moves.ts';
 
 /** Half an hour with the default interval. */
 const MAX_PROBES = 60;
@@ -32,6 +41,12 @@ export interface Observed {
   crashes: CrashSeries | null;
 }
 
+export interface StateDeps {
+  clock: Clock;
+  publish: (event: FleetEvent) => void;
+  moves: PortMoves;
+}
+
 /** The state of one instance. It changes only through `enter` and `update`, and each change is published. */
 export class InstanceState {
   readonly #spec: InstanceSpec;
@@ -43,22 +58,22 @@ export class InstanceState {
   #observed: Observed;
   /** The port of its last run. A start may try several ports. */
   #lastPort: number | null;
+  readonly #moves: PortMoves;
+  #moved: PortMove | null;
   readonly #probes: Probe[] = [];
   #usage: Usage | null = null;
   /** The last view, until the state changes. Weak: thousands of instances are listed rarely. */
   #view: WeakRef<Instance> | null = null;
   readonly #watchers = new Set<() => void>();
 
-  constructor(
-    spec: InstanceSpec,
-    deps: { clock: Clock; publish: (event: FleetEvent) => void },
-    lastPort: number | null,
-  ) {
+  constructor(spec: InstanceSpec, deps: StateDeps, lastPort: number | null) {
     this.#spec = spec;
     this.#clock = deps.clock;
     this.#publish = deps.publish;
     this.#since = deps.clock.now();
     this.#lastPort = lastPort;
+    this.#moves = deps.moves;
+    this.#moved = deps.moves.last(spec);
     this.#observed = {
       desired: 'stopped',
       port: lastPort,
@@ -161,8 +176,9 @@ export class InstanceState {
     const from = this.#lastPort;
     this.#lastPort = port;
     if (from === null || port === null || from === port) return;
-    const at = this.#clock.now().toISOString();
-    this.#publish({ kind: 'instance.moved', name: this.#spec.name, from, to: port, at });
+    this.#moved = this.#moves.record(this.#spec, from, this.#clock.now());
+    this.#publish({ kind: 'instance.moved', name: this.#spec.name, from, to: port, at: this.#moved.at });
+    this.update({});
   }
 
   /** Also publishes changes of the limits and of who can reach the database. */
@@ -252,6 +268,7 @@ export class InstanceState {
       desired: observed.desired,
       reason: this.#reason ?? (this.#phase === 'running' ? crashingReason(crashes) : null),
       port,
+      moved: this.#moved,
       url: port !== null && REACHABLE.has(this.#phase) ? spec.publicUrl(port) : null,
       pid: observed.pid,
       started_at: observed.startedAt?.toISOString() ?? null,

@@ -1,6 +1,5 @@
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import { messageOf } from '../../shared/errors.ts';
-import type { FleetEvent } from '../../shared/events.ts';
 import type { EndedBy, InstancePhase } from '../../shared/instance.ts';
 import { deadline } from '../base/time/clock.ts';
 import type { HoldResult } from '../pocketbase/process/keeper/keeper-protocol.ts';
@@ -11,7 +10,7 @@ import type { MemoryGuard } from './health/memory-guard.ts';
 import { type RunFailure, watchRun } from './health/watch.ts';
 import { recordRun } from './instance-logs.ts';
 import type { InstanceSpec } from './instance-spec.ts';
-import { InstanceState, type Observed } from './instance-state.ts';
+import { InstanceState, type Observed, type StateDeps } from './instance-state.ts';
 import { MAINTAINED, Maintenance, maintenanceConflict } from './maintenance.ts';
 import type { RestartSettings } from './restart-policy.ts';
 import { sleepProblem } from './sleep/sleep-problem.ts';
@@ -22,8 +21,7 @@ import { findHolder, takeOver } from './start/takeover.ts';
 import { closeFiles, endProcess, HUNG_GRACE_MS } from './start/terminate.ts';
 import { answerClients, type IdlePhase } from './unavailable-reason.ts';
 
-export interface RunnerDeps extends LaunchDeps {
-  publish: (event: FleetEvent) => void;
+export interface RunnerDeps extends LaunchDeps, StateDeps {
   random: () => number;
   settings: { restarts: RestartSettings };
   healthIntervalMs: number;

@@ -111,6 +111,14 @@ export const crashesSchema = z.object({ count: z.int(), since: time, last_at: ti
   examples: [{ count: 12, since: EXAMPLE_TIME, last_at: EXAMPLE_TIME }],
 });
 
+const portMoveSchema = z.object({
+  from: z.int(),
+  at: time,
+  reason: z.string().describe('Why it could not use its former port.'),
+});
+
+export type PortMove = z.infer<typeof portMoveSchema>;
+
 export const instanceSchema = z
   .object({
     name: z.string(),
@@ -124,6 +132,8 @@ export const instanceSchema = z
     /** Null when there is nothing to explain. */
     reason: reasonSchema.nullable(),
     port: z.int().nullable(),
+    /** The last time when it had to take another port. */
+    moved: portMoveSchema.nullable(),
     url: z.string().nullable(),
     pid: z.int().nullable(),
     /** Start of the current process. */
@@ -172,6 +182,7 @@ export const instanceSchema = z
         desired: 'running',
         reason: null,
         port: 9123,
+        moved: null,
         url: 'http://127.0.0.1:9123',
         pid: 4711,
         started_at: EXAMPLE_TIME,

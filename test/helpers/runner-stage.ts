@@ -5,6 +5,7 @@ import { MemoryGuard } from '../../daemon/supervisor/health/memory-guard.ts';
 import type { InstanceFiles } from '../../daemon/supervisor/instance-files.ts';
 import type { InstanceSpec } from '../../daemon/supervisor/instance-spec.ts';
 import { Runner } from '../../daemon/supervisor/runner.ts';
+import type { PortMoves } from '../../daemon/supervisor/start/port-moves.ts';
 import { PortAllocator } from '../../daemon/supervisor/start/ports.ts';
 import type { InstanceLimits } from '../../shared/api/instances.ts';
 import type { FleetEvent } from '../../shared/events.ts';
@@ -12,6 +13,12 @@ import { canTransition, type InstancePhase } from '../../shared/instance.ts';
 import type { PhaseReasonCode } from '../../shared/reasons.ts';
 import { FakeDriver, type Fate } from './fake-driver.ts';
 import { ManualTime, settle } from './manual-time.ts';
+
+/** No instance has moved before. */
+export const NO_MOVES: PortMoves = {
+  last: () => null,
+  record: (_spec, from, at) => ({ from, at: at.toISOString(), reason: 'it was in use' }),
+};
 
 /** Everything is in its place. */
 export const NO_FILES: InstanceFiles = {
@@ -73,6 +80,7 @@ export class Stage {
         if (!canTransition(event.from, event.to)) this.faults.push(`${event.from} → ${event.to}`);
       };
       const deps = {
+        moves: NO_MOVES,
         driver: this.driver,
         probe: this.driver.probe,
         ports,

@@ -90,6 +90,9 @@ it('a port that was taken meanwhile is left to its process, and the new one is s
   expect(moved).toMatchObject({ phase: 'running', restarts: 0, attempt: 0 });
   expect(moved.port).not.toBe(first);
   expect(moved.url).toBe(`http://127.0.0.1:${moved.port}`);
+  expect(await instance(fathom, tenant.name)).toMatchObject({
+    moved: { from: first, reason: textWith(first, process.pid) },
+  });
   const admin = await controlPlane(fathom);
   await until(
     async () => {

@@ -11,7 +11,7 @@ import { type HostFacts, hasDaemon, type PortFacts } from './facts/host-facts.ts
 import { type Finding, type FindingId, fatal, ok, START_DAEMON, warning } from './finding.ts';
 import { runFleetChecks } from './fleet-checks.ts';
 import { checkMasterKey, checkSessionKey, checkSettingsKey } from './key-checks.ts';
-import { checkDatabasePorts, checkPortRange } from './port-checks.ts';
+import { checkDatabasePorts, checkMovedPorts, checkPortRange } from './port-checks.ts';
 import { checkMail, checkRoom } from './sign-up-checks.ts';
 
 const MIN_NODE_MAJOR = 24;
@@ -54,6 +54,7 @@ export const CHECKS: readonly Check[] = [
   checkPorts,
   checkPortRange,
   checkDatabasePorts,
+  checkMovedPorts,
   checkEdge,
   checkInotify,
   checkOpenFiles,

@@ -26,6 +26,7 @@ export const FINDING_IDS = [
   'port_pb_global_port',
   'port_range',
   'ports',
+  'moved_ports',
   'edge',
   'inotify',
   'open_files',

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { textWith } from '../../../test/helpers/text-with.ts';
 import type { HostFacts } from './facts/host-facts.ts';
 import { parseLocalPorts } from './facts/local-ports.ts';
-import { checkDatabasePorts, checkPortRange } from './port-checks.ts';
+import { checkDatabasePorts, checkMovedPorts, checkPortRange } from './port-checks.ts';
 
 const LINUX = '32768\t60999\n';
 
@@ -53,6 +53,24 @@ it.each([
     ]);
   },
 );
+
+function moved(name: string, at: string): object {
+  const reason = 'port 9000 is in use by nginx (pid 812)';
+  return { name, port: 9001, moved: { from: 9000, at, reason } };
+}
+
+function checkMoved(...instances: object[]) {
+  return checkMovedPorts({ now: new Date('2026-01-10'), fleet: { instances } } as unknown as HostFacts);
+}
+
+it('names databases that moved to another port in the last week, and why', () => {
+  const never = { name: 'b', port: 9002, moved: null };
+  expect(checkMoved(moved('a', '2026-01-01'), never, { name: 'of an earlier release' })).toEqual([]);
+  expect(checkMoved(moved('a', '2026-01-01'), moved('b', '2026-01-09'))).toMatchObject([
+    { id: 'moved_ports', level: 'warning', summary: textWith('b', 9000, 9001, 'nginx (pid 812)') },
+  ]);
+  expect(checkMovedPorts({ now: new Date(), fleet: null })).toEqual([]);
+});
 
 it('reads nothing into a host that does not show its ports', () => {
   const facts = { localPorts: null, portRange: { base: 9000, range: 50_000 }, fleet: null };

@@ -1,3 +1,4 @@
+import type { Instance } from '../../../shared/api/instances.ts';
 import type { HostFacts, LocalPorts } from './facts/host-facts.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
@@ -62,6 +63,28 @@ export function checkDatabasePorts({ portRange, fleet }: HostFacts): Finding[] {
       'ports',
       `${summary}${waiting}`,
       "raise PB_PORT_RANGE and restart the daemon, or delete databases: 'fathomd databases list'",
+    ),
+  ];
+}
+
+/** Clients of a database learn its new address within this time. */
+const MOVED_DAYS = 7;
+const DAY_MS = 86_400_000;
+
+/** Databases that had to take another port: their clients need the new address. */
+export function checkMovedPorts({ fleet, now }: Pick<HostFacts, 'fleet' | 'now'>): Finding[] {
+  const since = now.getTime() - MOVED_DAYS * DAY_MS;
+  const moved = (fleet?.instances ?? []).flatMap(({ name, port, moved: move }: Partial<Instance>) =>
+    move && Date.parse(move.at) >= since ? [`${name} (${move.from} to ${port}: ${move.reason})`] : [],
+  );
+  if (moved.length === 0) return [];
+  const [first = '', ...others] = moved;
+  const more = others.length === 0 ? '' : ` and ${others.length} more`;
+  return [
+    warning(
+      'moved_ports',
+      `databases that moved to another port in the last ${MOVED_DAYS} days: ${first}${more}`,
+      "give their clients the new address, see 'fathomd databases show NAME'; they keep the new port",
     ),
   ];
 }

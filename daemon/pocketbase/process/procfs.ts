@@ -216,6 +216,22 @@ export function listeningSockets(pid: number): { fd: number; port: number }[] {
   });
 }
 
+/** A process that listens on a TCP port; null when there is none, or when it belongs to another user. */
+export function findListener(port: number): { pid: number; name: string } | null {
+  const table = ['tcp', 'tcp6'].map((name) => textOf(`/proc/net/${name}`)).join('\n');
+  const sockets = new Set(
+    [...table.matchAll(LISTENING)].flatMap(([, local = '', inode]) =>
+      Number.parseInt(local, 16) === port ? [`socket:[${inode}]`] : [],
+    ),
+  );
+  if (sockets.size === 0) return null;
+  const pid = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .find((one) => filesOf(one).some((fd) => sockets.has(targetOf(`/proc/${one}/fd/${fd}`))));
+  return pid === undefined ? null : { pid, name: textOf(`/proc/${pid}/comm`).trim() };
+}
+
 /** Empty for a process that has ended or belongs to another user: it has no files that can be used. */
 function filesOf(pid: number): string[] {
   try {

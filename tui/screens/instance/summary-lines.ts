@@ -29,6 +29,7 @@ export function summaryLines(view: View, instance: Instance): string[] {
     '',
     plain('Owner', instance.email ?? 'none: this is the global database'),
     plain('Address', instance.url ?? 'none while it is not running'),
+    ...movedLines(view, instance),
     plain('Process', processText(instance, now)),
     plain('Last exit', instance.last_exit === null ? 'none' : lastExitText(instance.last_exit, now)),
     plain('Restarts', restartsText(instance)),
@@ -83,6 +84,23 @@ function versionText({
 }: Partial<Instance>): string {
   if (pinned === null || pinned === undefined) return version;
   return pinned === version ? `${version}, pinned` : `${version}, pinned to ${pinned} from its next start on`;
+}
+
+/** The daemon of an earlier release does not report it. */
+function movedLines({ fleet, theme, size }: View, { moved }: Partial<Instance>): string[] {
+  if (!moved) return [];
+  const when = longDuration(since(moved.at, fleet.now));
+  const text = `from port ${moved.from} ${when} ago: ${moved.reason}; clients need the new address`;
+  return wrapWords(text, size.columns - LABEL - 2).map((part, index) =>
+    paintLine(
+      theme,
+      [
+        ['title', ` ${fit(index === 0 ? 'Moved' : '', LABEL)}`],
+        ['warn', part],
+      ],
+      size.columns,
+    ),
+  );
 }
 
 /** The daemon of an earlier release does not report it. */
