@@ -237,6 +237,26 @@ it('applies an edited row and stops a database without a row', async () => {
   expect(fleet.get(NAMES[1]).state.observed.desired).toBe('stopped');
 });
 
+it('applies an edited version, between two processes', async () => {
+  rows.changedAt.set(NAMES[0], NOW);
+  Object.assign(rows.rows.get(NAMES[0]) ?? {}, { pocketbase_version: '0.40.6' });
+  await reconciler.catchUp();
+  expect(fleet.get(NAMES[0]).state.view()).toMatchObject({ phase: 'stopped', pinned_version: '0.40.6' });
+  expect(fleet.get(NAMES[1]).state.view()).toMatchObject({ pinned_version: null });
+});
+
+it('pins no database while it is maintained', async () => {
+  const release = Promise.withResolvers<void>();
+  const { runner } = catalog.get(NAMES[0]);
+  const maintained = runner.maintain(() => release.promise, { code: 'requested', message: 'a change' });
+  await expect(lifecycle.pin(NAMES[0], '0.40.6')).rejects.toMatchObject({ code: 'conflict' });
+  expect(rows.rows.get(NAMES[0])?.pocketbase_version).toBe('');
+  release.resolve();
+  await maintained;
+  expect(await lifecycle.pin(NAMES[0], '0.40.6')).toMatchObject({ pinned_version: '0.40.6' });
+  expect(rows.rows.get(NAMES[0])?.pocketbase_version).toBe('0.40.6');
+});
+
 it('stops no database when the rows cannot be read', async () => {
   const cause = new Error('no answer');
   rows.list = () => Promise.reject(cause);
