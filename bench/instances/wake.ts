@@ -24,6 +24,7 @@ export async function benchWake(): Promise<boolean> {
     for (const { name } of bare) await fathom.client.databases.stop(name);
     const boots = new BareBoots(fathom, bare, await freePortRange(1));
     // The first wake after a start of the daemon also checks settings and migrations.
+    for (const database of ours) await wake(database);
     await untilAsleep(fathom, ours);
 
     const took = { lone: [] as number[], bare: [] as number[], busy: [] as number[] };

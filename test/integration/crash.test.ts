@@ -40,27 +40,34 @@ async function attemptSignUps(fathom: Deployment, emails: readonly string[]): Pr
 }
 
 describe('a daemon that is killed while it provisions', () => {
-  it('right after each step leaves nothing that the next start does not complete', {
-    timeout: 180_000,
-  }, async () => {
-    const fathom = await deployment();
-    const acknowledged: string[] = [];
-    for (const step of STEPS) {
-      const doomed = await fathom.start({ TEST_KILL_AFTER: step }, SCRIPTED);
-      const email = `${step}@example.com`;
-      acknowledged.push(...(await attemptSignUps(fathom, [email])));
-      expect(await doomed.exited, doomed.output()).toBeNull();
+  it.each([
+    ['run', '0'],
+    ['begin asleep', '30'],
+  ])(
+    'right after each step leaves nothing that the next start does not complete, if databases %s',
+    {
+      timeout: 180_000,
+    },
+    async (_how, SLEEP_AFTER) => {
+      const fathom = await deployment();
+      const acknowledged: string[] = [];
+      for (const step of STEPS) {
+        const doomed = await fathom.start({ TEST_KILL_AFTER: step, SLEEP_AFTER }, SCRIPTED);
+        const email = `${step}@example.com`;
+        acknowledged.push(...(await attemptSignUps(fathom, [email])));
+        expect(await doomed.exited, doomed.output()).toBeNull();
 
-      // With the processes that it left behind still running.
-      const daemon = await fathom.start();
-      const rows = await expectWholeFleet(fathom, [email]);
-      expect(rows).toHaveLength(STEPS.indexOf(step) + 1);
-      expect(await daemon.stop(), daemon.output()).toBe(0);
-      expect(await fleetProcesses(fathom.dataDir)).toEqual([]);
-    }
-    // Only the last step may come after the answer.
-    expect(STEPS.slice(0, 3).filter((step) => acknowledged.includes(`${step}@example.com`))).toEqual([]);
-  });
+        // With the processes that it left behind still running.
+        const daemon = await fathom.start();
+        const rows = await expectWholeFleet(fathom, [email]);
+        expect(rows).toHaveLength(STEPS.indexOf(step) + 1);
+        expect(await daemon.stop(), daemon.output()).toBe(0);
+        expect(await fleetProcesses(fathom.dataDir)).toEqual([]);
+      }
+      // Only the last step may come after the answer.
+      expect(STEPS.slice(0, 3).filter((step) => acknowledged.includes(`${step}@example.com`))).toEqual([]);
+    },
+  );
 
   it('at any moment of a burst of sign-ups loses none that was acknowledged', {
     timeout: 180_000,
