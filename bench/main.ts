@@ -15,6 +15,7 @@ import { benchGoRuntime } from './instances/go-runtime.ts';
 import { benchNeighbours } from './instances/neighbours.ts';
 import { benchRecovery } from './instances/recovery.ts';
 import { benchSandbox } from './instances/sandbox.ts';
+import { benchUpgrade } from './instances/upgrade.ts';
 import { benchAwake, benchWake } from './instances/wake.ts';
 import { benchQueue } from './queue/queue.ts';
 
@@ -37,6 +38,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   neighbours: { about: 'Response times beside a database at its limits', run: benchNeighbours },
   wake: { about: 'Wake sleeping databases, against a bare boot', run: benchWake },
   awake: { about: 'Requests to an awake database, against a bare one', run: benchAwake },
+  upgrade: { about: 'Time without an answer during an upgrade, against a bare restart', run: benchUpgrade },
   idle: { about: 'Processor and memory of an idle fleet', run: benchIdle },
   'large-fleet': { about: 'Start, processor and memory with 10,000 databases', run: benchLargeFleet },
   'database-list': { about: 'List databases, against a bare server', run: benchDatabaseList },

@@ -26,7 +26,7 @@ export interface RolloutPlanner {
 /** Creates the services of rollouts. */
 export function createRollouts({
   dataDir,
-  onStep = () => {},
+  onStep,
   onChange,
   ...deps
 }: {
@@ -60,7 +60,8 @@ export function createRollouts({
     skipReason: (plan, entry) =>
       skipReason(entry) ??
       (plan.kind === 'pocketbase' ? versionReason(entry, plan.target) : outdatedReason(plan, { templates })),
-    onStep,
+    onStep:
+      onStep ?? ((step, database) => deps.log.debug({ instance: database, step }, 'changing a database')),
     onChange,
   });
   return {

@@ -194,7 +194,18 @@ function fleetLine(view: View): string {
       incomplete === null ? ['muted', ' yet: each user gets one at sign-up'] : ['warn', `  ${incomplete}`],
     );
   }
+  spans.push(...rolloutSpans(view));
   return labelled(view, 'Fleet', [...spans, ...wakeSpans(view, widthOfSpans(spans))]);
+}
+
+/** The rollout in progress; nothing when it has ended. */
+function rolloutSpans({ fleet: { rollout } }: View): Span[] {
+  if (rollout === null || rollout.status === 'done' || rollout.status === 'aborted') return [];
+  const { kind, target, total, changed, failed, skipped, status } = rollout;
+  const what = kind === 'pocketbase' ? `PocketBase ${target}` : 'migrations';
+  const text = `  ${what}: ${changed + failed + skipped} of ${total}`;
+  if (status === 'running' && failed === 0) return [['muted', text]];
+  return [['warn', `${text}, ${status === 'running' ? `${failed} failed` : status}`]];
 }
 
 /** Wakes of the last hour; nothing without wakes, and for a daemon of an earlier release. */

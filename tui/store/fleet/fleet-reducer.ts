@@ -147,7 +147,7 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
   const happened: JournalEntry[] = [];
   const at = new Date(state.now).toISOString();
   let stats: QueueStats | null = null;
-  let { usage, history } = state;
+  let { usage, history, rollout } = state;
   for (const event of events) {
     const entry = journalEntryOf(event, at);
     if (entry !== null) happened.push(sanitiseAll(entry));
@@ -192,6 +192,7 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
         stats = event.stats;
         break;
       case 'rollout.changed':
+        rollout = sanitiseAll(event.rollout);
         break;
     }
   }
@@ -202,6 +203,7 @@ function applyEvents(state: FleetState, events: readonly FleetEvent[]): FleetSta
     instances,
     partial: withAdded(state.partial, events),
     usage,
+    rollout,
     history,
     queue,
     log: withLogLines(state.log, lines),

@@ -2,6 +2,7 @@ import type { AuditEntry } from '../../../shared/api/audit.ts';
 import type { DaemonStatus, DaemonUsage } from '../../../shared/api/daemon.ts';
 import type { JournalEntry } from '../../../shared/api/events.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
+import type { Rollout } from '../../../shared/api/rollouts.ts';
 import type { LinkState } from '../../../shared/client/stream-link.ts';
 import type { FleetEvent, Topic } from '../../../shared/events.ts';
 import type { SnapshotFrame } from '../../../shared/server-frames.ts';
@@ -24,6 +25,8 @@ export interface FleetState {
   /** Why the last request for the status failed; null if it succeeded. */
   status_problem: string | null;
   usage: DaemonUsage | null;
+  /** The rollout of the last event; null before the first one. */
+  rollout: Rollout | null;
   history: FleetHistory;
   log: OpenLog | null;
   /** Null while no screen shows it. */
@@ -76,6 +79,7 @@ export function initialState(now: number): FleetState {
     status: null,
     status_problem: null,
     usage: null,
+    rollout: null,
     history: { fleet_cpu: [], fleet_memory: [], daemon_cpu: [], daemon_memory: [], queue_depth: [] },
     log: null,
     queue: null,
