@@ -185,7 +185,7 @@ it.each(['missing', 'empty'])('starts no database whose file is %s, and says so'
 it.each([
   ['a damaged file', 'not a database', '/bin/sleep', 'database_corrupt'],
   ['a program that ends', DATABASE, '/bin/false', 'exited'],
-  ['a program that is missing', DATABASE, '/bin/missing', 'spawn_failed'],
+  ['a program that is missing', DATABASE, '/bin/missing', 'binary_missing'],
 ])('answers with the reason when it cannot wake a database: %s', async (_case, content, file, code) => {
   const at = await place();
   const port = await freePortRange(1);
