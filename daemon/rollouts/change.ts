@@ -5,6 +5,7 @@ import type { Clock } from '../base/time/clock.ts';
 import type { Catalog, CatalogEntry } from '../databases/catalog.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
+import { rolloutDirOf } from '../supervisor/instance-spec.ts';
 import type { DatabaseThread } from './data/database-thread.ts';
 import type { DatabaseFacts } from './data/facts.ts';
 import type { DatabaseJournal, JournalStep, Journals } from './journal.ts';
@@ -42,13 +43,8 @@ export interface Change {
 /** The change did not work. The data and the version are as before. */
 export class ChangeFailed extends Error {}
 
-/** Where the copy of a database is, and what else a change needs: on the same file system, and outside of the sandbox. */
-export function changeDirOf(directory: string): string {
-  return join(directory, 'rollout');
-}
-
 export function copyOf(directory: string): string {
-  return join(changeDirOf(directory), 'pb_data');
+  return join(rolloutDirOf(directory), 'pb_data');
 }
 
 export function readFactsOf(dataDir: string, user: string, thread: DatabaseThread): Promise<DatabaseFacts> {
@@ -66,7 +62,7 @@ export async function setVersion(
 
 /** Removes what a change needed. The journal is removed last. */
 export async function endChange(entry: CatalogEntry, { journals, onStep }: ChangeDeps): Promise<void> {
-  await removeTree(changeDirOf(entry.runner.spec.directory));
+  await removeTree(rolloutDirOf(entry.runner.spec.directory));
   await journals.remove(entry.row.name);
   onStep('ended', entry.row.name);
 }

@@ -42,7 +42,7 @@ const journalSchema = z.object({
   /** The version that ran before. */
   from: z.string(),
   /** See `Change`. */
-  hold: z.string().nullable(),
+  hold: z.string().nullable().default(null),
   /** Why it goes back; null while it does not. */
   reason: z.string().nullable(),
   /** Of the data before the change; null while it is copied. */

@@ -3,8 +3,8 @@ import { makeDirectory } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import { closeDatabases } from '../pocketbase/data/close-databases.ts';
-import { dataDirOf } from '../supervisor/instance-spec.ts';
-import { type Change, type ChangeDeps, changeDirOf, readFactsOf } from './change.ts';
+import { dataDirOf, rolloutDirOf } from '../supervisor/instance-spec.ts';
+import { type Change, type ChangeDeps, readFactsOf } from './change.ts';
 import { linkStorage } from './data/copy.ts';
 import { describeLoss } from './data/facts.ts';
 import { tryVersion } from './trial.ts';
@@ -21,7 +21,7 @@ export async function rehearse(
   signal: AbortSignal,
 ): Promise<string | null> {
   const source = dataDirOf(entry.runner.spec.directory);
-  const clone = join(changeDirOf(entry.runner.spec.directory), 'rehearsal');
+  const clone = join(rolloutDirOf(entry.runner.spec.directory), 'rehearsal');
   const data = dataDirOf(clone);
   const { user } = entry.row;
   try {

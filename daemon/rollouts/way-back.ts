@@ -1,4 +1,4 @@
-import { copyFile, link, rm } from 'node:fs/promises';
+import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 import { exists } from '../base/files/dir.ts';
@@ -8,9 +8,9 @@ import type { Binary } from '../pocketbase/binary/binary.ts';
 import { closeDatabases } from '../pocketbase/data/close-databases.ts';
 import { writeLastVersion } from '../pocketbase/data/last-version.ts';
 import { inTransaction, withDatabase } from '../pocketbase/data/sqlite.ts';
-import { dataDirOf } from '../supervisor/instance-spec.ts';
-import { type ChangeDeps, changeDirOf, copyOf, readFactsOf, setVersion } from './change.ts';
-import { replaceDatabase } from './data/copy.ts';
+import { dataDirOf, rolloutDirOf } from '../supervisor/instance-spec.ts';
+import { type ChangeDeps, copyOf, readFactsOf, setVersion } from './change.ts';
+import { linkFile, replaceDatabase } from './data/copy.ts';
 import { hasSameSchema } from './data/facts.ts';
 import type { DatabaseJournal } from './journal.ts';
 import { tryVersion } from './trial.ts';
@@ -62,7 +62,7 @@ async function carryInto(
 ): Promise<void> {
   const { directory } = entry.runner.spec;
   const dataDir = dataDirOf(directory);
-  const merged = join(changeDirOf(directory), 'merged.db');
+  const merged = join(rolloutDirOf(directory), 'merged.db');
   await rm(merged, { force: true });
   await copyFile(join(copyOf(directory), 'data.db'), merged);
   try {
@@ -76,13 +76,13 @@ async function carryInto(
   }
   closeDatabase(merged);
   await rm(newerOf(directory), { force: true });
-  await link(join(dataDir, 'data.db'), newerOf(directory));
+  await linkFile(join(dataDir, 'data.db'), newerOf(directory));
   await replaceDatabase(merged, dataDir);
 }
 
 /** The data of the new version, when rows were brought into the copy. */
 function newerOf(directory: string): string {
-  return join(changeDirOf(directory), 'newer.db');
+  return join(rolloutDirOf(directory), 'newer.db');
 }
 
 async function takeBack(entry: CatalogEntry): Promise<void> {

@@ -98,6 +98,11 @@ export function temporaryDirOf(directory: string): string {
   return `${directory}/tmp`;
 }
 
+/** The copy of a database that a rollout changes, while it may go back. */
+export function rolloutDirOf(directory: string): string {
+  return `${directory}/rollout`;
+}
+
 export function dataDirOf(directory: string): string {
   return `${directory}/pb_data`;
 }

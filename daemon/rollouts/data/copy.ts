@@ -54,10 +54,13 @@ export async function restoreData(copy: string, dataDir: string): Promise<void> 
   await syncDirectory(dataDir);
 }
 
-/** Replaces a database by a file in another directory of the same file system, in one step. */
+/** Replaces a database by a copy of a file, in one step. */
 export async function replaceDatabase(source: string, dataDir: string): Promise<void> {
+  const staged = join(dataDir, '.data.db.restored');
+  await rm(staged, { force: true });
+  await copySynced(source, staged);
   for (const suffix of ['-wal', '-shm']) await rm(join(dataDir, `data.db${suffix}`), { force: true });
-  await rename(source, join(dataDir, 'data.db'));
+  await rename(staged, join(dataDir, 'data.db'));
   await syncDirectory(dataDir);
 }
 
@@ -90,7 +93,8 @@ async function linkTree(from: string, to: string): Promise<void> {
   }
 }
 
-async function linkFile(from: string, to: string): Promise<void> {
+/** Copies the file where it cannot be linked. */
+export async function linkFile(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {

@@ -16,6 +16,16 @@ it('counts no files of requests in progress for the size of a database', async (
   expect(await databaseUsage(directory)).toEqual({ bytes: 2 * one, entries: 4 });
 });
 
+it('counts no copy of a rollout for the size of a database', async () => {
+  const directory = await scratch();
+  for (const name of ['pb_data', 'rollout']) {
+    await mkdir(join(directory, name));
+    await writeFile(join(directory, name, 'file'), Buffer.alloc(64 * 1024));
+  }
+  const { bytes } = await databaseUsage(directory);
+  expect(bytes).toBe(await directoryBytes(join(directory, 'pb_data')));
+});
+
 it('counts data that was moved to another disk with a symbolic link', async () => {
   const [directory, disk] = [join(await scratch(), 'database'), await scratch()];
   await mkdir(join(directory, 'pb_data', 'storage'), { recursive: true });

@@ -1,12 +1,12 @@
 import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { systemErrorCode, unlessMissing } from '../../base/files/dir.ts';
 import { HIDDEN } from '../../base/files/remove-tree.ts';
 import { linkedDirectories } from '../../pocketbase/sandbox/file-view.ts';
 import { isTemporary } from '../../pocketbase/sandbox/temporary-dir.ts';
-import { dataDirOf, temporaryDirOf } from '../instance-spec.ts';
+import { dataDirOf, rolloutDirOf, temporaryDirOf } from '../instance-spec.ts';
 
 export interface DirectoryUsage {
   bytes: number;
@@ -23,14 +23,16 @@ export async function directoryBytes(directory: string): Promise<number> {
 }
 
 /**
- * The size of a database, without the files of requests in progress: strangers can send some. Includes data that an
+ * The size of a database, without the files of requests in progress, which strangers can send, and without the copy that a
+ * rollout keeps for a while. Includes data that an
  * administrator moved to another disk with a symbolic link.
  */
 export async function databaseUsage(directory: string): Promise<DirectoryUsage> {
   const total = { bytes: 0, entries: 0 };
   const temporaryDir = temporaryDirOf(directory);
+  const copyName = basename(rolloutDirOf(directory));
   for (const entry of await readdir(directory, { withFileTypes: true })) {
-    if (isTemporary(entry.name, temporaryDir)) continue;
+    if (isTemporary(entry.name, temporaryDir) || entry.name === copyName) continue;
     total.entries += 1;
     const path = join(directory, entry.name);
     if (entry.isDirectory()) add(total, await usageOf(path));
