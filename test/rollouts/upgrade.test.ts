@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashFile } from '../../daemon/pocketbase/binary/executable-hash.ts';
 import { prepareDamage } from '../helpers/damage.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { untilInstance } from '../helpers/fleet-actions.ts';
 import { dataFileOf } from '../helpers/user-migrations.ts';
 import {
@@ -114,6 +115,28 @@ describe.skipIf(executables === null)('an upgrade of the fleet', () => {
     await fathom.client.rollouts.start({ ...request, databases: [canary], pause: true });
     expect(await fathom.client.rollouts.abort()).toMatchObject({ status: 'aborted', changed: 0, failed: 0 });
     await expect(fathom.client.rollouts.resume()).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('has commands that plan, change and report', async () => {
+    const { fathom, tenants } = stage;
+    const version = '0.40.11';
+    await installCrashing(fathom, { version, real: executables?.[NEW] ?? '', database: 'none', afterS: 0 });
+    const run = (...args: string[]) => fathomd(['pocketbase', ...args], { env: fathom.env });
+    const choice = ['--databases', tenants[0]?.name ?? '', '--watch', '0'];
+    const plan = await run('upgrade', version, '--dry-run', ...choice);
+    expect(plan).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining(`1 databases get PocketBase ${version}`),
+    });
+    const upgrade = await run('upgrade', `v${version}`, ...choice);
+    expect(upgrade).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining('1 of 1 changed, 0 failed'),
+    });
+    expect(upgrade.stderr).toContain('[########################] 1 of 1');
+    const status = await run('status', '--json');
+    expect(JSON.parse(status.stdout)).toMatchObject({ target: version, status: 'done', changed: 1 });
+    expect(await run('pause')).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('is done') });
   });
 
   it('changes nothing where the data is damaged', async () => {
