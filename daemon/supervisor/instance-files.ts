@@ -14,7 +14,7 @@ import {
   unsafeToCloseReason,
   unusableReason,
 } from '../pocketbase/data/data-state.ts';
-import { diskInspector, readOnlyReason } from '../pocketbase/data/disk-state.ts';
+import { diskInspector, readOnlyReason, writeProblem } from '../pocketbase/data/disk-state.ts';
 import { incompleteReason } from '../pocketbase/data/incomplete-files.ts';
 import { RESCUED_PREFIX, rescueFiles } from '../pocketbase/data/rescue.ts';
 import { restartHint } from '../pocketbase/process/exit-reason.ts';
@@ -29,6 +29,8 @@ export type DamageRecord = Map<string, { identity: string; reason: PhaseReason }
 export interface InstanceFiles {
   /** Why an instance cannot start; null when it can. */
   startProblem(spec: InstanceSpec): Promise<PhaseReason | null>;
+  /** Why writes to the disk of an instance fail now; null when they work. */
+  writeProblem(spec: InstanceSpec): Promise<PhaseReason | null>;
   /** Why files that were missing may not be complete yet, so that no process must open them; null when they are. */
   incompleteReason(spec: InstanceSpec): PhaseReason | null;
   /**
@@ -79,6 +81,7 @@ export function hostFiles(
       const [binary, data] = await Promise.all([spec.binaryProblem(), dataProblem(spec, { devices, moved })]);
       return binary ?? data;
     },
+    writeProblem: ({ directory }) => writeProblem(dataDirOf(directory)),
     incompleteReason: ({ directory }) => incompleteReason(dataDirOf(directory), clock.now()),
     database: (spec) => fileState(join(dataDirOf(spec.directory), 'data.db')),
     inspector: (spec, pid, launchedOn) => {

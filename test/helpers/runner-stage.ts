@@ -23,6 +23,7 @@ export const NO_MOVES: PortMoves = {
 /** Everything is in its place. */
 export const NO_FILES: InstanceFiles = {
   startProblem: () => Promise.resolve(null),
+  writeProblem: () => Promise.resolve(null),
   incompleteReason: () => null,
   database: () => null,
   inspector: () => () => Promise.resolve({ broken: null, limited: null }),

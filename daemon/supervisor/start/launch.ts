@@ -101,8 +101,7 @@ export async function launch(
       logStart = await endOfLog(spec.log);
     }
   } catch (error) {
-    // Missing files may be the reason of the error.
-    return failed((await deps.files.startProblem(spec).catch(() => null)) ?? spawnFailure(error));
+    return failed(await startFailure(spec, deps.files, error));
   }
 
   const taken = new Set<number>();
@@ -191,7 +190,7 @@ async function launchOn(
     ({ binary } = spec);
     process = await driver.spawn(commandOf(spec, port, { migrate }));
   } catch (error) {
-    return failed(spawnFailure(error));
+    return failed(await startFailure(spec, deps.files, error));
   }
   if (process.logProblem) {
     log.warn(
@@ -277,6 +276,12 @@ export function sleepOnPort(
 
 function failed(reason: PhaseReason, exit: ProcessExit | null = null): LaunchOutcome {
   return { kind: 'failed', reason, exit, endedBy: null };
+}
+
+/** Missing files and a full disk have many errors, for example 'disk I/O error' of SQLite. */
+async function startFailure(spec: InstanceSpec, files: InstanceFiles, error: unknown): Promise<PhaseReason> {
+  const problem = await files.startProblem(spec).catch(() => null);
+  return problem ?? (await files.writeProblem(spec)) ?? spawnFailure(error);
 }
 
 function spawnFailure(error: unknown): PhaseReason {
