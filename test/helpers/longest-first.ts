@@ -2,21 +2,27 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take longest, the longest first: one that began last would be waited for alone. */
 const LONG = [
-  'integration/queue-chaos',
-  'integration/crash',
-  'security/fuzz',
+  'integration/sleep',
+  'integration/account-mails',
   'integration/queue-drain',
   'integration/adopt',
-  'integration/concurrency',
   'integration/queue',
-  'integration/shutdown',
-  'security/rotation',
-  'integration/bad-input-host',
-  'security/limits',
-  'integration/restart',
-  'integration/provisioning',
+  'integration/ports',
+  'integration/migrations',
   'integration/queue-workers',
+  'integration/hung',
+  'integration/bad-input-host',
+  'integration/shutdown',
+  'integration/accounts',
+  'integration/restart',
   'integration/cli-start',
+  'integration/concurrency',
+  'faults/crash',
+  'faults/crash-loop',
+  'faults/queue-chaos',
+  'security/fuzz',
+  'security/rotation',
+  'security/limits',
 ];
 
 /** Without the times of an earlier run, as in a fresh clone, Vitest goes by the size of files, which says little. */
