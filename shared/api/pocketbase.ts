@@ -19,7 +19,7 @@ const sentence = z
   .string()
   .min(1)
   .max(400)
-  .regex(/^\P{Cc}*$/u, 'must be one line without control characters');
+  .refine((text) => !/\p{Cc}/u.test(text), 'must be one line without control characters');
 const day = z.iso.date();
 
 /** From the least severe to the most severe. */

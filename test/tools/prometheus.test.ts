@@ -185,8 +185,11 @@ ${here}  - job_name: without-key
 
     await untilFired('FathomDatabaseDown', `, database="${down.name}"`);
     await untilFired('FathomInstancesInTrouble');
-    const [trouble] = await query(`max_over_time(fathom_instance_trouble{database="${down.name}"}[1h])`);
-    expect(trouble?.metric).toMatchObject({ reason: 'data_dir_missing' });
+    const trouble = await until(
+      async () => (await query(`max_over_time(fathom_instance_trouble{database="${down.name}"}[1h])`))[0],
+      { what: 'the reason to be scraped' },
+    );
+    expect(trouble.metric).toMatchObject({ reason: 'data_dir_missing' });
     for (const { name } of [stopped, asleep]) {
       expect(await isFound(`fathom_instance_up{database="${name}"}`), name).toBe(false);
       expect(await query(`ALERTS{database="${name}"}`), name).toEqual([]);
