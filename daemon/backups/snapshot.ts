@@ -1,6 +1,6 @@
 import { constants, copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, systemErrorCode } from '../base/files/dir.ts';
+import { makeDirectory, unlessMissing } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import { openDatabase, withDatabase } from '../pocketbase/data/sqlite.ts';
 
@@ -25,7 +25,7 @@ export async function copyDatabase(dataDir: string, directory: string): Promise<
   const reader = openDatabase(source, { readOnly: true, timeoutMs: LOCK_TIMEOUT_MS });
   try {
     await copyFile(source, copy, constants.COPYFILE_FICLONE);
-    await copyIfPresent(`${source}-wal`, `${copy}-wal`);
+    await copyFile(`${source}-wal`, `${copy}-wal`, constants.COPYFILE_FICLONE).catch(unlessMissing);
   } finally {
     reader.close();
   }
@@ -33,12 +33,4 @@ export async function copyDatabase(dataDir: string, directory: string): Promise<
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)'),
   );
   return copy;
-}
-
-async function copyIfPresent(from: string, to: string): Promise<void> {
-  try {
-    await copyFile(from, to, constants.COPYFILE_FICLONE);
-  } catch (error) {
-    if (systemErrorCode(error) !== 'ENOENT') throw error;
-  }
 }

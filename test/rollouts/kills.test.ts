@@ -9,9 +9,8 @@ import { until } from '../helpers/until.ts';
 import {
   builds,
   checkWriters,
-  createStage,
+  createVersionsStage,
   DATABASES,
-  install,
   installCrashing,
   NEW,
   OLD,
@@ -30,9 +29,7 @@ describe.skipIf(executables === null)('SIGKILL of the daemon during a rollout', 
   let stage: RolloutStage;
 
   beforeAll(async () => {
-    stage = await createStage(DATABASES, { FATHOM_SANDBOX: 'off' });
-    for (const [version, path] of Object.entries(executables ?? {}))
-      await install(stage.fathom, version, path);
+    stage = await createVersionsStage(executables);
   }, 600_000);
 
   afterAll(() => stage?.fathom.dispose(), 120_000);

@@ -24,7 +24,7 @@ export async function builds(name: string): Promise<Partial<Record<UpstreamVersi
 }
 
 /** Puts an executable where `pocketbase install` puts one. */
-export async function install(fathom: Deployment, version: string, executable: string): Promise<void> {
+async function install(fathom: Deployment, version: string, executable: string): Promise<void> {
   const directory = join(fathom.dataDir, 'pocketbase', version);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await copyFile(executable, join(directory, 'pocketbase'));
@@ -62,6 +62,16 @@ export async function createStage(count: number, env: Record<string, string> = {
   const tenants = (await signUpMany(fathom, count)).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   for (const tenant of tenants) await addDocument(fathom, tenant);
   return { fathom, tenants, daemon };
+}
+
+/** A fleet of `DATABASES`, with both versions installed. */
+export async function createVersionsStage(
+  executables: Awaited<ReturnType<typeof builds>>,
+): Promise<RolloutStage> {
+  // Some executables of the tests are scripts.
+  const stage = await createStage(DATABASES, { FATHOM_SANDBOX: 'off' });
+  for (const [version, path] of Object.entries(executables ?? {})) await install(stage.fathom, version, path);
+  return stage;
 }
 
 async function addDocument(fathom: Deployment, { name, ownerToken }: Tenant): Promise<void> {

@@ -10,9 +10,8 @@ import { dataFileOf } from '../helpers/user-migrations.ts';
 import {
   builds,
   checkWriters,
-  createStage,
+  createVersionsStage,
   DATABASES,
-  install,
   installCrashing,
   NEW,
   OLD,
@@ -30,10 +29,7 @@ describe.skipIf(executables === null)('an upgrade of the fleet', () => {
   let stage: RolloutStage;
 
   beforeAll(async () => {
-    // The executables of these tests are scripts.
-    stage = await createStage(DATABASES, { FATHOM_SANDBOX: 'off' });
-    for (const [version, path] of Object.entries(executables ?? {}))
-      await install(stage.fathom, version, path);
+    stage = await createVersionsStage(executables);
   }, 600_000);
 
   afterAll(() => stage?.fathom.dispose(), 120_000);

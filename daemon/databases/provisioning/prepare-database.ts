@@ -17,7 +17,12 @@ import {
   recordLastVersion,
   writeLastVersion,
 } from '../../pocketbase/data/last-version.ts';
-import { hasTable, inTransaction, isUnreadable, withDatabase } from '../../pocketbase/data/sqlite.ts';
+import {
+  hasTable,
+  inTransaction,
+  throwUnlessUnreadable,
+  withDatabase,
+} from '../../pocketbase/data/sqlite.ts';
 import { shortenTypesFile } from '../../pocketbase/data/types-file.ts';
 import type { InstanceLog } from '../../pocketbase/logs/instance-log.ts';
 import { type InstanceCommand, LOCKED_EXIT_CODE } from '../../pocketbase/process/command.ts';
@@ -100,7 +105,7 @@ export async function prepareDatabase(run: Preparation, signal: AbortSignal): Pr
     adjustDatabase(file, [run.settings]);
     reason = await migrate({ ...run, template: run.template }, pending, signal);
   } catch (error) {
-    if (!isUnreadable(error)) throw error;
+    throwUnlessUnreadable(error);
   }
   if (!signal.aborted) adjustStopped(run);
   return reason;
@@ -158,10 +163,6 @@ function recordMigrations({ files }: Template): Adjustment {
   };
 }
 
-function throwUnlessUnreadable(error: unknown): void {
-  if (!isUnreadable(error)) throw error;
-}
-
 /** Reads everything that is needed before a start, over one connection. */
 function inspect(
   file: string,
@@ -183,7 +184,7 @@ function inspect(
       return { pending, needed: willMigrate ? [] : neededAdjustments(database, adjustments) };
     });
   } catch (error) {
-    if (!isUnreadable(error)) throw error;
+    throwUnlessUnreadable(error);
     for (const { onFailure } of adjustments) onFailure(error);
     return { pending: [], needed: [] };
   }

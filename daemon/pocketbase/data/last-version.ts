@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { FathomError } from '../../../shared/errors.ts';
 import { compareVersions, isVersion } from '../../../shared/version.ts';
 import type { Adjustment } from './adjustment.ts';
-import { hasTable, isUnreadable, type OpenOptions, withDatabase } from './sqlite.ts';
+import { hasTable, type OpenOptions, throwUnlessUnreadable, withDatabase } from './sqlite.ts';
 
 /**
  * The version of PocketBase that ran last on a database, in a table of the database itself: a copy of the file keeps the
@@ -30,9 +30,7 @@ export function recordLastVersion(version: string): Adjustment {
   return {
     isNeeded: (database) => isVersion(version) && readLastVersion(database) !== version,
     apply: (database) => writeLastVersion(database, version),
-    onFailure: (error) => {
-      if (!isUnreadable(error)) throw error;
-    },
+    onFailure: throwUnlessUnreadable,
   };
 }
 

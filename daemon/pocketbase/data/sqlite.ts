@@ -114,6 +114,11 @@ export function isUnreadable(error: unknown): boolean {
   return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
 }
 
+/** @throws the error, unless the file is damaged or not a database */
+export function throwUnlessUnreadable(error: unknown): void {
+  if (!isUnreadable(error)) throw error;
+}
+
 /** PocketBase stores times as `2024-01-15 10:00:00.000Z`; ISO 8601 has a `T` in place of the space. */
 export function toPocketBaseDate(at: Date): string {
   return at.toISOString().replace('T', ' ');

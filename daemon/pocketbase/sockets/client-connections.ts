@@ -1,7 +1,7 @@
 import { closeSync, readdirSync, readlinkSync } from 'node:fs';
 import type { Libc } from '../sandbox/libc.ts';
 import { SYSCALL } from '../sandbox/syscall-filter.ts';
-import { portOfSocketAddress } from './listening-socket.ts';
+import { IPPROTO_TCP, portOfSocketAddress } from './listening-socket.ts';
 
 /** `quiet`: no request is in progress, as far as their sockets show. */
 export type ConnectionState = 'quiet' | 'busy';
@@ -9,7 +9,6 @@ export type ConnectionState = 'quiet' | 'busy';
 /** A connection on which something was sent or received in this time is in use. */
 const QUIET_MS = 1_000;
 
-const IPPROTO_TCP = 6;
 const TCP_INFO = 11;
 const FIONREAD = 0x541b;
 const TIOCOUTQ = 0x5411;

@@ -5,8 +5,8 @@ import type { Libc } from '../sandbox/libc.ts';
 import { required } from '../sandbox/run-calls.ts';
 import { SYSCALL } from '../sandbox/syscall-filter.ts';
 
-const AF_INET = 2;
-const AF_INET6 = 10;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
 const SOCK_STREAM_NONBLOCK_CLOEXEC = 1 | 0o4000 | 0o2_000_000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
@@ -67,7 +67,7 @@ function setOption(libc: Libc, fd: number, level: number, option: number, value:
 
 /** A connection is accepted when its client has sent something, or after this time in seconds. */
 const DEFER_S = 10;
-const IPPROTO_TCP = 6;
+export const IPPROTO_TCP = 6;
 const TCP_DEFER_ACCEPT = 9;
 
 /** Whether connections without a request wait in the kernel, so that a port scan wakes nothing. */

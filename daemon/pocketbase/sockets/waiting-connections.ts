@@ -1,14 +1,13 @@
 import { closeSync } from 'node:fs';
 import type { Libc } from '../sandbox/libc.ts';
 import { SYSCALL } from '../sandbox/syscall-filter.ts';
+import { AF_INET, AF_INET6, IPPROTO_TCP } from './listening-socket.ts';
 
 /*
  * Connections in the queue of a listening socket, as sock_diag(7) lists them. To accept one is the only other way to look at
  * it, and it could not be given to PocketBase then. A look takes 0.6 ms, also with 10,000 listening sockets.
  */
 
-const AF_INET = 2;
-const AF_INET6 = 10;
 const AF_NETLINK = 16;
 const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0o4000 | 0o2_000_000;
 const NETLINK_SOCK_DIAG = 4;
@@ -20,7 +19,6 @@ const NLMSG_HEADER = 16;
 /** `struct inet_diag_req_v2`. */
 const REQUEST_BYTES = 56;
 const ALL_STATES = 0xfff;
-const IPPROTO_TCP = 6;
 /** Offsets in `struct inet_diag_msg`. */
 const STATE_AT = 1;
 const SOURCE_PORT_AT = 4;

@@ -56,11 +56,7 @@ export async function restoreData(copy: string, dataDir: string): Promise<void> 
 
 /** Replaces a database by a copy of a file, in one step. */
 export async function replaceDatabase(source: string, dataDir: string): Promise<void> {
-  const staged = join(dataDir, '.data.db.restored');
-  await rm(staged, { force: true });
-  await copySynced(source, staged);
-  for (const suffix of ['-wal', '-shm']) await rm(join(dataDir, `data.db${suffix}`), { force: true });
-  await rename(staged, join(dataDir, 'data.db'));
+  await replaceByCopy(source, dataDir, 'data.db');
   await syncDirectory(dataDir);
 }
 
@@ -75,6 +71,11 @@ export async function copiedBytes(dataDir: string): Promise<number> {
 async function restoreDatabase(copy: string, dataDir: string, name: string): Promise<void> {
   const source = join(copy, name);
   if (!(await exists(source))) return;
+  await replaceByCopy(source, dataDir, name);
+  if (await exists(`${source}-wal`)) await copySynced(`${source}-wal`, join(dataDir, `${name}-wal`));
+}
+
+async function replaceByCopy(source: string, dataDir: string, name: string): Promise<void> {
   const staged = join(dataDir, `.${name}.restored`);
   await rm(staged, { force: true });
   await copySynced(source, staged);
@@ -82,7 +83,6 @@ async function restoreDatabase(copy: string, dataDir: string, name: string): Pro
   for (const suffix of ['-wal', '-shm']) await rm(join(dataDir, `${name}${suffix}`), { force: true });
   await syncDirectory(dataDir);
   await rename(staged, join(dataDir, name));
-  if (await exists(`${source}-wal`)) await copySynced(`${source}-wal`, join(dataDir, `${name}-wal`));
 }
 
 async function linkTree(from: string, to: string): Promise<void> {
