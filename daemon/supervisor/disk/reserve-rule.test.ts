@@ -14,7 +14,7 @@ const ready: DiskReading = { freeBytes: 10 * GIB, fileBytes: 256 * MIB, reserveB
 
 describe('the disk reserve', () => {
   it.each<[string, Partial<DiskReading>, boolean, object]>([
-    ['waits while there is space', {}, false, { isHeld: false, file: 'keep', waitMs: 10_000 }],
+    ['waits while there is space', {}, false, { isHeld: false, file: 'keep', waitMs: 2_000 }],
     ['creates a missing file', { fileBytes: 0 }, false, { isHeld: false, file: 'create' }],
     [
       'creates none for which there is no room',

@@ -10,7 +10,8 @@ const RESUME_FROM = 1.75;
 /** More than a disk fills in a second. */
 const MAX_RATE = 512 * MIB;
 const MIN_WAIT_MS = 500;
-const MAX_WAIT_MS = 10_000;
+/** Some programs reserve gigabytes at once. */
+const MAX_WAIT_MS = 2_000;
 
 export interface DiskReading {
   freeBytes: number;
