@@ -1,8 +1,4 @@
 // The clients of a database that uses everything it can get. Arguments: the URL of its records, and a token.
-import { setPriority } from 'node:os';
-
-// The clients of a real database run on other hosts.
-setPriority(19);
 const [url, authorization] = process.argv.slice(2);
 const headers = { authorization };
 const send = async (path, options = {}) => {
