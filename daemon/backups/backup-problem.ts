@@ -1,4 +1,15 @@
 /** A backup cannot be made, read or trusted. The message says what to do. */
 export class BackupProblem extends Error {
-  override readonly name = 'BackupProblem';
+  override readonly name: string = 'BackupProblem';
+}
+
+/** SQLite finds damage in a database that is to be backed up. Its earlier backups stay. */
+export class DamagedDatabase extends BackupProblem {
+  override readonly name = 'DamagedDatabase';
+
+  constructor(database: string, damage: string) {
+    super(
+      `${database} is damaged (${damage}), so it was not backed up and its earlier backups stay; restore one, or see 'fathomd doctor'`,
+    );
+  }
 }

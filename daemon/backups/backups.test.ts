@@ -10,7 +10,7 @@ import { bareInstance } from '../../test/helpers/bare-instance.ts';
 import { scratch } from '../../test/helpers/scratch.ts';
 import { listAll } from '../../test/helpers/target-conformance.ts';
 import { until } from '../../test/helpers/until.ts';
-import { BackupProblem } from './backup-problem.ts';
+import { BackupProblem, DamagedDatabase } from './backup-problem.ts';
 import { createRecoveryKey } from './keys/recovery-key.ts';
 import { ensureDataKey, readDataKey, type WithKeys } from './keys/stored-keys.ts';
 import { type Backup, listBackups, readManifest } from './manifest.ts';
@@ -247,16 +247,24 @@ describe('a backup', () => {
     expect(rowsOf(await place.restore(backup.id))).toHaveLength(30);
   });
 
-  it('is refused when the database was damaged before', async () => {
+  it('is not made of a damaged database, and stores nothing', async () => {
     const database = openData(place.dataDir);
     const insert = database.prepare('INSERT INTO t (x) VALUES (?)');
     for (let row = 0; row < 300; row += 1) insert.run(randomBytes(2_000));
     database.close();
+    const good = await place.backUp();
+    const objects = await listAll(place.target, '');
     const file = join(place.dataDir, 'data.db');
     const content = await readFile(file);
-    await writeFile(file, content.fill(7, 40_960, 45_056));
-    const { backup } = await place.backUp();
-    await expect(place.restore(backup.id)).rejects.toThrow('damaged');
+    for (const [start, end] of [
+      [40_960, 45_056],
+      [0, 100],
+    ]) {
+      await writeFile(file, Buffer.from(content).fill(7, start, end));
+      await expect(place.backUp(good.backup)).rejects.toThrow(DamagedDatabase);
+    }
+    expect(await listAll(place.target, '')).toEqual(objects);
+    expect(rowsOf(await place.restore(good.backup.id))).toHaveLength(300);
   });
 
   it('uses nothing of a backup that was interrupted', async () => {

@@ -9,14 +9,30 @@ import type { Target } from './targets/target.ts';
  *   keys/DATABASE.json                          the data key, wrapped: see keys/stored-keys.ts
  *   chunks/DATABASE/NN/NAME                     a part of a file, sealed; NN are the first two digits of its name
  *   manifests/DATABASE/ID.json                  one backup, written after all of its chunks
+ *   escrow/secrets.json                         the secrets of the host, for the recovery key: see keys/escrow.ts
+ *
+ * The control plane is the database `global`. Its backups have more files, see `CONTROL_PLANE_FILES`.
  *
  * A manifest can be listed, and its chunks be counted, without a key. Names, sizes and hashes of files are sealed.
  */
 
+/** The name under which the control plane is backed up. No user database can have it. */
+export const CONTROL_PLANE = 'global';
+
+/** What a backup of the control plane has beside `data.db` and `storage/`. A restore moves it out of `pb_data`. */
+export const CONTROL_PLANE_FILES = {
+  /** `audit/` of the data directory: the archived rows of the audit log. */
+  auditDir: 'audit',
+  /** `audit-head.json` of the data directory. It is copied first, so it names a row that the backup has. */
+  auditHead: 'audit-head.json',
+  /** The settings without secrets: a JSON object of texts by name, as in an env file. */
+  settings: 'settings.json',
+} as const;
+
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 const fileSchema = z.strictObject({
-  /** Below `pb_data`. */
+  /** Below `pb_data`; see also `CONTROL_PLANE_FILES`. */
   path: z.string(),
   bytes: z.int().min(0),
   sha256,

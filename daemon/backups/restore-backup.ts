@@ -1,12 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
-import { messageOf } from '../../shared/errors.ts';
 import { exists, makeDirectory } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import { syncDirectory } from '../base/files/replace-file.ts';
-import { isUnreadable, withDatabase } from '../pocketbase/data/sqlite.ts';
 import { BackupProblem } from './backup-problem.ts';
+import { findDamage } from './integrity.ts';
 import type { DataKey } from './keys/data-key.ts';
 import { type BackedUpFile, type Backup, chunkKey } from './manifest.ts';
 import type { Target } from './targets/target.ts';
@@ -52,19 +51,6 @@ async function proveDatabase(dataDir: string): Promise<void> {
       `the database was damaged when it was backed up (${damage}); use an earlier backup`,
     );
   for (const suffix of ['-wal', '-shm']) await rm(`${path}${suffix}`, { force: true });
-}
-
-function findDamage(path: string): string | null {
-  try {
-    const rows = withDatabase(path, { readOnly: true }, (database) =>
-      database.prepare('PRAGMA integrity_check(5)').all(),
-    );
-    const found = rows.map((row) => String(row['integrity_check'])).join('; ');
-    return found === 'ok' ? null : found;
-  } catch (error) {
-    if (isUnreadable(error)) return messageOf(error);
-    throw error;
-  }
 }
 
 async function restoreFile(

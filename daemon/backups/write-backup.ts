@@ -2,11 +2,22 @@ import { createHash, randomBytes } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../../shared/errors.ts';
 import { systemErrorCode } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import { Semaphore } from '../base/semaphore.ts';
+import { isUnreadable } from '../pocketbase/data/sqlite.ts';
+import { DamagedDatabase } from './backup-problem.ts';
+import { findDamage } from './integrity.ts';
 import type { DataKey } from './keys/data-key.ts';
-import { type BackedUpFile, type Backup, chunkKey, chunkPrefix, storeManifest } from './manifest.ts';
+import {
+  type BackedUpFile,
+  type Backup,
+  CONTROL_PLANE_FILES,
+  chunkKey,
+  chunkPrefix,
+  storeManifest,
+} from './manifest.ts';
 import { copyDatabase } from './snapshot.ts';
 import type { Target } from './targets/target.ts';
 
@@ -21,6 +32,15 @@ export interface BackupSource {
   dataDir: string;
   /** A directory for the copy of the database. It is removed at the end. */
   scratchDir: string;
+  /** For the control plane. */
+  controlPlane?: ControlPlaneSource | undefined;
+}
+
+export interface ControlPlaneSource {
+  /** FATHOM_DATA_DIR */
+  hostDir: string;
+  /** Those without secrets. */
+  settings: Readonly<Record<string, string>>;
 }
 
 export interface WrittenBackup {
@@ -30,26 +50,33 @@ export interface WrittenBackup {
 }
 
 /**
- * Writes one backup: the database as it is at one moment, then the uploaded files. Content that the target has already is not
- * stored again. Until the end, the backup cannot be seen; after a crash, its chunks are used by the next one. Write one backup
+ * Writes one backup: the database as it is at one moment, then the uploaded files. A damaged database is refused before anything
+ * is written. Content that the target has already is not stored again. Until the end, the backup cannot be seen; after a crash, its chunks are used by the next one. Write one backup
  * of a database at a time, and remove no chunks meanwhile.
  *
+ * Files of the control plane are read in an order in which the audit log can be verified: the end of the log is never after the
+ * rows of the table, and a row that moves into a file meanwhile is in both.
+ *
+ * @throws BackupProblem for a damaged database, and as the target
  * @param previous the last backup, whose files with the same path and size are not read again: PocketBase never rewrites them
  */
 export async function writeBackup(
   source: BackupSource,
   { target, key, previous, now }: { target: Target; key: DataKey; previous: Backup | null; now: Date },
 ): Promise<WrittenBackup> {
-  const { database, dataDir, scratchDir } = source;
+  const { database, dataDir, scratchDir, controlPlane } = source;
   const writer = new ChunkWriter(target, key, database);
   await writer.readStored();
   try {
-    const files = [await writer.addFile(await copyDatabase(dataDir, scratchDir), 'data.db')];
+    const files = controlPlane ? await addBeforeDatabase(writer, controlPlane) : [];
+    const copy = await copyUndamaged(source);
+    files.push(await writer.addFile(copy, 'data.db'));
     const known = new Map(previous?.files.map((file) => [file.path, file]));
     for await (const path of filesBelow(dataDir, STORAGE)) {
       const file = await addStoredFile(writer, join(dataDir, path), path, known.get(path));
       if (file !== null) files.push(file);
     }
+    if (controlPlane) files.push(...(await addAuditArchive(writer, controlPlane)));
     await writer.flush();
     const backup: Backup = {
       format: 1,
@@ -68,6 +95,41 @@ export async function writeBackup(
   } finally {
     await removeTree(scratchDir);
   }
+}
+
+async function copyUndamaged({ database, dataDir, scratchDir }: BackupSource): Promise<string> {
+  try {
+    const copy = await copyDatabase(dataDir, scratchDir);
+    const damage = findDamage(copy);
+    if (damage === null) return copy;
+    throw new DamagedDatabase(database, damage);
+  } catch (error) {
+    if (isUnreadable(error)) throw new DamagedDatabase(database, messageOf(error));
+    throw error;
+  }
+}
+
+async function addBeforeDatabase(
+  writer: ChunkWriter,
+  { hostDir, settings }: ControlPlaneSource,
+): Promise<BackedUpFile[]> {
+  const { auditHead, settings: settingsPath } = CONTROL_PLANE_FILES;
+  const head = await addStoredFile(writer, join(hostDir, auditHead), auditHead, undefined);
+  const written = await writer.addBytes(Buffer.from(JSON.stringify(settings, null, 2)), settingsPath);
+  return head === null ? [written] : [head, written];
+}
+
+/** Rows are added to these files, so their size says nothing about their content. */
+async function addAuditArchive(
+  writer: ChunkWriter,
+  { hostDir }: ControlPlaneSource,
+): Promise<BackedUpFile[]> {
+  const files: BackedUpFile[] = [];
+  for await (const path of filesBelow(hostDir, CONTROL_PLANE_FILES.auditDir)) {
+    const file = await addStoredFile(writer, join(hostDir, path), path, undefined);
+    if (file !== null) files.push(file);
+  }
+  return files;
 }
 
 /** Null for a file that was deleted in the meantime. */
@@ -142,6 +204,12 @@ class ChunkWriter {
   async addFile(source: string, path: string): Promise<BackedUpFile> {
     await using file = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW);
     return await this.add(file, path);
+  }
+
+  /** @param content at most the size of a chunk */
+  async addBytes(content: Buffer, path: string): Promise<BackedUpFile> {
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    return { path, bytes: content.length, sha256, chunks: [await this.#store(content)] };
   }
 
   async add(file: FileHandle, path: string): Promise<BackedUpFile> {
