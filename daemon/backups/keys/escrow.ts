@@ -34,7 +34,9 @@ export async function storeEscrow(
   secrets: Secrets,
   { recovery, masterKey }: { recovery: string; masterKey: Uint8Array },
 ): Promise<boolean> {
-  const content = JSON.stringify(Object.fromEntries(Object.entries(secrets).toSorted()));
+  const content = JSON.stringify(
+    Object.fromEntries(Object.entries(secrets).toSorted(([a], [b]) => (a < b ? -1 : 1))),
+  );
   const recovery_key = recoveryKeyId(recovery);
   const digest = createHmac('sha256', deriveKey(masterKey, 'backup-escrow', 32))
     .update(content)
