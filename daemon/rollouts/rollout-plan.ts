@@ -1,6 +1,10 @@
 import { statfs } from 'node:fs/promises';
+import type { InstancePhase } from '../../shared/instance.ts';
+import { type Clock, deadline } from '../base/time/clock.ts';
 import type { Catalog, CatalogEntry } from '../databases/catalog.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
+import type { InstanceState } from '../supervisor/instance-state.ts';
+import type { Runner } from '../supervisor/runner.ts';
 import { copiedBytes } from './data/copy.ts';
 import { CONCURRENT_CHANGES, defaultMaxFailures, type RolloutPlan, wavesOf } from './rollout.ts';
 
@@ -13,6 +17,12 @@ export interface RolloutOptions {
   watch_s: number;
   rehearse: boolean;
 }
+
+/** How long a rollout waits for a database that does not run when its turn comes. */
+const SETTLE_TIMEOUT_MS = 30_000;
+const UNSETTLED: ReadonlySet<InstancePhase> = new Set(['backing_off', 'unresponsive']);
+/** A start is in progress in the other phases, and may fail again. */
+const SETTLED: ReadonlySet<InstancePhase> = new Set(['running', 'asleep', 'stopped', 'failed']);
 
 export type NewRollout = Omit<RolloutPlan, 'id' | 'started_at'>;
 
@@ -56,13 +66,35 @@ export async function describePlan(
   };
 }
 
-/** Why a database cannot be changed now; null when it can. */
+/** Why a database is not part of a plan; null when it is. One that does not run for a moment is. */
 export function skipReason({ row, runner: { state } }: CatalogEntry): string | null {
   if (row.state !== 'ready') return `it is ${row.state === 'deleting' ? 'being deleted' : 'not complete'}`;
-  const { phase, reason } = state;
-  if (phase === 'failed' || phase === 'backing_off' || phase === 'unresponsive')
-    return `it does not run (${reason?.message ?? phase}); fix that first`;
-  return null;
+  return state.phase === 'failed' ? notRunning(state) : null;
+}
+
+function notRunning({ phase, reason }: Pick<InstanceState, 'phase' | 'reason'>): string {
+  return `it does not run (${reason?.message ?? phase}); fix that first`;
+}
+
+/**
+ * Waits for a database that does not answer or does not run for a moment, as under load, or that is maintained.
+ *
+ * @returns why it cannot be changed when the time has passed; null when it can, or when the signal aborts
+ */
+export async function untilSettled(
+  runner: Pick<Runner, 'state' | 'isMaintained'>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { state } = runner;
+  if (!UNSETTLED.has(state.phase) && !runner.isMaintained) return null;
+  const timeout = deadline(clock, SETTLE_TIMEOUT_MS);
+  const isSettled = await state.until(
+    () => SETTLED.has(state.phase) && !runner.isMaintained,
+    AbortSignal.any([signal, timeout.signal]),
+  );
+  timeout.cancel();
+  return isSettled || signal.aborted ? null : notRunning(state);
 }
 
 /** Copies of watched databases stay until the end of their watch, so a whole wave can have one. */

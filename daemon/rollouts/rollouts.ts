@@ -9,7 +9,7 @@ import { changeDatabase, finishChange, returnDatabase } from './change-database.
 import type { DatabaseJournal } from './journal.ts';
 import { rehearse } from './rehearse.ts';
 import { nextStep, type RolloutOutcome, type RolloutPlan, type RolloutStatus, wavesOf } from './rollout.ts';
-import type { NewRollout } from './rollout-plan.ts';
+import { type NewRollout, untilSettled } from './rollout-plan.ts';
 import type { RolloutState, RolloutStore } from './rollout-store.ts';
 import { watchDatabase } from './watch-database.ts';
 
@@ -250,13 +250,18 @@ export class Rollouts {
     void kept.finally(() => this.#running.delete(kept));
   }
 
-  async #run({ plan }: Current, name: string): Promise<void> {
-    const { catalog, clock } = this.#deps;
+  async #run(current: Current, name: string): Promise<void> {
+    const { catalog, clock, skipReason } = this.#deps;
+    const { plan } = current;
     const { signal } = this.#stopped;
     // Everything below is not part of this turn of `#advance`.
     await Promise.resolve();
+    const found = catalog.find(name);
+    const unsettled = found && (await untilSettled(found.runner, clock, signal));
+    // Paused or aborted in the meantime: it has not begun.
+    if (signal.aborted || current.state.status !== 'running') return undefined;
     const entry = catalog.find(name);
-    const reason = entry ? this.#deps.skipReason(plan, entry) : 'it was deleted';
+    const reason = entry ? (unsettled ?? skipReason(plan, entry)) : 'it was deleted';
     if (!entry || reason !== null) return this.#end(entry ?? name, 'skipped', reason, null);
     const { state } = entry.runner;
     const change = this.#deps.changeOf(plan, entry);
@@ -292,7 +297,12 @@ export class Rollouts {
       this.#advance();
     };
     const watchMs = (current?.plan.watch_s ?? 0) * 1000;
-    const problem = await watchDatabase(entry.runner, { restarts, watchMs, onRunning }, signal);
+    const problem = await watchDatabase(
+      entry.runner,
+      { restarts, watchMs, onRunning },
+      this.#deps.clock,
+      signal,
+    );
     if (signal.aborted) return undefined;
     if (problem === null) {
       await this.#end(entry, 'changed', null, unansweredMs);

@@ -204,6 +204,10 @@ export class Runner {
     return this.#maintenance.ended;
   }
 
+  get isMaintained(): boolean {
+    return this.#maintenance !== null;
+  }
+
   /** Whether its process was started by an earlier daemon. */
   get isAdopted(): boolean {
     return this.#found !== null || (this.#process !== null && this.#process === this.#adopted);

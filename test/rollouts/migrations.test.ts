@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
-import { untilInstance } from '../helpers/fleet-actions.ts';
+import { kill, untilInstance } from '../helpers/fleet-actions.ts';
 import {
   changeUserDatabase,
   makesCollection,
@@ -49,7 +49,11 @@ beforeAll(async () => {
   const { path } = await verifyBinary(null);
   directory = await mkdtemp(join(tmpdir(), 'fathom-fleet-'));
   const executable = await writeCrashingFleet(join(directory, 'pocketbase'), path);
-  stage = await createStage(COUNT, { FATHOM_SANDBOX: 'off', PB_BINARY_PATH: executable });
+  stage = await createStage(COUNT, {
+    FATHOM_SANDBOX: 'off',
+    PB_BINARY_PATH: executable,
+    PB_HEALTH_INTERVAL: '1',
+  });
   names = stage.tenants.map(({ name }) => name);
 });
 
@@ -95,6 +99,23 @@ it('applies migrations without a restart by anyone, and keeps a sleeping databas
   });
   for (const name of names) expect(tablesOf(name)).toContain('notes');
   expect(await fathom.client.databases.get(asleep)).toMatchObject({ phase: 'asleep' });
+});
+
+it('waits for a database that does not answer for a moment', async () => {
+  const { fathom } = stage;
+  const [hung] = names.slice(1) as [string];
+  const { pid } = await untilRunning(hung);
+  kill(pid, 'SIGSTOP');
+  try {
+    await untilInstance(fathom, hung, ({ phase }) => phase === 'unresponsive', 'to be unresponsive');
+    await putMigration(fathom, '1800000001_waits.js', makesCollection('waits'));
+    await fathom.client.migrations.apply({ ...FAST, databases: [hung], canary: 0 });
+    expect(await fathom.client.rollouts.status()).toMatchObject({ total: 1, active: [{ name: hung }] });
+  } finally {
+    kill(pid, 'SIGCONT');
+  }
+  expect(await untilEnded(fathom)).toMatchObject({ status: 'done', changed: 1, problems: [] });
+  expect(tablesOf(hung)).toContain('waits');
 });
 
 describe('a migration that fails in one database', () => {
