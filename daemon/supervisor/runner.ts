@@ -35,6 +35,9 @@ const SLOT_TIMEOUT_MS = 5_000;
 /** Phases without an operation in progress. Only a command or time ends them. */
 const IDLE: ReadonlySet<InstancePhase> = new Set(['stopped', 'failed', 'backing_off', 'asleep']);
 
+/** One for all: each aborted signal keeps its reason, and thousands of databases sleep after one. */
+const INTERRUPTED = new DOMException('the turn was interrupted', 'AbortError');
+
 /**
  * Drives one instance towards its desired state in a loop of turns. Each turn waits for a start slot, launches the process
  * and watches it. After an unexpected exit, the restart policy decides what follows.
@@ -110,7 +113,7 @@ export class Runner {
     this.#prepared.reset();
     this.#asleep = null;
     this.state.update({ desired: 'stopped' });
-    this.#turn.abort();
+    this.#turn.abort(INTERRUPTED);
     this.#loop ??= this.#run();
   }
 
@@ -126,7 +129,7 @@ export class Runner {
     this.#asleep = why;
     this.state.enter('asleep', why, { desired: 'running' });
     // A turn that waits for a command, if there is one.
-    this.#turn.abort();
+    this.#turn.abort(INTERRUPTED);
   }
 
   /**
@@ -166,7 +169,7 @@ export class Runner {
     this.#isWaking = true;
     if (this.state.phase === 'asleep') this.state.enter('waking', null);
     // While its process ends, or if it continues, there is nothing to interrupt. It starts again after its end.
-    if (this.#process === null) this.#turn.abort();
+    if (this.#process === null) this.#turn.abort(INTERRUPTED);
     this.#loop ??= this.#run();
     return true;
   }
@@ -199,7 +202,7 @@ export class Runner {
       return Promise.reject(maintenanceConflict(this.spec.name));
     this.#maintenance = new Maintenance(work, why);
     this.#restartReason = why;
-    this.#turn.abort();
+    this.#turn.abort(INTERRUPTED);
     this.#loop ??= this.#run();
     return this.#maintenance.ended;
   }
@@ -221,7 +224,7 @@ export class Runner {
       if (how === 'stop') this.state.update({ desired: 'stopped' });
     }
     this.#maintenance?.abort();
-    this.#turn.abort();
+    this.#turn.abort(INTERRUPTED);
     this.#loop ??= this.#run();
     const timeout = deadline(this.#deps.clock, how === 'leave' ? 0 : this.#deps.stopGraceMs);
     timeout.signal.addEventListener('abort', () => this.#stopSaving.abort());
@@ -242,7 +245,7 @@ export class Runner {
       if (IDLE.has(this.state.phase)) {
         this.state.enter('queued', this.state.reason, { nextAttemptAt: null });
       }
-      this.#turn.abort();
+      this.#turn.abort(INTERRUPTED);
     }
     this.#loop ??= this.#run();
   }
