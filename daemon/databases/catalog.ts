@@ -6,6 +6,7 @@ import type { DatabaseRow, DatabaseRowChange } from '../../shared/hooks/control-
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { TokenSource } from '../keys/instance-access.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
+import { maintenanceConflict } from '../supervisor/maintenance.ts';
 import type { Runner } from '../supervisor/runner.ts';
 import type { DatabaseRepository } from './database-repository.ts';
 import { adjustStopped, recordVersion } from './provisioning/prepare-database.ts';
@@ -28,6 +29,8 @@ export interface CatalogEntry {
   runner: Runner;
   instance: UserInstance;
   superuserToken: TokenSource;
+  /** The id of the rollout that changes or watches it now; null without one. */
+  rollout: string | null;
 }
 
 /** Names of databases that changed since the watch began. */
@@ -71,7 +74,7 @@ export class Catalog {
     this.directoryOf(row.name);
     const instance = new UserInstance(row, email, this.#deps, this);
     const runner = this.#deps.fleet.add(instance, row.port > 0 ? row.port : null);
-    const entry = { row, runner, instance, superuserToken: instance.superuserToken };
+    const entry = { row, runner, instance, superuserToken: instance.superuserToken, rollout: null };
     this.#entries.set(row.name, entry);
     this.#byUser.set(row.user, entry);
     this.#noteChange(row.name);
@@ -135,16 +138,18 @@ export class Catalog {
    *
    * @param version empty for that of the fleet
    * @param store stores the version in the row
-   * @throws FathomError `conflict` when the database is maintained, `instance.failed` with the reason when it does not start
+   * @throws FathomError `conflict` when the database is maintained or part of a rollout, `instance.failed` with the reason when it does not start
    * again; the error of `store`
    */
   async changeVersion(
-    { row, runner, instance }: CatalogEntry,
+    entry: CatalogEntry,
     version: string,
     store: () => void | Promise<void>,
   ): Promise<void> {
+    const { row, runner, instance } = entry;
     const { binaries, fleet, log } = this.#deps;
     const problem = await binaries.problemOf(version);
+    requireUnchanged(entry);
     const { pid, binary } = runner.state.observed;
     if (pid !== null && (problem !== null || binary?.sha256 === binaries.of(version).sha256)) {
       await store();
@@ -227,4 +232,14 @@ export class Catalog {
     log.warn({ instance: other.row.name, port }, `${name} runs on its port, it gets another one`);
     return (await set(other, 0)) && set(entry, port);
   }
+}
+
+/** @throws FathomError `conflict` while a rollout or other work changes its files or its version */
+export function requireUnchanged({ row: { name }, runner, rollout }: CatalogEntry): void {
+  if (rollout !== null)
+    throw new FathomError(
+      'conflict',
+      `the rollout ${rollout} changes ${name} now; wait for its end: 'fathomd pocketbase status --follow'`,
+    );
+  if (runner.maintenance) throw maintenanceConflict(name);
 }

@@ -13,7 +13,7 @@ import { type Binaries, FLEET_VERSION } from '../pocketbase/binary/binaries.ts';
 import { isOlder, lastVersionOf, OlderVersion } from '../pocketbase/data/last-version.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
-import type { Catalog, CatalogEntry } from './catalog.ts';
+import { type Catalog, type CatalogEntry, requireUnchanged } from './catalog.ts';
 import type { DatabaseRepository } from './database-repository.ts';
 import { STAGING_PREFIX } from './provisioning/clone.ts';
 import type { Provisioner } from './provisioning/provisioner.ts';
@@ -111,6 +111,7 @@ export class DatabaseLifecycle {
     const { binaries, catalog, log } = this.#deps;
     if (entry.row.state !== 'ready')
       throw new FathomError('conflict', `${name} is being created; pin it when it has run once`);
+    requireUnchanged(entry);
     const problem = await binaries.problemOf(version);
     if (problem !== null) throw new FathomError('conflict', problem.message);
     const last = this.#lastVersion(entry);
@@ -144,6 +145,8 @@ export class DatabaseLifecycle {
     const { catalog, fleet, provisioner, repository, log } = this.#deps;
     const entry = catalog.get(name);
     await catalog.update(entry, { state: 'deleting', desired: 'stopped' });
+    // A rollout would go on to write into the directory, also of a database that is stopped.
+    await entry.runner.maintenance?.cancel();
     await fleet.stop(name);
     // Otherwise provisioning could create a directory without a row, or overwrite the state with 'ready'.
     await provisioner.settled(entry.row.user);

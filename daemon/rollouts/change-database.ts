@@ -32,24 +32,30 @@ const RETRY_MS = 1_000;
  *   stop ─▶ copy ─▶ change ─▶ start on a port without clients ─▶ test ─▶ compare ─▶ start
  *                     └──────────────┴─────────────────────────────┴───────┴──▶ restore the copy, start as before
  *
+ * @returns its journal, in the step `serving`
  * @throws ChangeFailed when it is as before; other errors leave the journal to the next daemon
  */
-export async function changeDatabase(entry: CatalogEntry, change: Change, deps: ChangeDeps): Promise<void> {
+export async function changeDatabase(
+  entry: CatalogEntry,
+  change: Change,
+  deps: ChangeDeps,
+): Promise<DatabaseJournal> {
   // Verifies the executable and builds its template, while clients do not wait.
   await deps.binaryOf(change.after);
-  return entry.runner.maintain(async (signal) => {
-    const { row, instance } = entry;
-    const journal: DatabaseJournal = {
-      rollout: change.rollout,
-      database: row.name,
-      step: 'copying',
-      before: row.pocketbase_version,
-      after: change.after,
-      from: instance.binary.version,
-      hold: change.hold,
-      reason: null,
-      facts: null,
-    };
+  const { row, instance } = entry;
+  const journal: DatabaseJournal = {
+    rollout: change.rollout,
+    database: row.name,
+    step: 'copying',
+    before: row.pocketbase_version,
+    after: change.after,
+    from: instance.binary.version,
+    hold: change.hold,
+    reason: null,
+    facts: null,
+  };
+  await entry.runner.maintain(async (signal) => {
+    if (row.state !== 'ready') throw new ChangeFailed('it is being deleted');
     const problem = await tryChange(entry, change, journal, deps, signal).catch((error: unknown) => {
       // The daemon ends: the next one continues.
       if (signal.aborted) throw error;
@@ -59,6 +65,7 @@ export async function changeDatabase(entry: CatalogEntry, change: Change, deps: 
     await restore(entry, { ...journal, step: 'restoring' }, deps, signal);
     throw new ChangeFailed(problem);
   }, change.why);
+  return journal;
 }
 
 async function tryChange(

@@ -82,15 +82,15 @@ function notRunning({ phase, reason }: Pick<InstanceState, 'phase' | 'reason'>):
  * @returns why it cannot be changed when the time has passed; null when it can, or when the signal aborts
  */
 export async function untilSettled(
-  runner: Pick<Runner, 'state' | 'isMaintained'>,
+  runner: Pick<Runner, 'state' | 'maintenance'>,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<string | null> {
   const { state } = runner;
-  if (!UNSETTLED.has(state.phase) && !runner.isMaintained) return null;
+  if (!UNSETTLED.has(state.phase) && !runner.maintenance) return null;
   const timeout = deadline(clock, SETTLE_TIMEOUT_MS);
   const isSettled = await state.until(
-    () => SETTLED.has(state.phase) && !runner.isMaintained,
+    () => SETTLED.has(state.phase) && !runner.maintenance,
     AbortSignal.any([signal, timeout.signal]),
   );
   timeout.cancel();

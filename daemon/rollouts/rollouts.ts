@@ -119,13 +119,7 @@ export class Rollouts {
   /** @throws FathomError `conflict` when another rollout has not ended */
   async start(plan: NewRollout, status: 'running' | 'paused'): Promise<Rollout> {
     const { clock, store } = this.#deps;
-    if (this.#current && !ENDED.has(this.#current.state.status)) {
-      const { id, target, status: now } = { ...this.#current.plan, ...this.#current.state };
-      throw new FathomError(
-        'conflict',
-        `the rollout ${id} of ${target} is ${now}; wait for its end, or run 'fathomd pocketbase abort'`,
-      );
-    }
+    this.#requireEnded();
     const now = clock.now().toISOString();
     const id = `${now.slice(0, 19).replaceAll(/[-:]/g, '')}-${randomBytes(2).toString('hex')}`;
     const current: Current = {
@@ -139,6 +133,23 @@ export class Rollouts {
     await store.create(current.plan, current.state);
     this.#advance();
     return this.#publish(current);
+  }
+
+  /** Databases in progress continue after an abort, and their copies are needed. */
+  #requireEnded(): void {
+    if (!this.#current) return;
+    const { id, target, status, active } = {
+      ...this.#current,
+      ...this.#current.plan,
+      ...this.#current.state,
+    };
+    if (ENDED.has(status) && active.size === 0) return;
+    const next = ENDED.has(status) ? `, and changes ${[...active].join(', ')}` : '';
+    const remedy = ENDED.has(status) ? '' : ", or run 'fathomd pocketbase abort'";
+    throw new FathomError(
+      'conflict',
+      `the rollout ${id} of ${target} is ${status}${next}; wait for its end${remedy}`,
+    );
   }
 
   /** Tests the first databases of a plan on clones, before anything changes. */
@@ -231,11 +242,15 @@ export class Rollouts {
   }
 
   #track(name: string, work: Promise<void>): void {
-    this.#current?.active.add(name);
+    const current = this.#current;
+    const entry = this.#deps.catalog.find(name);
+    current?.active.add(name);
+    if (entry) entry.rollout = current?.plan.id ?? null;
     this.#keep(
       work.finally(() => {
-        this.#current?.active.delete(name);
-        this.#current?.watched.delete(name);
+        current?.active.delete(name);
+        current?.watched.delete(name);
+        if (entry) entry.rollout = null;
         this.#advance();
       }),
     );
@@ -268,16 +283,15 @@ export class Rollouts {
     const begun = clock.monotonic();
     const wasRunning = state.phase === 'running';
     const { restarts } = state.observed;
+    let journal: DatabaseJournal;
     try {
       const problem = plan.rehearse ? await rehearse(entry, change, this.#deps, signal) : null;
       if (problem !== null) throw new ChangeFailed(`on a clone: ${problem}`);
-      await changeDatabase(entry, change, this.#deps);
+      journal = await changeDatabase(entry, change, this.#deps);
     } catch (error) {
       if (signal.aborted) return undefined;
       return this.#end(entry, 'failed', messageOf(error), null);
     }
-    const journal = (await this.#deps.journals.list()).find(({ database }) => database === name);
-    if (!journal) throw new Error(`the change of ${name} has no journal`);
     const unanswered = wasRunning ? () => Math.round(clock.monotonic() - begun) : null;
     return this.#watch(entry, journal, { restarts, unanswered });
   }
@@ -319,14 +333,18 @@ export class Rollouts {
 
   async #end(
     entry: CatalogEntry | string,
-    result: RolloutOutcome['result'],
-    message: string | null,
+    ended: RolloutOutcome['result'],
+    problem: string | null,
     unansweredMs: number | null,
   ): Promise<void> {
-    const { store, clock, log, audit } = this.#deps;
+    const { store, clock, log, audit, journals } = this.#deps;
     const current = this.#current;
     const database = typeof entry === 'string' ? entry : entry.row.name;
     if (!current) return;
+    const isDeleted = typeof entry !== 'string' && isGone(entry, this.#deps.catalog);
+    if (isDeleted) await journals.remove(database);
+    const result = isDeleted ? 'skipped' : ended;
+    const message = isDeleted ? 'it was deleted' : problem;
     const at = clock.now().toISOString();
     const outcome: RolloutOutcome = { database, result, at, message, unanswered_ms: unansweredMs };
     await store.addOutcome(current.plan.id, outcome);
@@ -343,6 +361,11 @@ export class Rollouts {
     });
     this.#publish(current);
   }
+}
+
+/** It is being deleted, or its row was. */
+function isGone(entry: CatalogEntry, catalog: RolloutsDeps['catalog']): boolean {
+  return entry.row.state === 'deleting' || catalog.find(entry.row.name) !== entry;
 }
 
 function describeRollout({ plan, state, outcomes, active, watched }: Current): Rollout {

@@ -34,6 +34,12 @@ export class Maintenance {
     this.#aborted.abort();
   }
 
+  /** Aborts the work and waits for its end. The caller of `maintain` gets an error. */
+  async cancel(): Promise<void> {
+    this.abort();
+    await Promise.allSettled([this.ended]);
+  }
+
   /** Never rejects. @param isFree whether the instance has no process */
   async run(name: string, isFree: boolean): Promise<void> {
     try {

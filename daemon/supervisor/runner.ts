@@ -207,8 +207,9 @@ export class Runner {
     return this.#maintenance.ended;
   }
 
-  get isMaintained(): boolean {
-    return this.#maintenance !== null;
+  /** The work on its files that waits or is in progress. */
+  get maintenance(): Pick<Maintenance, 'cancel'> | null {
+    return this.#maintenance;
   }
 
   /** Whether its process was started by an earlier daemon. */

@@ -1,4 +1,4 @@
-import { chmod, copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { EMBEDDED } from '../../daemon/pocketbase/binary/binary.ts';
@@ -8,6 +8,7 @@ import { type Deployment, SCRIPTED } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { instance, signUp, untilInstance, writeAndRead } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
+import { installVersion } from '../helpers/installed-versions.ts';
 import { statusOf } from '../helpers/status-prober.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
@@ -21,16 +22,8 @@ const builds = {
 };
 const haveBuilds = builds[NEW] !== null && builds[NEWEST] !== null;
 
-/** Puts a build where `fathomd pocketbase install` does. */
-async function install({ dataDir }: Deployment, version: UpstreamVersion): Promise<string> {
-  const directory = join(dataDir, 'pocketbase', version);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const path = join(directory, 'pocketbase');
-  await copyFile(builds[version] ?? '', path);
-  await chmod(path, 0o700);
-  await writeFile(`${path}.sha256`, `${await hashFile(path)}  pocketbase\n`);
-  return path;
-}
+const install = (fathom: Deployment, version: UpstreamVersion) =>
+  installVersion(fathom, version, builds[version] ?? '');
 
 /** The version that the process of an instance says of itself. */
 async function runs({ pid }: Instance): Promise<string> {

@@ -1,9 +1,9 @@
-import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { expect } from 'vitest';
 import type { Rollout, RolloutRequest } from '../../shared/api/rollouts.ts';
 import { createDeployment, type Daemon, type Deployment, SCRIPTED } from '../helpers/deployment.ts';
 import { signUpMany, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
+import { installScript, installVersion } from '../helpers/installed-versions.ts';
 import { until } from '../helpers/until.ts';
 import { type UpstreamVersion, upstreamBuild } from '../helpers/upstream-builds.ts';
 import { readUserDatabase } from '../helpers/user-migrations.ts';
@@ -23,14 +23,6 @@ export async function builds(name: string): Promise<Partial<Record<UpstreamVersi
   return old === null || recent === null ? null : { [OLD]: old, [NEW]: recent };
 }
 
-/** Puts an executable where `pocketbase install` puts one. */
-async function install(fathom: Deployment, version: string, executable: string): Promise<void> {
-  const directory = join(fathom.dataDir, 'pocketbase', version);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  await copyFile(executable, join(directory, 'pocketbase'));
-  await chmod(join(directory, 'pocketbase'), 0o700);
-}
-
 /**
  * A real PocketBase that calls itself another version, and ends itself in one database after some seconds, or at its start.
  */
@@ -38,15 +30,8 @@ export async function installCrashing(
   fathom: Deployment,
   { version, real, database, afterS }: { version: string; real: string; database: string; afterS: number },
 ): Promise<void> {
-  const directory = join(fathom.dataDir, 'pocketbase', version);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
   const crash = afterS === 0 ? 'exit 3' : `(sleep ${afterS}; kill -9 $$) &`;
-  const script = `#!/bin/sh
-if [ "$1" = --version ]; then echo 'pocketbase version ${version}'; exit; fi
-case "$*" in */${database}/*) ${crash} ;; esac
-exec ${real} "$@"
-`;
-  await writeFile(join(directory, 'pocketbase'), script, { mode: 0o700 });
+  await installScript(fathom, { version, real, lines: `case "$*" in */${database}/*) ${crash} ;; esac` });
 }
 
 export interface RolloutStage {
@@ -70,7 +55,8 @@ export async function createVersionsStage(
 ): Promise<RolloutStage> {
   // Some executables of the tests are scripts.
   const stage = await createStage(DATABASES, { FATHOM_SANDBOX: 'off' });
-  for (const [version, path] of Object.entries(executables ?? {})) await install(stage.fathom, version, path);
+  for (const [version, path] of Object.entries(executables ?? {}))
+    await installVersion(stage.fathom, version, path);
   return stage;
 }
 

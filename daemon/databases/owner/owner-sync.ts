@@ -237,6 +237,8 @@ export class OwnerSync {
   /** Returns whether the account was written; `busy` needs a retry. */
   #write(owner: OwnerAccount, attempt: number): boolean | 'busy' {
     const { catalog, clock } = this.#deps;
+    // Its data may be replaced by a copy, so it is written afterwards.
+    if (catalog.find(owner.database)?.runner.maintenance) return 'busy';
     try {
       const dataDir = dataDirOf(catalog.directoryOf(owner.database));
       const changed = writeOwnerAccount(dataDir, owner, clock.now()) === true;

@@ -1,0 +1,181 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NO_PASSWORD } from '../../daemon/databases/owner/ownership.ts';
+import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
+import type { Rollout } from '../../shared/api/rollouts.ts';
+import { instance, untilInstance } from '../helpers/fleet-actions.ts';
+import { installScript } from '../helpers/installed-versions.ts';
+import { textWith } from '../helpers/text-with.ts';
+import { until } from '../helpers/until.ts';
+import { readUserDatabase } from '../helpers/user-migrations.ts';
+import { createStage, type RolloutStage, untilEnded } from './stage.ts';
+
+/** The second one waits at its start while a file exists. */
+const [AT_ONCE, WAITS] = ['0.40.7', '0.40.8'] as const;
+
+let stage: RolloutStage;
+let held: string;
+/** One database for each test. */
+const fresh = () => {
+  const tenant = stage.tenants.pop();
+  if (!tenant) throw new Error('too few databases');
+  return tenant;
+};
+
+beforeAll(async () => {
+  stage = await createStage(9, { FATHOM_SANDBOX: 'off' });
+  const { fathom } = stage;
+  const { path: real } = await verifyBinary(null);
+  held = join(fathom.filesDir, 'held');
+  await installScript(fathom, { version: AT_ONCE, real, lines: '' });
+  await installScript(fathom, { version: WAITS, real, lines: `while [ -e ${held} ]; do sleep 0.1; done` });
+});
+
+afterAll(() => stage?.fathom.dispose(), 120_000);
+
+/** Begins the upgrade of one database, and stays in its test until `release`. */
+async function beginHeld(name: string): Promise<Rollout> {
+  const { fathom } = stage;
+  await writeFile(held, '');
+  const rollout = await fathom.client.rollouts.start({ version: WAITS, databases: [name], watch_s: 0 });
+  await untilStep(name, 'trying');
+  return rollout;
+}
+
+function untilStep(name: string, step: string): Promise<unknown> {
+  const journal = join(stage.fathom.dataDir, 'rollouts', 'journals', `${name}.json`);
+  return until(
+    async () => {
+      return existsSync(journal) && (await readFile(journal, 'utf8')).includes(`"step":"${step}"`);
+    },
+    { what: `the step ${step} of ${name}` },
+  );
+}
+
+/** Begins the upgrade of one database, and returns while it is watched. */
+async function beginWatched(name: string): Promise<Rollout> {
+  const { fathom } = stage;
+  await fathom.client.rollouts.start({ version: AT_ONCE, databases: [name], watch_s: 600 });
+  return until(
+    async () => {
+      const rollout = await fathom.client.rollouts.status();
+      return rollout.active.some(({ watched }) => watched) ? rollout : null;
+    },
+    { what: `${name} to be watched` },
+  );
+}
+
+async function releaseAndEnd(): Promise<Rollout> {
+  await rm(held, { force: true });
+  return untilEnded(stage.fathom);
+}
+
+const conflict = (...texts: string[]) => ({ code: 'conflict', message: textWith(...texts) });
+
+function ownerPassword(name: string, userId: string): unknown {
+  return readUserDatabase(
+    stage.fathom,
+    name,
+    (database) => database.prepare('SELECT password FROM users WHERE id = ?').get(userId)?.['password'],
+  );
+}
+
+describe('a database that is changed by a rollout', () => {
+  it('is not pinned and does not sleep, and gets the new version', async () => {
+    const { fathom } = stage;
+    const { name } = fresh();
+    const { id } = await beginHeld(name);
+    for (const version of [null, AT_ONCE, '0.39.1'])
+      await expect(fathom.client.databases.pin(name, { version })).rejects.toMatchObject(conflict(name, id));
+    await expect(fathom.client.databases.sleep(name, {})).rejects.toMatchObject(conflict(name));
+    expect(await releaseAndEnd()).toMatchObject({ changed: 1, failed: 0 });
+    expect(await instance(fathom, name)).toMatchObject({ phase: 'running', pinned_version: WAITS });
+  });
+
+  it('does not depend on the journals of others', async () => {
+    const { fathom } = stage;
+    const other = join(fathom.dataDir, 'rollouts', 'journals', 'other.json');
+    await beginHeld(fresh().name);
+    await writeFile(other, 'it is being removed');
+    expect(await releaseAndEnd()).toMatchObject({ changed: 1, problems: [] });
+    await rm(other);
+  });
+
+  it('gets an account that is locked meanwhile', async () => {
+    const { fathom } = stage;
+    const { name, userId } = fresh();
+    await beginHeld(name);
+    await fathom.client.users.update(userId, { is_active: false });
+    expect(await releaseAndEnd()).toMatchObject({ changed: 1, problems: [] });
+    await until(() => ownerPassword(name, userId) === NO_PASSWORD, { what: 'the account to be locked' });
+  });
+
+  it('is stopped or restarted afterwards', async () => {
+    const { fathom } = stage;
+    const [stopped, restarted] = [fresh().name, fresh().name];
+    await beginHeld(stopped);
+    const stop = fathom.client.databases.stop(stopped);
+    await untilInstance(fathom, stopped, ({ desired }) => desired === 'stopped', 'to be stopped later');
+    expect(await releaseAndEnd()).toMatchObject({ changed: 1, failed: 0 });
+    expect(await stop).toMatchObject({ phase: 'stopped' });
+    expect(await instance(fathom, stopped)).toMatchObject({ phase: 'stopped', pinned_version: WAITS });
+
+    await fathom.client.databases.stop(restarted);
+    await beginHeld(restarted);
+    const start = fathom.client.databases.restart(restarted);
+    await untilInstance(fathom, restarted, ({ desired }) => desired === 'running', 'to be started later');
+    expect(await releaseAndEnd()).toMatchObject({ changed: 1, failed: 0 });
+    expect(await start).toMatchObject({ phase: 'running', pinned_version: WAITS });
+  });
+
+  it('is deleted at once, whether it runs or is stopped', async () => {
+    const { fathom } = stage;
+    for (const isStopped of [false, true]) {
+      const { name } = fresh();
+      if (isStopped) await fathom.client.databases.stop(name);
+      await beginHeld(name);
+      await fathom.client.databases.delete(name);
+      const rollout = await untilEnded(fathom);
+      expect(rollout.problems).toMatchObject([{ name, result: 'skipped', message: 'it was deleted' }]);
+      expect(existsSync(join(fathom.dataDir, 'user_dbs', name))).toBe(false);
+      expect(await readdir(join(fathom.dataDir, 'rollouts', 'journals'))).toEqual([]);
+      await releaseAndEnd();
+    }
+    const left = await readdir(join(fathom.dataDir, 'user_dbs'));
+    expect(left.filter((entry) => entry.startsWith('.'))).toEqual([]);
+  });
+});
+
+describe('a database that is watched by a rollout', () => {
+  it('is not pinned, can be restarted, and no other rollout begins after an abort', async () => {
+    const { fathom } = stage;
+    const { name } = fresh();
+    const { id } = await beginWatched(name);
+    for (const version of [null, AT_ONCE, WAITS])
+      await expect(fathom.client.databases.pin(name, { version })).rejects.toMatchObject(conflict(name, id));
+    await fathom.client.databases.restart(name);
+    expect(await fathom.client.rollouts.abort()).toMatchObject({ active: [{ name, watched: true }] });
+    const again = fathom.client.rollouts.start({ version: WAITS, databases: [name] });
+    await expect(again).rejects.toMatchObject(conflict(id, name));
+    // Nothing is left to watch.
+    await fathom.client.databases.stop(name);
+    expect(await untilEnded(fathom)).toMatchObject({ changed: 1, problems: [] });
+    expect(await instance(fathom, name)).toMatchObject({ phase: 'stopped', pinned_version: AT_ONCE });
+    expect(await fathom.client.databases.pin(name, { version: WAITS })).toMatchObject({
+      pinned_version: WAITS,
+    });
+  });
+
+  it('is deleted at once', async () => {
+    const { fathom } = stage;
+    const { name } = fresh();
+    await beginWatched(name);
+    await fathom.client.databases.delete(name);
+    const rollout = await untilEnded(fathom);
+    expect(rollout.problems).toMatchObject([{ name, result: 'skipped', message: 'it was deleted' }]);
+    expect(existsSync(join(fathom.dataDir, 'user_dbs', name))).toBe(false);
+    expect(await readdir(join(fathom.dataDir, 'rollouts', 'journals'))).toEqual([]);
+  });
+});
