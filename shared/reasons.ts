@@ -236,7 +236,7 @@ export const PHASE_REASONS = {
   version_refused: {
     text: 'PocketBase version is refused',
     cause:
-      'the database is pinned to a version that Fathom does not run, or that is older than the one that ran last on it',
+      'the database is pinned to a version that Fathom does not run, or that may not read what the version that ran last has written',
     retry: 'few',
     remedy: "pin it to another version with 'fathomd databases pin NAME VERSION'",
     page: 'upgrades.md#a-version-per-database',

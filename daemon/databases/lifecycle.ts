@@ -10,7 +10,7 @@ import { removeTree } from '../base/files/remove-tree.ts';
 import type { Logger } from '../base/log/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import { type Binaries, FLEET_VERSION } from '../pocketbase/binary/binaries.ts';
-import { isOlder, lastVersionOf, OlderVersion } from '../pocketbase/data/last-version.ts';
+import { isOlder, isRefusedAfter, lastVersionOf, OlderVersion } from '../pocketbase/data/last-version.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
 import { type Catalog, type CatalogEntry, requireUnchanged } from './catalog.ts';
@@ -116,7 +116,7 @@ export class DatabaseLifecycle {
     if (problem !== null) throw new FathomError('conflict', problem.message);
     const last = this.#lastVersion(entry);
     const next = version === FLEET_VERSION ? binaries.fleet.version : version;
-    if (last !== null && isOlder(next, last)) throw new OlderVersion(next, last);
+    if (last !== null && isRefusedAfter(next, last)) throw new OlderVersion(next, last);
     await catalog.changeVersion(entry, version, () => catalog.update(entry, { pocketbase_version: version }));
     log.info(
       { instance: name, version: next },

@@ -9,7 +9,7 @@ import { settingsKeys } from '../keys/derived-keys.ts';
 import { type Binary, changedBinary } from '../pocketbase/binary/binary.ts';
 import { adjustDatabase } from '../pocketbase/data/adjustment.ts';
 import { allowDaemonAddresses, daemonAddresses } from '../pocketbase/data/guard-settings.ts';
-import { isOlder, lastVersionOf, OlderVersion, recordLastVersion } from '../pocketbase/data/last-version.ts';
+import { isRefusedAfter, lastVersionOf, OlderVersion, recordLastVersion } from '../pocketbase/data/last-version.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { requestLogLimit } from '../pocketbase/logs/request-log-limit.ts';
 import { ENCRYPTION_VARIABLE, THUMBNAIL_LIMITS } from '../pocketbase/process/command.ts';
@@ -77,7 +77,7 @@ export function globalInstance(options: {
       logLimit.beforeStart();
       // Other settings are set through the API when it runs: before the first start there is no file.
       const last = lastVersionOf(dataDirOf(directory), { isTrusted: true });
-      if (config.globalVersion !== null && last !== null && isOlder(config.globalVersion, last))
+      if (config.globalVersion !== null && last !== null && isRefusedAfter(config.globalVersion, last))
         throw new OlderVersion(config.globalVersion, last);
       adjustDatabase(join(dataDirOf(directory), 'data.db'), [version, adjustment], { isTrusted: true });
       return null;

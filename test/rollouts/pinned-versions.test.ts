@@ -16,6 +16,8 @@ import { type UpstreamVersion, upstreamBuild } from '../helpers/upstream-builds.
 
 const [NEW, NEWEST] = ['0.39.11', '0.40.6'] as const;
 const FLEET = EMBEDDED.version;
+/** Of a release that may have other tables than those of today. */
+const FUTURE = '0.41.0';
 const builds = {
   [NEW]: await upstreamBuild(NEW, 'a version per database'),
   [NEWEST]: await upstreamBuild(NEWEST, 'a version per database'),
@@ -24,6 +26,17 @@ const haveBuilds = builds[NEW] !== null && builds[NEWEST] !== null;
 
 const install = (fathom: Deployment, version: UpstreamVersion) =>
   installVersion(fathom, version, builds[version] ?? '');
+
+/** Installs a build that says another version. */
+async function installAs({ dataDir }: Deployment, says: string, version: UpstreamVersion): Promise<void> {
+  const directory = join(dataDir, 'pocketbase', says);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const script = `#!/bin/sh
+if [ "$1" = --version ]; then echo 'pocketbase version ${says}'; exit; fi
+exec ${builds[version]} "$@"
+`;
+  await writeFile(join(directory, 'pocketbase'), script, { mode: 0o700 });
+}
 
 /** The version that the process of an instance says of itself. */
 async function runs({ pid }: Instance): Promise<string> {
@@ -97,19 +110,38 @@ it.runIf(haveBuilds)('refuses versions that cannot run on a database, and says w
   expect(await pin(fathom, name, FLEET)).toMatchObject({ pid, pinned_version: FLEET });
   expect(await pin(fathom, name, null)).toMatchObject({ pid, pinned_version: null });
   await install(fathom, NEW);
-  await install(fathom, NEWEST);
-  await pin(fathom, name, NEWEST);
+  await installAs(fathom, FUTURE, NEWEST);
+  await pin(fathom, name, FUTURE);
   for (const older of [NEW, null]) {
     expect(await refused(pin(fathom, name, older))).toMatchObject({
       code: 'conflict',
-      message: expect.stringContaining(`PocketBase ${NEWEST} ran last`),
+      message: expect.stringContaining(`PocketBase ${FUTURE} ran last`),
     });
   }
   await fathom.client.databases.stop(name);
   expect(await refused(pin(fathom, name, NEW))).toMatchObject({ code: 'conflict' });
-  expect(await instance(fathom, name)).toMatchObject({ phase: 'stopped', pinned_version: NEWEST });
+  expect(await instance(fathom, name)).toMatchObject({ phase: 'stopped', pinned_version: FUTURE });
   await fathom.client.databases.start(name);
   expect(await runs(await instance(fathom, name))).toBe(NEWEST);
+});
+
+it.runIf(haveBuilds)('goes back to an older version that reads the same data', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const ann = await signUp(fathom);
+  await install(fathom, NEW);
+  await install(fathom, NEWEST);
+  await pin(fathom, ann.name, NEWEST);
+  await writeAndRead(fathom, ann, 'with the newest');
+  for (const older of [NEW, null]) {
+    const version = older ?? FLEET;
+    expect(await pin(fathom, ann.name, older)).toMatchObject({
+      pocketbase_version: version,
+      pinned_version: older,
+    });
+    expect(await runs(await instance(fathom, ann.name))).toBe(version);
+    await writeAndRead(fathom, ann, `with ${version}`);
+  }
 });
 
 it.runIf(haveBuilds)('starts no other version in place of a missing one, until it is installed', async () => {
@@ -211,17 +243,24 @@ it.runIf(haveBuilds)(
 it.runIf(haveBuilds)('the global PocketBase has a version of its own', async () => {
   const fathom = await deployment();
   await install(fathom, NEWEST);
-  const daemon = await fathom.start({ PB_GLOBAL_VERSION: NEWEST });
+  const newest = await fathom.start({ PB_GLOBAL_VERSION: NEWEST });
   const { name } = await signUp(fathom);
   expect(await runs(await instance(fathom, 'global'))).toBe(NEWEST);
   expect(await runs(await instance(fathom, name))).toBe(FLEET);
-  await daemon.stop();
-  const older = fathom.launch({ PB_GLOBAL_VERSION: FLEET });
-  expect(await older.exited).not.toBe(0);
-  expect(older.output()).toContain(`PocketBase ${NEWEST} ran last`);
-  const missing = fathom.launch({ PB_GLOBAL_VERSION: '0.41.0' });
+  await newest.stop();
+  const missing = fathom.launch({ PB_GLOBAL_VERSION: FUTURE });
   expect(await missing.exited).toBe(78);
-  expect(missing.output()).toContain('fathomd pocketbase install 0.41.0');
+  expect(missing.output()).toContain(`fathomd pocketbase install ${FUTURE}`);
+  // One that reads the same data can follow, another one cannot.
+  const older = await fathom.start({ PB_GLOBAL_VERSION: FLEET });
+  expect(await runs(await instance(fathom, 'global'))).toBe(FLEET);
+  await older.stop();
+  await installAs(fathom, FUTURE, NEWEST);
+  const future = await fathom.start({ PB_GLOBAL_VERSION: FUTURE });
+  await future.stop();
+  const refusedStart = fathom.launch({ PB_GLOBAL_VERSION: FLEET });
+  expect(await refusedStart.exited).not.toBe(0);
+  expect(refusedStart.output()).toContain(`PocketBase ${FUTURE} ran last`);
 });
 
 it.runIf(haveBuilds)('commands, metrics, the doctor and the audit log show pinned versions', async () => {
@@ -318,9 +357,18 @@ it.runIf(haveBuilds)('a pin stays when the fleet gets another version', async ()
   expect(await pin(fathom, a.name, null)).toMatchObject({ pocketbase_version: NEWEST, pinned_version: null });
   await writeAndRead(fathom, a, 'with the version of the fleet');
   await second.stop();
-  // An administrator who goes back with the fleet is not stopped; the log says it.
   const third = await fathom.start();
   await untilInstance(fathom, b.name, ({ phase }) => phase === 'running', 'to run');
   expect(await runs(await instance(fathom, b.name))).toBe(FLEET);
-  expect(third.output()).toContain(`ran with ${NEWEST} last`);
+  expect(third.output()).not.toContain('ran with');
+  await third.stop();
+  // An administrator who goes back with the fleet is not stopped. The log names databases that may not be readable.
+  await installAs(fathom, FUTURE, NEWEST);
+  const future = join(fathom.dataDir, 'pocketbase', FUTURE, 'pocketbase');
+  const fourth = await fathom.start({ PB_BINARY_PATH: future });
+  await untilInstance(fathom, b.name, ({ phase }) => phase === 'running', 'to run');
+  await fourth.stop();
+  const fifth = await fathom.start();
+  await untilInstance(fathom, b.name, ({ phase }) => phase === 'running', 'to run');
+  expect(fifth.output()).toContain(`ran with ${FUTURE} last`);
 });

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sharedDeployment } from '../helpers/harness.ts';
 import { PASSWORD } from '../helpers/http-call.ts';
 
+const ROOT = join(import.meta.dirname, '../..');
 const PACKAGES = join(import.meta.dirname, 'openapi', 'node_modules');
 const INSTALLED = existsSync(PACKAGES);
 
@@ -103,7 +104,7 @@ describe.skipIf(!INSTALLED)('the OpenAPI document, as programs of others read it
     await writeFile(join(directory, 'program.ts'), PROGRAM);
     await writeFile(join(directory, 'package.json'), '{"type": "module"}');
     const options = ['--noEmit', '--strict', '--allowImportingTsExtensions', '--module', 'nodenext'];
-    const types = join(import.meta.dirname, '../../node_modules/@types');
+    const types = join(ROOT, 'node_modules/@types');
     await run('tsc', ...options, '--target', 'es2024', '--typeRoots', types, '--types', 'node', 'program.ts');
     const program = [join(directory, 'program.ts'), fathom.url, PASSWORD];
     const { stdout } = await execa(process.execPath, ['--disable-warning=ExperimentalWarning', ...program]);
@@ -118,6 +119,29 @@ describe.skipIf(!INSTALLED)('the OpenAPI document, as programs of others read it
       users: 'auth.forbidden',
       ended: 204,
     });
+  });
+
+  it('fits the program of docs/clients.md', async () => {
+    const page = await readFile(join(ROOT, 'docs/clients.md'), 'utf8');
+    const blocks = [...page.matchAll(/```ts\n(.*?)```/gs)].map(([, block]) => block);
+    expect(blocks).toHaveLength(2);
+    const given = "const [email, password] = ['ann@example.com', 'a password'];";
+    await writeFile(join(directory, 'documented.ts'), [given, ...blocks].join('\n'));
+    await writeFile(join(directory, 'package.json'), '{"type": "module"}');
+    await run('openapi-typescript', 'openapi.json', '--output=api.d.ts');
+    const compilerOptions = {
+      noEmit: true,
+      strict: true,
+      skipLibCheck: true,
+      allowImportingTsExtensions: true,
+      module: 'nodenext',
+      target: 'es2024',
+      types: [],
+      paths: { pocketbase: [join(ROOT, 'node_modules/pocketbase/dist/pocketbase.es.d.mts')] },
+    };
+    const project = { compilerOptions, files: ['documented.ts'] };
+    await writeFile(join(directory, 'tsconfig.json'), JSON.stringify(project));
+    await run('tsc', '--project', directory);
   });
 });
 

@@ -1,16 +1,33 @@
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import { describeExposure } from '../../../shared/exposure.ts';
-import type { Config } from '../../config/config.ts';
+import type { Config, LoadedConfig } from '../../config/config.ts';
+import type { CliContext } from '../context.ts';
+import { printMessage } from '../output/print.ts';
+import { consoleCommand } from '../own-command.ts';
+
+/** `exposure` is missing in the status of a daemon of an earlier release. */
+type Status = Pick<DaemonStatus, 'api_url' | 'global_url'> & Partial<Pick<DaemonStatus, 'exposure'>>;
 
 /**
- * The next steps for a new administrator. The password itself is never shown.
+ * Prints the next steps for a new administrator. The password itself is never shown.
  *
- * @param passwordOrigin the file or variable with the password
- * @param openConsole the command that opens the console
+ * @param dataDir that of the command line, which other commands need, too
  */
-export function nextSteps(
+export function printNextSteps(
+  { config, adminPasswordOrigin }: Pick<LoadedConfig, 'adminPasswordOrigin'> & { config: StepsConfig },
+  status: Status,
+  dataDir: string | undefined,
+  context: CliContext,
+): void {
+  const openConsole = consoleCommand(config.socketPath, dataDir, context);
+  for (const line of nextSteps(config, status, adminPasswordOrigin, openConsole)) printMessage(context, line);
+}
+
+type StepsConfig = Pick<Config, 'admin' | 'socketPath'>;
+
+function nextSteps(
   { admin }: Pick<Config, 'admin'>,
-  status: Pick<DaemonStatus, 'api_url' | 'global_url'> & Partial<Pick<DaemonStatus, 'exposure'>>,
+  status: Status,
   passwordOrigin: string,
   openConsole: string,
 ): string[] {
@@ -28,8 +45,8 @@ export function nextSteps(
   ];
 }
 
-/** Empty when no instance has a known vulnerability, and for a daemon of an earlier release. */
-function vulnerabilities({ exposure }: Partial<Pick<DaemonStatus, 'exposure'>>): string[] {
+/** Empty when no instance has a known vulnerability. */
+function vulnerabilities({ exposure }: Status): string[] {
   if (exposure === undefined || exposure.remedy === null) return [];
   return [
     '',

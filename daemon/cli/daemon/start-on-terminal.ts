@@ -7,10 +7,10 @@ import type { LoadedConfig } from '../../config/config.ts';
 import { keyWarnings } from '../../host/doctor/key-checks.ts';
 import { type CliContext, environmentWith, printLine } from '../context.ts';
 import { printable, printWarnings } from '../output/print.ts';
-import { consoleCommand, ownCommand } from '../own-command.ts';
+import { ownCommand } from '../own-command.ts';
 import { awaitReady } from './await-ready.ts';
 import { type DaemonProcess, spawnDaemon } from './daemon-process.ts';
-import { nextSteps } from './next-steps.ts';
+import { printNextSteps } from './next-steps.ts';
 import { isService, stopDaemon } from './stop.ts';
 
 /** Exit code of the console: stop the daemon as well. */
@@ -88,11 +88,11 @@ export async function openConsole(
 
 async function waitForDaemon(
   daemon: DaemonProcess,
-  { config, adminPasswordOrigin }: LoadedConfig,
+  loaded: LoadedConfig,
   dataDir: string | undefined,
   context: CliContext,
 ): Promise<'open' | number> {
-  const client = createClient({ target: { socketPath: config.socketPath } });
+  const client = createClient({ target: { socketPath: loaded.config.socketPath } });
   const interrupted = new AbortController();
   const exited = new AbortController();
   const onInterrupt = (): void => interrupted.abort();
@@ -119,11 +119,7 @@ async function waitForDaemon(
       );
       return daemon.exitCode || 70;
     }
-    if (status !== null) {
-      const command = consoleCommand(config.socketPath, dataDir, context);
-      for (const line of nextSteps(config, status, adminPasswordOrigin, command))
-        printLine(context.stdout, line);
-    }
+    if (status !== null) printNextSteps(loaded, status, dataDir, context);
     return 'open';
   } finally {
     process.off('SIGINT', onInterrupt);

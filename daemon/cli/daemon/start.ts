@@ -9,9 +9,8 @@ import { ensureSecrets, generateSecret } from '../../config/sources/secrets-file
 import { readSources } from '../../config/sources/sources.ts';
 import { GENERATED_SECRETS } from '../../config/sources/variables.ts';
 import { type CliContext, printLine } from '../context.ts';
-import { consoleCommand } from '../own-command.ts';
 import { awaitReady } from './await-ready.ts';
-import { nextSteps } from './next-steps.ts';
+import { printNextSteps } from './next-steps.ts';
 import { serveConfig } from './run/serve.ts';
 import { serviceContext } from './run/service-context.ts';
 
@@ -72,9 +71,7 @@ async function startInForeground(
       pollEveryMs: POLL_EVERY_MS,
     });
     if (status === null) return;
-    const openConsole = consoleCommand(loaded.config.socketPath, options.dataDir, context);
-    for (const line of nextSteps(loaded.config, status, loaded.adminPasswordOrigin, openConsole))
-      printLine(context.stdout, line);
+    printNextSteps(loaded, status, options.dataDir, context);
   };
   return serveConfig(loaded, { ...options, onRunning }, context);
 }

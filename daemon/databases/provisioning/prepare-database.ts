@@ -11,7 +11,7 @@ import {
   neededAdjustments,
 } from '../../pocketbase/data/adjustment.ts';
 import {
-  isOlder,
+  isRefusedAfter,
   OlderVersion,
   readLastVersion,
   recordLastVersion,
@@ -173,7 +173,7 @@ function inspect(
   try {
     return withDatabase(file, { readOnly: true }, (database) => {
       const last = readLastVersion(database);
-      if (last !== null && isOlder(version, last)) {
+      if (last !== null && isRefusedAfter(version, last)) {
         if (isPinned) throw new OlderVersion(version, last);
         log.warn({ instance: name }, `it starts with PocketBase ${version}, and ran with ${last} last`);
       }

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
-import { isOlder, readLastVersion, recordLastVersion, writeLastVersion } from './last-version.ts';
+import { isOlder, isRefusedAfter, readLastVersion, recordLastVersion, writeLastVersion } from './last-version.ts';
 
 const empty = () => new DatabaseSync(':memory:');
 
@@ -45,4 +45,17 @@ it.each([
   ['0.40.6', null, false],
 ])('%s after %s is older: %s', (version, last, expected) => {
   expect(isOlder(version, last)).toBe(expected);
+});
+
+it.each([
+  ['0.39.1', '0.40.6', false],
+  ['0.39.11', '0.40.6', false],
+  ['0.40.6', '0.41.0', true],
+  ['0.39.0', '0.40.6', true],
+  ['0.39.1-fork', '0.40.6', true],
+  ['0.40.7-rc.1', '0.40.7', true],
+  ['0.40.6', '0.39.1', false],
+  ['(untracked)', '0.41.0', false],
+])('%s after %s is refused: %s', (version, last, expected) => {
+  expect(isRefusedAfter(version, last)).toBe(expected);
 });

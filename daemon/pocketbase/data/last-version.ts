@@ -11,6 +11,9 @@ import { hasTable, type OpenOptions, throwUnlessUnreadable, withDatabase } from 
  */
 const TABLE = '_fathom_pocketbase';
 
+/** Releases that leave the same tables and settings in a database: each opens the data of the others (docs/decisions/0040). */
+const SAME_DATA = { from: '0.39.1', to: '0.40.6' };
+
 /** Null when it is not known, as in databases of earlier releases. */
 export function readLastVersion(database: DatabaseSync): string | null {
   if (!hasTable(database, TABLE)) return null;
@@ -47,7 +50,7 @@ export function lastVersionOf(
   }
 }
 
-/** A version that must not run on a database, because a later one has. */
+/** A version that must not run on a database, because a later one has changed it. */
 export class OlderVersion extends FathomError {
   constructor(version: string, last: string) {
     super('conflict', olderVersionMessage(version, last));
@@ -61,4 +64,18 @@ export function olderVersionMessage(version: string, last: string): string {
 /** Whether a version is older than the one that ran last. Builds without a number have no order. */
 export function isOlder(version: string, last: string | null): boolean {
   return last !== null && isVersion(version) && isVersion(last) && compareVersions(version, last) < 0;
+}
+
+/** Whether a version must not run on a database, because a later one ran last and may have changed its tables. */
+export function isRefusedAfter(version: string, last: string): boolean {
+  return isOlder(version, last) && !(isSameData(version) && isSameData(last));
+}
+
+/** A version with a suffix is an own build, which can have other tables. */
+function isSameData(version: string): boolean {
+  return (
+    !version.includes('-') &&
+    compareVersions(version, SAME_DATA.from) >= 0 &&
+    compareVersions(version, SAME_DATA.to) <= 0
+  );
 }
