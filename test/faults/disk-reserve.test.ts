@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import type { Finding } from '../../daemon/host/doctor/finding.ts';
+import type { Instance } from '../../shared/api/instances.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { instance, ownerOf, signIn, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
@@ -19,13 +20,13 @@ const RESERVE = RESERVE_MB * MIB;
 /** A reserve is at most a twentieth of its disk. */
 const DISK_PER_RESERVE = 23;
 
-async function onDisk(reserveMb = RESERVE_MB): Promise<Deployment> {
+async function onDisk(reserveMb = RESERVE_MB, options: readonly string[] = []): Promise<Deployment> {
   const fathom = await deployment({
     PB_HEALTH_INTERVAL: '1',
     DISK_RESERVE_MB: String(reserveMb),
     FATHOM_TASKS_DIR: TEST_TASKS,
   });
-  await mountExt4(fathom.dataDir, reserveMb * DISK_PER_RESERVE);
+  await mountExt4(fathom.dataDir, reserveMb * DISK_PER_RESERVE, options);
   await fathom.start();
   await until(async () => (await reserveBytes(fathom)) === reserveMb * MIB, { what: 'the reserve' });
   return fathom;
@@ -62,6 +63,25 @@ async function upload(fathom: Deployment, tenant: Tenant, megabytes: number): Pr
       () => null,
       (error: unknown) => error,
     );
+}
+
+async function uploadUntilHeld(fathom: Deployment, tenant: Tenant): Promise<void> {
+  await until(
+    async () => {
+      const { phase, reason } = await instance(fathom, tenant.name);
+      // Its restart ends the connections of the process before.
+      if (reason?.code === 'disk_reserve') return phase === 'running';
+      // A small file: what is written until the hold applies must not fill the disk.
+      await upload(fathom, tenant, 0.1);
+      return false;
+    },
+    { what: 'the database that writes to be held' },
+  );
+}
+
+async function untilReleased(fathom: Deployment, { name }: Tenant): Promise<void> {
+  const isFree = ({ phase, reason }: Instance) => phase === 'running' && reason === null;
+  await untilInstance(fathom, name, isFree, 'to be released');
 }
 
 async function hasWorkingControlPlane(fathom: Deployment, tenant: Tenant): Promise<void> {
@@ -109,17 +129,7 @@ describe.skipIf(!mayMount)('the disk reserve', () => {
     const before = await instance(fathom, quiet.name);
     const free = await fill(fathom, 22 * MIB);
     await until(() => isHeld(fathom), { what: 'the hold' });
-    // Small files: what is written until the hold applies must not fill the disk.
-    await until(
-      async () => {
-        const { phase, reason } = await instance(fathom, loud.name);
-        // Its restart ends the connections of the process before.
-        if (reason?.code === 'disk_reserve') return phase === 'running';
-        await upload(fathom, loud, 0.1);
-        return false;
-      },
-      { what: 'the database that writes to be held' },
-    );
+    await uploadUntilHeld(fathom, loud);
     expect(await upload(fathom, loud, 1)).toMatchObject({
       status: 507,
       response: { data: { database: { code: 'disk_reserve' } } },
@@ -131,12 +141,7 @@ describe.skipIf(!mayMount)('the disk reserve', () => {
     expect(await reserveBytes(fathom)).toBe(RESERVE);
 
     await free();
-    await untilInstance(
-      fathom,
-      loud.name,
-      ({ phase, reason }) => phase === 'running' && reason === null,
-      'to be released',
-    );
+    await untilReleased(fathom, loud);
     expect(await upload(fathom, loud, 1)).toBeNull();
     expect(existsSync(join(fathom.dataDir, 'user_dbs', loud.name, 'hooks', 'refuse-writes.json'))).toBe(
       false,
@@ -190,6 +195,23 @@ describe.skipIf(!mayMount)('the disk reserve', () => {
     const { bavail, bsize } = await statfs(fathom.dataDir);
     const room = bavail * bsize + (await reserveBytes(fathom));
     expect(room).toBeGreaterThan((reserveMb / 4) * MIB);
+  });
+
+  it('holds databases that write on a disk without inodes', async () => {
+    const fathom = await onDisk(RESERVE_MB, ['-N', '4096']);
+    const tenant = await signUp(fathom);
+    const many = join(fathom.dataDir, 'many');
+    const fewLeft = 100;
+    const { ffree } = await statfs(fathom.dataDir);
+    await execa('bash', ['-c', `mkdir ${many} && cd ${many} && seq ${ffree - fewLeft} | xargs touch`]);
+    await until(() => isHeld(fathom), { what: 'the hold' });
+    await uploadUntilHeld(fathom, tenant);
+    expect(await upload(fathom, tenant, 0.1)).toMatchObject({ status: 507 });
+    await hasWorkingControlPlane(fathom, tenant);
+
+    await rm(many, { recursive: true });
+    await untilReleased(fathom, tenant);
+    expect(await upload(fathom, tenant, 0.1)).toBeNull();
   });
 
   it('lets a daemon start on a full disk', async () => {

@@ -37,12 +37,12 @@ export async function mountOverlay(
   return { lower, merged };
 }
 
-/** An ext4 of its own over a directory, gone at the end of the test. */
-export async function mountExt4(directory: string, megabytes: number) {
+/** An ext4 of its own over a directory, gone at the end of the test. @param options of mkfs.ext4 */
+export async function mountExt4(directory: string, megabytes: number, options: readonly string[] = []) {
   const image = join(await scratch(), 'ext4.img');
   await writeFile(image, '');
   await truncate(image, megabytes * 1024 * 1024);
-  await execa('mkfs.ext4', ['-q', image]);
+  await execa('mkfs.ext4', ['-q', ...options, image]);
   const mount = () => execa('mount', ['-o', 'loop,errors=remount-ro', image, directory]);
   await mount();
   onTestFinished(async () => {

@@ -278,8 +278,8 @@ export function checkDiskReserve({ writesHeld }: HostFacts): Finding[] {
   return [
     fatal(
       'disk_reserve',
-      'the free space is below the disk reserve (DISK_RESERVE_MB), so databases that write are held and sign-ups are rejected',
-      "free some space; 'fathomd databases usage' shows the largest databases",
+      'the free space is below the disk reserve (DISK_RESERVE_MB), or few inodes are left, so databases that write are held and sign-ups are rejected',
+      "free some space ('df' and 'df -i' show it); 'fathomd databases usage' shows the largest databases",
     ),
   ];
 }

@@ -81,13 +81,16 @@ export class DiskReserve {
 
   async #check({ mayCreate }: { mayCreate: boolean }): Promise<number> {
     const { dataDir, settingBytes } = this.#deps;
-    const [{ bavail, blocks, bsize }, fileBytes] = await Promise.all([
+    const [{ bavail, blocks, bsize, ffree: freeFiles, files: maxFiles }, fileBytes] = await Promise.all([
       statfs(dataDir),
       reserveFileBytes(this.#path),
     ]);
     const freeBytes = bavail * bsize;
     const reserveBytes = reserveBytesOf(settingBytes, blocks * bsize);
-    const step = nextReserveStep({ freeBytes, fileBytes, reserveBytes }, this.#state.isHeld);
+    const step = nextReserveStep(
+      { freeBytes, fileBytes, reserveBytes, freeFiles, maxFiles },
+      this.#state.isHeld,
+    );
     let bytes = fileBytes;
     if (step.file === 'release') {
       await releaseReserveFile(this.#path);
@@ -98,7 +101,7 @@ export class DiskReserve {
         );
     }
     // Before the file is created, which may fail.
-    await this.#change({ bytes, isHeld: step.isHeld }, freeBytes);
+    await this.#change({ bytes, isHeld: step.isHeld }, `${byteSize(freeBytes)} and ${freeFiles} inodes`);
     if (step.file === 'create' && mayCreate) {
       await createReserveFile(this.#path, reserveBytes);
       this.#state = { ...this.#state, bytes: reserveBytes };
@@ -106,13 +109,12 @@ export class DiskReserve {
     return step.waitMs;
   }
 
-  async #change(state: ReserveState, freeBytes: number): Promise<void> {
+  async #change(state: ReserveState, free: string): Promise<void> {
     const { dataDir, log } = this.#deps;
     const before = this.#state;
     this.#state = state;
     if (before.isHeld === state.isHeld) return;
-    if (state.isHeld)
-      log.error(`only ${byteSize(freeBytes)} free on the disk of ${dataDir}; databases are held`);
+    if (state.isHeld) log.error(`only ${free} free on the disk of ${dataDir}; databases are held`);
     else log.info(`the disk of ${dataDir} has space again; databases are no longer held`);
     for (const listener of this.#onChange) listener();
   }

@@ -10,7 +10,13 @@ it('reserves at most a twentieth of the disk', () => {
   expect(reserveBytesOf(0, 100 * GIB)).toBe(0);
 });
 
-const ready: DiskReading = { freeBytes: 10 * GIB, fileBytes: 256 * MIB, reserveBytes: 256 * MIB };
+const ready: DiskReading = {
+  freeBytes: 10 * GIB,
+  fileBytes: 256 * MIB,
+  reserveBytes: 256 * MIB,
+  freeFiles: 600_000,
+  maxFiles: 1_000_000,
+};
 
 describe('the disk reserve', () => {
   it.each<[string, Partial<DiskReading>, boolean, object]>([
@@ -45,12 +51,18 @@ describe('the disk reserve', () => {
       true,
       { isHeld: false, file: 'create' },
     ],
+    ['holds with few inodes', { freeFiles: 19_999 }, false, { isHeld: true, file: 'keep' }],
+    ['holds on until there are clearly more', { freeFiles: 24_999 }, true, { isHeld: true }],
+    ['ends the hold with more inodes', { freeFiles: 25_000 }, true, { isHeld: false }],
+    ['holds on a small disk with a twentieth', { freeFiles: 49, maxFiles: 1_000 }, false, { isHeld: true }],
+    ['allows the rest of a small disk', { freeFiles: 50, maxFiles: 1_000 }, false, { isHeld: false }],
+    ['knows disks without inodes', { freeFiles: 0, maxFiles: 0 }, false, { isHeld: false }],
     ['creates a larger file', { fileBytes: 64 * MIB }, false, { isHeld: false, file: 'create' }],
     ['removes a file that is too large', { fileBytes: 512 * MIB }, false, { isHeld: false, file: 'release' }],
     ['removes the file without a reserve', { reserveBytes: 0 }, false, { isHeld: false, file: 'release' }],
     [
       'does nothing without a reserve',
-      { reserveBytes: 0, fileBytes: 0, freeBytes: 0 },
+      { reserveBytes: 0, fileBytes: 0, freeBytes: 0, freeFiles: 0 },
       true,
       { isHeld: false, file: 'keep' },
     ],

@@ -7,6 +7,11 @@ const MAX_SHARE = 0.05;
 const HOLD_BELOW = 1.5;
 const RESUME_FROM = 1.75;
 
+/** Files that a file system can still create (inodes) below which databases are held, and from which on they are not. */
+const FEW_FILES = 20_000;
+const MAX_FILE_SHARE = 0.05;
+const RESUME_FILES = 1.25;
+
 /** More than a disk fills in a second. */
 const MAX_RATE = 512 * MIB;
 const MIN_WAIT_MS = 500;
@@ -19,6 +24,9 @@ export interface DiskReading {
   fileBytes: number;
   /** Size that it should have. */
   reserveBytes: number;
+  /** Files that can still be created, and the number that the file system can have; 0 where it has no such limit. */
+  freeFiles: number;
+  maxFiles: number;
 }
 
 export interface ReserveStep {
@@ -37,11 +45,14 @@ export function reserveBytesOf(settingBytes: number, diskBytes: number): number 
  * Decides what happens at a free space. The reserve file counts as free, so that its creation and release change nothing else.
  */
 export function nextReserveStep(
-  { freeBytes, fileBytes, reserveBytes }: DiskReading,
+  { freeBytes, fileBytes, reserveBytes, freeFiles, maxFiles }: DiskReading,
   wasHeld: boolean,
 ): ReserveStep {
   const total = freeBytes + fileBytes;
-  const isHeld = total < reserveBytes * (wasHeld ? RESUME_FROM : HOLD_BELOW);
+  const fewFiles = reserveBytes === 0 ? 0 : Math.min(FEW_FILES, maxFiles * MAX_FILE_SHARE);
+  const isHeld =
+    total < reserveBytes * (wasHeld ? RESUME_FROM : HOLD_BELOW) ||
+    freeFiles < fewFiles * (wasHeld ? RESUME_FILES : 1);
   const isFull = freeBytes < Math.min(FULL_BYTES, reserveBytes / 4);
   const isWrong = fileBytes !== reserveBytes;
   const file =
