@@ -80,9 +80,10 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   await reconciler.load();
   await ownerSync.load();
   resources.defer(() => reconciler.stop());
-  const { rollouts } = services;
+  const { rollouts, restores } = services;
   resources.defer(() => rollouts.stop());
-  await reconciler.startAll(await rollouts.recover([...found.values()].flat()));
+  resources.defer(() => restores.stop());
+  await reconciler.startAll(await restores.recover(await rollouts.recover([...found.values()].flat())));
   rollouts.begin();
   await lifecycle.finishInterrupted(config.userDatabasesDir);
 

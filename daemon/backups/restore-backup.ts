@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
+import { forEachConcurrent, readAhead } from '../base/concurrent.ts';
 import { exists, makeDirectory } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import { syncDirectory } from '../base/files/replace-file.ts';
@@ -13,16 +14,30 @@ import type { Target } from './targets/target.ts';
 /** Names of directories of unfinished restores, beside the directory that they become. */
 const UNFINISHED_PREFIX = '.restoring-';
 
+/** A target that is far away answers late. */
+const CONCURRENT_FILES = 4;
+const CHUNKS_AHEAD = 4;
+
+export interface RestoreOptions {
+  target: Target;
+  key: DataKey;
+  /** Must not exist. */
+  directory: string;
+  /** Reads a whole database, see `findDamage`. A daemon does it in a thread. */
+  find?: (path: string) => string | null | Promise<string | null>;
+  /** Called with bytes that were restored. */
+  onBytes?: (bytes: number) => void;
+  signal?: AbortSignal;
+}
+
 /**
  * Restores a backup into a new directory, which becomes a `pb_data`. It appears when everything in it was compared with its
  * hash, and when SQLite has read the whole database.
  *
  * @throws BackupProblem
  */
-export async function restoreBackup(
-  backup: Backup,
-  { target, key, directory }: { target: Target; key: DataKey; directory: string },
-): Promise<void> {
+export async function restoreBackup(backup: Backup, options: RestoreOptions): Promise<void> {
+  const { directory, find = findDamage } = options;
   if (await exists(directory)) {
     throw new BackupProblem(`${directory} exists; move it away, or restore into another directory`);
   }
@@ -30,8 +45,10 @@ export async function restoreBackup(
   const unfinished = join(parent, `${UNFINISHED_PREFIX}${randomUUID()}`);
   await makeDirectory(unfinished);
   try {
-    for (const file of backup.files) await restoreFile(file, unfinished, { backup, target, key });
-    await proveDatabase(unfinished);
+    await forEachConcurrent(backup.files, CONCURRENT_FILES, (file) =>
+      restoreFile(file, unfinished, backup, options),
+    );
+    await proveDatabase(unfinished, find);
     const directories = new Set(backup.files.map(({ path }) => dirname(join(unfinished, path))));
     for (const each of directories) await syncDirectory(each);
     await rename(unfinished, directory);
@@ -43,9 +60,9 @@ export async function restoreBackup(
 }
 
 /** Reads the whole database. @throws BackupProblem when SQLite finds damage; UnsafeDatabase */
-async function proveDatabase(dataDir: string): Promise<void> {
+async function proveDatabase(dataDir: string, find: NonNullable<RestoreOptions['find']>): Promise<void> {
   const path = join(dataDir, 'data.db');
-  const damage = findDamage(path);
+  const damage = await find(path);
   if (damage !== null)
     throw new BackupProblem(
       `the database was damaged when it was backed up (${damage}); use an earlier backup`,
@@ -56,22 +73,27 @@ async function proveDatabase(dataDir: string): Promise<void> {
 async function restoreFile(
   { path, bytes, sha256, chunks }: BackedUpFile,
   directory: string,
-  { backup: { database, id }, target, key }: { backup: Backup; target: Target; key: DataKey },
+  { database, id }: Backup,
+  { target, key, onBytes, signal }: RestoreOptions,
 ): Promise<void> {
   const destination = join(directory, safePath(path));
   await makeDirectory(dirname(destination));
   const hash = createHash('sha256');
   let written = 0;
   await using file = await open(destination, 'wx', 0o600);
-  for (const name of chunks) {
+  const read = async (name: string) => {
     const place = chunkKey(database, name);
-    const sealed = await target.get(place);
+    return { place, sealed: await target.get(place) };
+  };
+  for await (const { place, sealed } of readAhead(chunks, CHUNKS_AHEAD, read)) {
+    signal?.throwIfAborted();
     if (sealed === null)
       throw new BackupProblem(`${place} is missing, so ${path} of the backup ${id} cannot be restored`);
     const chunk = key.open(sealed, place);
     hash.update(chunk);
     written += chunk.length;
     await file.writeFile(chunk);
+    onBytes?.(chunk.length);
   }
   if (written !== bytes || hash.digest('hex') !== sha256) {
     throw new BackupProblem(`${path} of the backup ${id} is not what was backed up; use another backup`);

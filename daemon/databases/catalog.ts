@@ -133,6 +133,17 @@ export class Catalog {
   }
 
   /**
+   * The same for a copy of a database that takes its place. Its next start may be without the daemon.
+   *
+   * @param dataDir of the copy
+   */
+  adjustCopy({ instance }: CatalogEntry, dataDir: string): void {
+    const preparation = { ...instance.preparation(), dataDir };
+    adjustStopped(preparation);
+    recordVersion(preparation);
+  }
+
+  /**
    * Gives an instance the executable of another version. One that runs it already, or runs while it cannot be used, continues.
    * Others get it between two processes: a database that sleeps or is stopped stays so.
    *

@@ -15,6 +15,7 @@ const PUBLIC_DETAILS: Partial<Record<ErrorCode, string>> = {
   'databases.limit_reached':
     'The server has no room for another database. Try again later, or ask its administrator.',
   'instance.failed': `The database does not run. ${LATER}`,
+  'backup.failed': `The backup cannot be used, and the database is as before. ${LATER}`,
   'control_plane.unavailable': `The accounts cannot be reached or changed now. ${LATER}`,
   'secret.undecryptable': `The database cannot be reached now. ${LATER}`,
   internal: `The request failed. ${LATER}`,

@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import { makeDirectory } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
+import type { Binary } from '../pocketbase/binary/binary.ts';
 import { closeDatabases } from '../pocketbase/data/close-databases.ts';
 import { dataDirOf, rolloutDirOf } from '../supervisor/instance-spec.ts';
 import { type Change, type ChangeDeps, readFactsOf } from './change.ts';
 import { linkStorage } from './data/copy.ts';
 import { describeLoss } from './data/facts.ts';
-import { tryVersion } from './trial.ts';
+import { type TrialDeps, tryVersion } from './trial.ts';
 
 /**
  * Makes a change on a clone, while the database serves, and removes the clone.
@@ -23,7 +24,6 @@ export async function rehearse(
   const source = dataDirOf(entry.runner.spec.directory);
   const clone = join(rolloutDirOf(entry.runner.spec.directory), 'rehearsal');
   const data = dataDirOf(clone);
-  const { user } = entry.row;
   try {
     await removeTree(clone);
     await makeDirectory(data);
@@ -31,13 +31,34 @@ export async function rehearse(
     await linkStorage(source, data);
     const failure = await change.apply(entry, clone, signal);
     if (failure !== null) return failure;
-    const facts = await readFactsOf(data, user, deps.thread);
-    const binary = await deps.binaryOf(change.after);
-    const problem = await tryVersion({ entry, directory: clone, binary, facts }, deps, signal);
-    if (problem !== null) return problem;
-    closeDatabases(data);
-    return describeLoss(facts, await readFactsOf(data, user, deps.thread));
+    return await tryCopy(
+      entry,
+      { directory: clone, binary: await deps.binaryOf(change.after) },
+      deps,
+      signal,
+    );
   } finally {
     await removeTree(clone);
   }
+}
+
+/**
+ * Starts a version on a copy of a database, tests it and ends it. Nothing that clients see may be lost.
+ *
+ * @param directory of the copy, with its `pb_data`
+ * @returns why it does not work; null when it does
+ */
+export async function tryCopy(
+  entry: CatalogEntry,
+  { directory, binary }: { directory: string; binary: Binary },
+  deps: TrialDeps & Pick<ChangeDeps, 'thread'>,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const data = dataDirOf(directory);
+  const { user } = entry.row;
+  const facts = await readFactsOf(data, user, deps.thread);
+  const problem = await tryVersion({ entry, directory, binary, facts }, deps, signal);
+  if (problem !== null) return problem;
+  closeDatabases(data);
+  return describeLoss(facts, await readFactsOf(data, user, deps.thread));
 }

@@ -109,6 +109,11 @@ export class Rollouts {
     this.#advance();
   }
 
+  /** Whether a database is changed now, or watched after its change. */
+  async isChanging(name: string): Promise<boolean> {
+    return (await this.#deps.journals.list()).some(({ database }) => database === name);
+  }
+
   /** Ends the work; the next daemon continues. */
   async stop(): Promise<void> {
     this.#stopped.abort();

@@ -14,6 +14,8 @@ import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
 import { SignUps } from '../accounts/sign-up/sign-ups.ts';
 import { UserRepository } from '../accounts/user-repository.ts';
 import type { ArchiveStep } from '../audit/archive/audit-archive.ts';
+import { createRestores } from '../backups/restore/restore-services.ts';
+import type { RestoreStep } from '../backups/restore/restores.ts';
 import { Counts } from '../base/counts.ts';
 import { packageRoot } from '../base/package.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -79,6 +81,8 @@ export interface ServiceOptions {
   sleepAfterMs?: number;
   /** Called when a step of the change of a database begins, or has ended. */
   onChangeStep?: (step: ChangeStep, database: string) => void;
+  /** Called when a step of the restore of a database begins, or has ended. */
+  onRestoreStep?: (step: RestoreStep, database: string) => void;
   /** Called after each step of archiving the audit log. */
   onArchiveStep?: (step: ArchiveStep) => void;
 }
@@ -279,6 +283,20 @@ export async function createServices({
     clock,
     log,
   });
+  const restores = createRestores({
+    dataDir: config.dataDir,
+    catalog,
+    fleet,
+    driver,
+    binaries,
+    templates: databases.templates,
+    rollouts,
+    ownerSync: databases.ownerSync,
+    masterKeys,
+    onStep: options.onRestoreStep,
+    clock,
+    log,
+  });
   const signUps = new SignUps({
     limits: identity.signUpLimits,
     settings,
@@ -377,6 +395,7 @@ export async function createServices({
     proxiesSeen,
     queue,
     recentLog: host.recentLog,
+    restores,
     rollouts,
     rolloutPlanner,
     seal,

@@ -12,6 +12,7 @@ import { type SignUpHookDeps, signUpHookRoutes } from '../accounts/sign-up/sign-
 import { type UserRoutesDeps, userRoutes } from '../accounts/user-routes.ts';
 import { type AuditRequestsDeps, auditRequests } from '../audit/audit-requests.ts';
 import { type AuditRoutesDeps, auditRoutes } from '../audit/audit-routes.ts';
+import { type RestoreRoutesDeps, restoreRoutes } from '../backups/restore/restore-routes.ts';
 import { type BrowseRoutesDeps, browseRoutes } from '../databases/routes/browse-routes.ts';
 import { type DatabaseRoutesDeps, databaseRoutes } from '../databases/routes/database-routes.ts';
 import { type EdgeRoutesDeps, edgeRoutes } from '../databases/routes/edge-routes.ts';
@@ -53,6 +54,7 @@ export interface Services
     MigrationRoutesDeps,
     PlanRoutesDeps,
     QueueRoutesDeps,
+    RestoreRoutesDeps,
     RolloutRoutesDeps,
     ScheduleRoutesDeps,
     SecretRoutesDeps,
@@ -102,6 +104,7 @@ export function registerRoutes(app: Api, services: Services): void {
   lifecycleRoutes(app, services);
   migrationRoutes(app, services);
   rolloutRoutes(app, services);
+  restoreRoutes(app, services);
   edgeRoutes(app, services);
   eventRoutes(app, services);
   queueRoutes(app, services);

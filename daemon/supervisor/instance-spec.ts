@@ -103,6 +103,14 @@ export function rolloutDirOf(directory: string): string {
   return `${directory}/rollout`;
 }
 
+/** A restored database that is not in place yet. */
+export function restoreDirOf(directory: string): string {
+  return `${directory}/restore`;
+}
+
+/** Names of the data from before a restore, beside `pb_data`. */
+export const BEFORE_PREFIX = 'pb_data.before-';
+
 export function dataDirOf(directory: string): string {
   return `${directory}/pb_data`;
 }

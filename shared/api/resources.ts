@@ -6,6 +6,7 @@ import { plans } from './accounts/plans.ts';
 import { sessions } from './accounts/sessions.ts';
 import { users } from './accounts/users.ts';
 import { audit } from './audit.ts';
+import { backups } from './backups.ts';
 import type { Endpoint, Method, Resource, Tag } from './contract/endpoint.ts';
 import { daemon } from './daemon.ts';
 import { databases } from './databases.ts';
@@ -30,6 +31,7 @@ export const RESOURCES = {
   sessions,
   apiKeys,
   databases,
+  backups,
   usage,
   edge,
   events,

@@ -18,6 +18,7 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   planRollout: 'pocketbase upgrade',
   startRollout: 'pocketbase upgrade',
   getRollout: 'pocketbase status',
+  restoreBackup: 'backups restore',
   listUsers: 'users list',
   createUser: 'users add',
   getUser: 'users show',

@@ -68,6 +68,11 @@ export class OwnerSync {
     }
   }
 
+  /** Reads the account of a user, for `beforeStart`. @throws FathomError `control_plane.unavailable` */
+  async readAccount(userId: string): Promise<void> {
+    await this.#read(userId);
+  }
+
   /**
    * Returns the adjustment that writes the account before a start. A restored backup may contain an earlier password, or an
    * account that was still active.

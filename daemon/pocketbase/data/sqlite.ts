@@ -6,6 +6,7 @@ import { MAX_STATEMENT_BYTES, MAX_VALUE_BYTES, requireSafeSchema, UnsafeDatabase
 /** SQLite's codes for a damaged file, and for a file that is not a database. */
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
+const SQLITE_FULL = 13;
 
 export interface OpenOptions {
   readOnly: boolean;
@@ -112,6 +113,11 @@ export function writeStamp(path: string): string {
 export function isUnreadable(error: unknown): boolean {
   const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
   return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
+}
+
+/** Whether a write failed because the disk is full. */
+export function isFull(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_FULL;
 }
 
 /** @throws the error, unless the file is damaged or not a database */

@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../../../shared/errors.ts';
+import { findDamage } from '../../backups/integrity.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { carryOver } from './carry-over.ts';
 import type { ThreadRequest, ThreadResult, ThreadWork } from './database-thread.ts';
@@ -11,15 +12,14 @@ import { readFacts } from './facts.ts';
 const BUSY_MS = 5_000;
 
 function run(work: ThreadWork): unknown {
+  if (work.kind === 'integrity') return findDamage(work.file);
   const options = { readOnly: work.kind !== 'carry', isTrusted: true, timeoutMs: BUSY_MS };
   return withDatabase(work.file, options, (database) => {
     switch (work.kind) {
       case 'facts':
         return readFacts(database, work.ownerId);
-      case 'check': {
-        const [row] = database.prepare('PRAGMA quick_check(1)').all();
-        return String(row?.['quick_check'] ?? '');
-      }
+      case 'check':
+        return String(database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] ?? '');
       case 'vacuum':
         database.prepare('VACUUM INTO ?').run(work.target);
         return null;

@@ -11,6 +11,7 @@ const TIMEOUT_MS = 600_000;
 export type ThreadWork =
   | { kind: 'facts'; file: string; ownerId: string }
   | { kind: 'check'; file: string }
+  | { kind: 'integrity'; file: string }
   | { kind: 'vacuum'; file: string; target: string }
   | { kind: 'carry'; file: string; from: string };
 
@@ -18,6 +19,8 @@ interface Results {
   facts: DatabaseFacts;
   /** `ok`, or the first problem. */
   check: string;
+  /** See `findDamage`. */
+  integrity: string | null;
   vacuum: null;
   carry: CarriedRows;
 }

@@ -6,7 +6,7 @@ import { systemErrorCode, unlessMissing } from '../../base/files/dir.ts';
 import { HIDDEN } from '../../base/files/remove-tree.ts';
 import { linkedDirectories } from '../../pocketbase/sandbox/file-view.ts';
 import { isTemporary } from '../../pocketbase/sandbox/temporary-dir.ts';
-import { dataDirOf, rolloutDirOf, temporaryDirOf } from '../instance-spec.ts';
+import { BEFORE_PREFIX, dataDirOf, restoreDirOf, rolloutDirOf, temporaryDirOf } from '../instance-spec.ts';
 
 export interface DirectoryUsage {
   bytes: number;
@@ -23,16 +23,16 @@ export async function directoryBytes(directory: string): Promise<number> {
 }
 
 /**
- * The size of a database, without the files of requests in progress, which strangers can send, and without the copy that a
- * rollout keeps for a while. Includes data that an
- * administrator moved to another disk with a symbolic link.
+ * The size of a database, without the files of requests in progress, which strangers can send, and without the copies that
+ * rollouts and restores keep. Includes data that an administrator moved to another disk with a symbolic link.
  */
 export async function databaseUsage(directory: string): Promise<DirectoryUsage> {
   const total = { bytes: 0, entries: 0 };
   const temporaryDir = temporaryDirOf(directory);
-  const copyName = basename(rolloutDirOf(directory));
+  const copies = [rolloutDirOf(directory), restoreDirOf(directory)].map((path) => basename(path));
   for (const entry of await readdir(directory, { withFileTypes: true })) {
-    if (isTemporary(entry.name, temporaryDir) || entry.name === copyName) continue;
+    const isCopy = copies.includes(entry.name) || entry.name.startsWith(BEFORE_PREFIX);
+    if (isCopy || isTemporary(entry.name, temporaryDir)) continue;
     total.entries += 1;
     const path = join(directory, entry.name);
     if (entry.isDirectory()) add(total, await usageOf(path));

@@ -34,6 +34,8 @@ export const PERMISSIONS = {
   'databases.browse': grants(null, 'all', 'all', 'all'),
   'databases.configure': grants(null, null, null, 'all'),
   'databases.delete': grants(null, null, null, 'all'),
+  // The data of now is kept beside the restored one, on the disk of the host.
+  'backups.restore': grants('own', null, null, 'all'),
   'queue.read': grants('own', 'all', 'all', 'all'),
   // Handlers send requests from the host of the daemon, so users must not create or retry tasks.
   'queue.stats': grants(null, 'all', 'all', 'all'),

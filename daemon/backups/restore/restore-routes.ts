@@ -1,0 +1,31 @@
+import { restoreBackup } from '../../../shared/api/backups.ts';
+import { FathomError } from '../../../shared/errors.ts';
+import type { UserLimits } from '../../accounts/plans/user-limits.ts';
+import type { Catalog } from '../../databases/catalog.ts';
+import { countOwnRestart } from '../../databases/routes/database-routes.ts';
+import { requireOwnerOrAll, seesAll } from '../../http/caller.ts';
+import { type Api, serve } from '../../http/serve.ts';
+import type { Restores } from './restores.ts';
+
+export interface RestoreRoutesDeps {
+  catalog: Catalog;
+  restores: Restores;
+  userLimits: UserLimits;
+}
+
+/** Registers the routes of restores. */
+export function restoreRoutes(app: Api, { catalog, restores, userLimits }: RestoreRoutesDeps): void {
+  serve(app, restoreBackup, async (request) => {
+    const { name, id } = request.params;
+    requireOwnerOrAll(request, catalog.find(name)?.row.user ?? null);
+    if (request.body?.into_new === true)
+      throw new FathomError(
+        'conflict',
+        `a user has exactly one database, so ${name} cannot be restored into a new one; restore it in place: its data of now is kept beside it`,
+      );
+    await countOwnRestart(request, userLimits);
+    const restored = await restores.restore(name, id);
+    // A path of the host.
+    return seesAll(request.caller, 'backups.restore') ? restored : { ...restored, kept_in: null };
+  });
+}

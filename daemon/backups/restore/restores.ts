@@ -1,0 +1,304 @@
+import { statfs } from 'node:fs/promises';
+import type { RestoredDatabase } from '../../../shared/api/backups.ts';
+import { byteSize } from '../../../shared/byte-size.ts';
+import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { exists, isDiskFull, makeDirectory } from '../../base/files/dir.ts';
+import type { Catalog, CatalogEntry } from '../../databases/catalog.ts';
+import type { OwnerSync } from '../../databases/owner/owner-sync.ts';
+import type { MasterKeys } from '../../keys/envelope.ts';
+import type { Binary } from '../../pocketbase/binary/binary.ts';
+import { isOlder, lastVersionOf } from '../../pocketbase/data/last-version.ts';
+import { UnsafeDatabase } from '../../pocketbase/data/schema-check.ts';
+import { isFull } from '../../pocketbase/data/sqlite.ts';
+import type { FoundProcess } from '../../pocketbase/process/process-driver.ts';
+import type { DatabaseThread } from '../../rollouts/data/database-thread.ts';
+import { tryCopy } from '../../rollouts/rehearse.ts';
+import type { TrialDeps } from '../../rollouts/trial.ts';
+import type { Fleet } from '../../supervisor/fleet.ts';
+import { dataDirOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
+import { BackupProblem } from '../backup-problem.ts';
+import { readDataKey } from '../keys/stored-keys.ts';
+import { type Backup, listBackups, readManifest } from '../manifest.ts';
+import { restoreBackup } from '../restore-backup.ts';
+import type { Target } from '../targets/target.ts';
+import { endSessions } from './end-sessions.ts';
+import { beginSwap, endSwap, moveData, readSwap, removeRestore, type Swap } from './swap-data.ts';
+
+/** Steps of a restore that tests observe. */
+export type RestoreStep = 'reading' | 'staged' | 'tried' | 'swapping' | 'moved' | 'swapped' | 'ended';
+
+export interface RestoresDeps extends TrialDeps {
+  catalog: Catalog;
+  fleet: Fleet;
+  ownerSync: Pick<OwnerSync, 'changed' | 'readAccount'>;
+  masterKeys: MasterKeys;
+  /** Opens BACKUP_TARGET. @throws BackupProblem */
+  openTarget: () => Target;
+  /** The verified executable of a value of `pocketbase_version`, with its template. @throws FathomError `binary.unusable` */
+  binaryOf: (version: string) => Promise<Binary>;
+  /** Whether a rollout changes a database now, or watches it. */
+  isChanging: (name: string) => Promise<boolean>;
+  thread: DatabaseThread;
+  onStep: (step: RestoreStep, database: string) => void;
+}
+
+/** In an error. */
+const SHOWN_IDS = 5;
+/** Of a database that fits exactly, SQLite still needs some for its WAL. */
+const SPARE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Restores databases from their backups.
+ *
+ *   read ─▶ end its sessions ─▶ start on a port without clients, test ─▶ stop ─▶ swap ─▶ start
+ *                        while the database serves │                │ clients wait
+ *
+ * Until the swap, every failure leaves the database as it is.
+ */
+export class Restores {
+  readonly #deps: RestoresDeps;
+  readonly #active = new Set<string>();
+  readonly #stopped = new AbortController();
+
+  constructor(deps: RestoresDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Replaces the data of a database by that of a backup. The present data is kept beside it.
+   *
+   * @param id of the backup; `latest` for the last one
+   * @throws FathomError `not_found`, `conflict`, `backup.failed`, `instance.failed`
+   */
+  async restore(name: string, id: string): Promise<RestoredDatabase> {
+    const { catalog } = this.#deps;
+    const entry = catalog.get(name);
+    if (entry.row.state !== 'ready')
+      throw new FathomError('conflict', `${name} is being created or deleted; try again later`);
+    await this.#requireNoRollout(name);
+    if (this.#active.has(name)) throw new FathomError('conflict', `${name} is being restored already`);
+    this.#active.add(name);
+    try {
+      return await this.#restore(entry, id);
+    } catch (error) {
+      throw describeFailure(error, name);
+    } finally {
+      this.#active.delete(name);
+    }
+  }
+
+  async #restore(entry: CatalogEntry, id: string): Promise<RestoredDatabase> {
+    const { log, ownerSync } = this.#deps;
+    const { name, user } = entry.row;
+    const { directory } = entry.runner.spec;
+    let backup: Backup;
+    let swap: Swap;
+    try {
+      await removeRestore(directory);
+      backup = await this.#stage(entry, id);
+      await this.#try(entry, backup);
+      swap = await this.#swap(entry, backup);
+    } catch (error) {
+      // Without the present data, the restore is finished by the next start of the daemon.
+      if (await exists(dataDirOf(directory))) await removeRestore(directory);
+      throw error;
+    }
+    // Tokens were signed with the keys of before.
+    ownerSync.changed(user);
+    const keptIn = swap.before === null ? null : `${directory}/${swap.before}`;
+    log.warn({ instance: name, backup: backup.id, kept_in: keptIn }, 'restored a database');
+    const instance = await this.#start(entry, keptIn);
+    return {
+      database: name,
+      backup: backup.id,
+      created_at: backup.created_at,
+      kept_in: keptIn,
+      phase: instance.phase,
+    };
+  }
+
+  /** Reads the backup into a directory beside the data. */
+  async #stage(entry: CatalogEntry, id: string): Promise<Backup> {
+    const { masterKeys, openTarget, thread, onStep } = this.#deps;
+    const { name } = entry.row;
+    const { directory } = entry.runner.spec;
+    const staged = dataDirOf(restoreDirOf(directory));
+    const target = openTarget();
+    const key = await readDataKey(target, name, { masters: masterKeys });
+    const ids = await listBackups(target, name);
+    const chosen = id === 'latest' ? ids.at(-1) : ids.find((one) => one === id);
+    if (chosen === undefined)
+      throw new FathomError(
+        'not_found',
+        `there is no backup '${id}' of ${name}; its last ones are ${ids.slice(-SHOWN_IDS).join(', ') || 'none'}`,
+      );
+    const backup = await readManifest(target, key, { database: name, id: chosen });
+    onStep('reading', name);
+    await makeDirectory(restoreDirOf(directory));
+    await requireSpace(directory, backup);
+    const find = (file: string) => thread.run({ kind: 'integrity', file });
+    await restoreBackup(backup, { target, key, directory: staged, find, signal: this.#stopped.signal });
+    await this.#requireVersion(entry, staged, backup);
+    endSessions(staged);
+    onStep('staged', name);
+    return backup;
+  }
+
+  /** @throws FathomError `conflict` for a PocketBase that is older than the one of the backup */
+  async #requireVersion(entry: CatalogEntry, staged: string, { id }: Backup): Promise<void> {
+    const { version } = await this.#deps.binaryOf(entry.row.pocketbase_version);
+    const last = lastVersionOf(staged);
+    if (last === null || !isOlder(version, last)) return;
+    const { name } = entry.row;
+    throw new FathomError(
+      'conflict',
+      `PocketBase ${last} wrote the backup ${id}, and ${name} runs PocketBase ${version}, which is older; run 'fathomd databases pin ${name} ${last}', or restore an earlier backup`,
+    );
+  }
+
+  /** A change of the version may go back, with the rows of the data that it finds then. */
+  async #requireNoRollout(name: string): Promise<void> {
+    if (await this.#deps.isChanging(name))
+      throw new FathomError('conflict', `a rollout changes ${name}; wait for its end, then restore it`);
+  }
+
+  async #try(entry: CatalogEntry, { id }: Backup): Promise<void> {
+    const { catalog, ownerSync, binaryOf, onStep } = this.#deps;
+    const { name, user, pocketbase_version: version } = entry.row;
+    const directory = restoreDirOf(entry.runner.spec.directory);
+    await ownerSync.readAccount(user);
+    catalog.adjustCopy(entry, dataDirOf(directory));
+    const binary = await binaryOf(version);
+    const problem = await tryCopy(entry, { directory, binary }, this.#deps, this.#stopped.signal);
+    if (problem !== null)
+      throw new FathomError(
+        'backup.failed',
+        `the backup ${id} of ${name} does not work with PocketBase ${binary.version}: ${problem}; the database is as before, use another backup`,
+      );
+    onStep('tried', name);
+  }
+
+  async #swap(entry: CatalogEntry, { id }: Backup): Promise<Swap> {
+    const { catalog, ownerSync, clock, onStep } = this.#deps;
+    const { name, user } = entry.row;
+    const { directory } = entry.runner.spec;
+    let swap: Swap | null = null;
+    await entry.runner.maintain(
+      async (signal) => {
+        await this.#requireNoRollout(name);
+        signal.throwIfAborted();
+        // It may have changed since the test.
+        await ownerSync.readAccount(user);
+        swap = await beginSwap(directory, id, clock.now());
+        onStep('swapping', name);
+        const adjust = (dataDir: string) => catalog.adjustCopy(entry, dataDir);
+        moveData(directory, swap, { adjust, onMoved: () => onStep('moved', name) });
+        onStep('swapped', name);
+        await endSwap(directory);
+        onStep('ended', name);
+      },
+      { code: 'requested', message: `restoring the backup ${id}` },
+    );
+    if (swap === null) throw new Error(`the restore of ${name} ended without a swap`);
+    return swap;
+  }
+
+  /** Starts it if it should run, so that the caller learns whether it does. */
+  async #start({ row, runner }: CatalogEntry, keptIn: string | null) {
+    const { fleet } = this.#deps;
+    const { name } = row;
+    if (row.desired !== 'running') return runner.state.view();
+    try {
+      if (runner.state.phase === 'asleep') return await fleet.wake(name, 'command');
+      return await fleet.start(name, { force: true });
+    } catch (error) {
+      const kept = keptIn === null ? '' : `; its data from before is in ${keptIn}`;
+      throw new FathomError(
+        'instance.failed',
+        `${name} is restored, but does not start: ${messageOf(error)}${kept}`,
+        { cause: error },
+      );
+    }
+  }
+
+  /**
+   * Finishes or undoes restores of an earlier daemon. Call it before instances start.
+   *
+   * @param found processes of an earlier daemon
+   * @returns those that the instances can take over
+   */
+  async recover(found: readonly FoundProcess[]): Promise<FoundProcess[]> {
+    const ended = new Set<FoundProcess>();
+    for (const entry of this.#deps.catalog.entries()) {
+      const { directory, name } = entry.runner.spec;
+      if (!(await exists(restoreDirOf(directory)))) continue;
+      for (const process of found.filter(({ instance }) => instance === name))
+        if (process.dataDir === dataDirOf(restoreDirOf(directory)) || (await readSwap(directory)) !== null) {
+          await this.#deps.fleet.endFound(process);
+          ended.add(process);
+        }
+      await this.#finish(entry);
+    }
+    return found.filter((process) => !ended.has(process));
+  }
+
+  async #finish(entry: CatalogEntry): Promise<void> {
+    const { catalog, log } = this.#deps;
+    const { directory, name } = entry.runner.spec;
+    try {
+      const swap = await readSwap(directory);
+      if (swap === null) {
+        await removeRestore(directory);
+        log.warn({ instance: name }, 'undid a restore that an earlier daemon did not end');
+        return;
+      }
+      // Every start updates the account, if it is not known yet.
+      const adjust = (dataDir: string) => catalog.adjustCopy(entry, dataDir);
+      moveData(directory, swap, { adjust, onMoved: () => {} });
+      await endSwap(directory);
+      log.warn(
+        { instance: name, backup: swap.backup },
+        'finished a restore that an earlier daemon did not end',
+      );
+    } catch (error) {
+      const next = 'correct the cause, then restart the daemon';
+      log.error({ err: error, instance: name }, `cannot finish a restore: ${messageOf(error)}; ${next}`);
+    }
+  }
+
+  /** Ends restores that have not swapped the data yet. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#deps.thread.close();
+  }
+}
+
+/** @throws FathomError `backup.failed` */
+async function requireSpace(directory: string, { bytes, id }: Backup): Promise<void> {
+  const { bavail, bsize } = await statfs(directory);
+  const missing = bytes + SPARE_BYTES - bavail * bsize;
+  if (missing <= 0) return;
+  throw new FathomError(
+    'backup.failed',
+    `the disk of ${directory} has no space for the backup ${id}; free ${byteSize(missing)} more, then restore it again`,
+  );
+}
+
+/** The error for a caller. Until the swap, the database is as before. */
+function describeFailure(error: unknown, name: string): unknown {
+  if (error instanceof FathomError) return error;
+  const cause = { cause: error };
+  if (isDiskFull(error) || isFull(error))
+    return new FathomError(
+      'backup.failed',
+      `the disk is full, so ${name} was not restored and is as before; free some space, then restore it again`,
+      cause,
+    );
+  if (error instanceof BackupProblem || error instanceof UnsafeDatabase)
+    return new FathomError(
+      'backup.failed',
+      `${name} was not restored and is as before: ${error.message}`,
+      cause,
+    );
+  return error;
+}

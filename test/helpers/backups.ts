@@ -1,0 +1,31 @@
+import { join } from 'node:path';
+import { ensureDataKey } from '../../daemon/backups/keys/stored-keys.ts';
+import type { Backup } from '../../daemon/backups/manifest.ts';
+import { DirectoryTarget } from '../../daemon/backups/targets/directory-target.ts';
+import { writeBackup } from '../../daemon/backups/write-backup.ts';
+import { keyId } from '../../daemon/keys/derived-keys.ts';
+import type { Deployment } from './deployment.ts';
+import { scratch } from './scratch.ts';
+
+/** The directory in which the daemon looks for backups. */
+export function targetOf(fathom: Deployment): DirectoryTarget {
+  return new DirectoryTarget(join(fathom.dataDir, 'backups'));
+}
+
+/** Backs up a database as the daemon does. */
+export async function backUp(
+  fathom: Deployment,
+  database: string,
+  {
+    dataDir = join(fathom.dataDir, 'user_dbs', database, 'pb_data'),
+    recovery = null,
+  }: { dataDir?: string; recovery?: string | null } = {},
+): Promise<Backup> {
+  const master = Buffer.from(fathom.env['AES_MASTER_KEY'] ?? '', 'base64');
+  const target = targetOf(fathom);
+  const masters = [{ id: keyId(master), key: master }] as const;
+  const key = await ensureDataKey(target, database, { masters, recovery });
+  const source = { database, dataDir, scratchDir: join(await scratch(), 'copy') };
+  const { backup } = await writeBackup(source, { target, key, previous: null, now: new Date() });
+  return backup;
+}

@@ -1,0 +1,163 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import PocketBase from 'pocketbase';
+import { expect, it } from 'vitest';
+import { writeLastVersion } from '../../daemon/pocketbase/data/last-version.ts';
+import { inTransaction, withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
+import { backUp, targetOf } from '../helpers/backups.ts';
+import type { Deployment } from '../helpers/deployment.ts';
+import { addDocument, readAsOwner, titlesOf } from '../helpers/documents.ts';
+import { instance, PASSWORD, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
+import { sharedDeployment } from '../helpers/harness.ts';
+import { call, refreshStatus } from '../helpers/http-call.ts';
+import { runInProcess } from '../helpers/run-cli.ts';
+import { textWith } from '../helpers/text-with.ts';
+import { until } from '../helpers/until.ts';
+import { changeUserDatabase, dataFileOf } from '../helpers/user-migrations.ts';
+
+const shared = sharedDeployment();
+
+const directoryOf = (fathom: Deployment, { name }: Tenant) => join(fathom.dataDir, 'user_dbs', name);
+
+it('brings back records and files, keeps the data of before, and records it', async () => {
+  const { fathom } = shared;
+  const tenant = await signUp(fathom);
+  await addDocument(fathom, tenant, 'old');
+  const backup = await backUp(fathom, tenant.name);
+  await addDocument(fathom, tenant, 'new');
+
+  const cli = (input: string, ...argv: string[]) =>
+    runInProcess(['backups', 'restore', tenant.name, ...argv, '--socket', fathom.socketPath], {
+      cwd: fathom.dataDir,
+      input,
+    });
+  expect(await cli('another name\n')).toMatchObject({ code: 2, err: textWith('nothing was restored') });
+  expect(titlesOf(fathom, tenant)).toEqual(['new', 'old']);
+  const restored = await cli(`${tenant.name}\n`, '--backup', backup.id);
+  expect(restored).toMatchObject({ code: 0, out: textWith(backup.id, 'is running', 'pb_data.before-') });
+
+  expect(await readAsOwner(fathom, tenant)).toEqual([['old', 'file of old']]);
+  const directory = directoryOf(fathom, tenant);
+  expect(existsSync(join(directory, 'restore'))).toBe(false);
+  const [kept] = (await readdir(directory)).filter((entry) => entry.startsWith('pb_data.before-'));
+  const before = withDatabase(join(directory, kept ?? '', 'data.db'), { readOnly: true }, (database) =>
+    database.prepare('SELECT title FROM documents ORDER BY title').all(),
+  );
+  expect(before.map(({ title }) => title)).toEqual(['new', 'old']);
+  const { items } = await fathom.client.audit.list({ action: 'backup.restore' });
+  expect(items.find(({ outcome }) => outcome === 'ok')).toMatchObject({ target: textWith(tenant.name) });
+});
+
+it('brings back no old password and no ended session', async () => {
+  const { fathom } = shared;
+  const tenant = await signUp(fathom);
+  const { url } = await instance(fathom, tenant.name);
+  // What the owner had at the time of the backup.
+  const old = new PocketBase(url ?? '');
+  await old.collection('users').authWithPassword(tenant.email, PASSWORD);
+  await backUp(fathom, tenant.name);
+  const account = new PocketBase(fathom.globalUrl);
+  await account.collection('users').authWithPassword(tenant.email, PASSWORD);
+  const password = 'another-good-password';
+  await account
+    .collection('users')
+    .update(tenant.userId, { oldPassword: PASSWORD, password, passwordConfirm: password });
+  await until(async () => (await refreshStatus(url ?? '', old.authStore.token)) === 401, {
+    what: 'the end of the old token',
+  });
+  const { database: ofToday } = await fathom.client.auth.login({ email: tenant.email, password });
+  expect(await refreshStatus(url ?? '', ofToday?.token ?? '')).toBe(200);
+
+  await fathom.client.backups.restore(tenant.name, 'latest', {});
+  expect(await refreshStatus(url ?? '', old.authStore.token)).toBe(401);
+  expect(await refreshStatus(url ?? '', tenant.ownerToken)).toBe(401);
+  await expect(readAsOwner(fathom, tenant)).rejects.toMatchObject({ status: 400 });
+  expect(await readAsOwner(fathom, tenant, password)).toEqual([]);
+  // A new sign-in at the API opens the database.
+  const { database } = await fathom.client.auth.login({ email: tenant.email, password });
+  expect(await refreshStatus(url ?? '', database?.token ?? '')).toBe(200);
+  // Fathom's own superuser works.
+  expect((await fathom.client.databases.collections(tenant.name)).items.length).toBeGreaterThan(1);
+});
+
+it('makes requests wait, also of a database that sleeps', async () => {
+  const { fathom } = shared;
+  const tenant = await signUp(fathom);
+  await addDocument(fathom, tenant, 'kept');
+  await backUp(fathom, tenant.name);
+  const { url } = await instance(fathom, tenant.name);
+  const ended = new AbortController();
+  const answers = new Map<number, number>();
+  const ask = async () => {
+    while (!ended.signal.aborted) {
+      const { status } = await fetch(`${url}/api/health`, { headers: { connection: 'close' } });
+      answers.set(status, (answers.get(status) ?? 0) + 1);
+    }
+  };
+  const asking = ask();
+  for (let round = 0; round < 3; round += 1) await fathom.client.backups.restore(tenant.name, 'latest', {});
+  ended.abort();
+  await asking;
+  expect([...answers.keys()]).toEqual([200]);
+
+  await fathom.client.databases.sleep(tenant.name, { force: true });
+  await untilInstance(fathom, tenant.name, ({ phase }) => phase === 'asleep', 'to sleep');
+  expect(await fathom.client.backups.restore(tenant.name, 'latest', {})).toMatchObject({ phase: 'running' });
+  await fathom.client.databases.stop(tenant.name);
+  expect(await fathom.client.backups.restore(tenant.name, 'latest', {})).toMatchObject({ phase: 'stopped' });
+  await fathom.client.databases.start(tenant.name);
+  expect(await readAsOwner(fathom, tenant)).toEqual([['kept', 'file of kept']]);
+});
+
+it('starts a database again whose data is lost or damaged', async () => {
+  const { fathom } = shared;
+  const tenant = await signUp(fathom);
+  await addDocument(fathom, tenant, 'kept');
+  await backUp(fathom, tenant.name);
+  await fathom.client.databases.stop(tenant.name);
+  await writeFile(dataFileOf(fathom, tenant.name), Buffer.alloc(8192, 7));
+  await expect(fathom.client.databases.start(tenant.name)).rejects.toMatchObject({ code: 'instance.failed' });
+  expect(await fathom.client.backups.restore(tenant.name, 'latest', {})).toMatchObject({ phase: 'running' });
+  expect(await readAsOwner(fathom, tenant)).toEqual([['kept', 'file of kept']]);
+});
+
+it('is refused where it cannot work, and changes nothing', async () => {
+  const { fathom } = shared;
+  const tenant = await signUp(fathom);
+  await addDocument(fathom, tenant, 'now');
+  const restore = (id: string, body = {}) => fathom.client.backups.restore(tenant.name, id, body);
+  await expect(restore('latest')).rejects.toMatchObject({ code: 'backup.failed' });
+  const backup = await backUp(fathom, tenant.name);
+  await expect(restore('20200101t000000z-00000000')).rejects.toMatchObject({ code: 'not_found' });
+  await expect(restore('latest', { into_new: true })).rejects.toMatchObject({
+    code: 'conflict',
+    message: textWith('exactly one database'),
+  });
+
+  // Written by a later PocketBase.
+  changeUserDatabase(fathom, tenant.name, 'CREATE TABLE later (id INTEGER)');
+  withDatabase(dataFileOf(fathom, tenant.name), { readOnly: false, timeoutMs: 2_000 }, (database) =>
+    inTransaction(database, () => writeLastVersion(database, '9.9.9')),
+  );
+  const later = await backUp(fathom, tenant.name);
+  await expect(restore(later.id)).rejects.toMatchObject({ code: 'conflict', message: textWith('9.9.9') });
+
+  // A chunk is damaged, then missing.
+  const target = targetOf(fathom);
+  const place = `chunks/${tenant.name}/${backup.chunks[0]?.slice(0, 2)}/${backup.chunks[0]}`;
+  const chunk = await target.get(place);
+  await target.put(place, Buffer.from(chunk ?? '').fill(1, 20, 30));
+  await expect(restore(backup.id)).rejects.toMatchObject({ code: 'backup.failed', message: textWith(place) });
+  await target.delete(place);
+  await expect(restore(backup.id)).rejects.toMatchObject({ code: 'backup.failed', message: textWith(place) });
+  expect(await readdir(directoryOf(fathom, tenant))).not.toContain('restore');
+  expect(titlesOf(fathom, tenant)).toEqual(['now']);
+
+  // Only the owner and administrators.
+  const other = await signUp(fathom);
+  const path = `${fathom.url}/api/v1/databases/${tenant.name}/backups/latest/restore`;
+  expect((await call('POST', path, { token: other.token })).status).toBe(403);
+  expect((await call('POST', path, { token: tenant.token })).status).not.toBe(403);
+  expect(await readFile(dataFileOf(fathom, tenant.name))).toBeDefined();
+});
