@@ -9,7 +9,12 @@ import { settingsKeys } from '../keys/derived-keys.ts';
 import { type Binary, changedBinary } from '../pocketbase/binary/binary.ts';
 import { adjustDatabase } from '../pocketbase/data/adjustment.ts';
 import { allowDaemonAddresses, daemonAddresses } from '../pocketbase/data/guard-settings.ts';
-import { isRefusedAfter, lastVersionOf, OlderVersion, recordLastVersion } from '../pocketbase/data/last-version.ts';
+import {
+  isRefusedAfter,
+  lastVersionOf,
+  OlderVersion,
+  recordLastVersion,
+} from '../pocketbase/data/last-version.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { requestLogLimit } from '../pocketbase/logs/request-log-limit.ts';
 import { ENCRYPTION_VARIABLE, THUMBNAIL_LIMITS } from '../pocketbase/process/command.ts';

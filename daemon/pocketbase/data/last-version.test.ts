@@ -1,6 +1,12 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
-import { isOlder, isRefusedAfter, readLastVersion, recordLastVersion, writeLastVersion } from './last-version.ts';
+import {
+  isOlder,
+  isRefusedAfter,
+  readLastVersion,
+  recordLastVersion,
+  writeLastVersion,
+} from './last-version.ts';
 
 const empty = () => new DatabaseSync(':memory:');
 
