@@ -1,7 +1,8 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { exists, makeDirectory } from '../base/files/dir.ts';
+import { messageOf } from '../../shared/errors.ts';
+import { exists, makeDirectory, systemErrorCode } from '../base/files/dir.ts';
 import { replaceFile, syncDirectory } from '../base/files/replace-file.ts';
 
 /**
@@ -49,24 +50,40 @@ const journalSchema = z.object({
   facts: factsSchema.nullable(),
 });
 
+const SUFFIX = '.json';
+
 export type DatabaseJournal = z.infer<typeof journalSchema>;
 
 /** The journals of all databases: one file for each that is changed now. */
 export class Journals {
   readonly #directory: string;
+  readonly #onDamaged: (file: string, why: string) => void;
 
-  constructor(directory: string) {
+  /** @param onDamaged called with a file that cannot be read, and why */
+  constructor(directory: string, onDamaged: (file: string, why: string) => void) {
     this.#directory = directory;
+    this.#onDamaged = onDamaged;
   }
 
+  /** Without those that cannot be read: one of them must not keep all databases from their start. */
   async list(): Promise<DatabaseJournal[]> {
     if (!(await exists(this.#directory))) return [];
-    const files = (await readdir(this.#directory)).filter((name) => !name.startsWith('.'));
-    return Promise.all(
-      files.map(async (file) =>
-        journalSchema.parse(JSON.parse(await readFile(join(this.#directory, file), 'utf8'))),
-      ),
+    const files = (await readdir(this.#directory)).filter(
+      (name) => name.endsWith(SUFFIX) && !name.startsWith('.'),
     );
+    const found = await Promise.all(files.map((file) => this.find(file.slice(0, -SUFFIX.length))));
+    return found.filter((journal) => journal !== null);
+  }
+
+  /** Null for a database that is not changed now. */
+  async find(database: string): Promise<DatabaseJournal | null> {
+    const file = this.#fileOf(database);
+    try {
+      return journalSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    } catch (error) {
+      if (systemErrorCode(error) !== 'ENOENT') this.#onDamaged(file, messageOf(error));
+      return null;
+    }
   }
 
   /** The journal is on the disk when this returns. */
@@ -81,6 +98,6 @@ export class Journals {
   }
 
   #fileOf(database: string): string {
-    return join(this.#directory, `${database}.json`);
+    return join(this.#directory, `${database}${SUFFIX}`);
   }
 }

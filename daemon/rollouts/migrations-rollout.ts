@@ -9,7 +9,14 @@ import { hasTable, withDatabase } from '../pocketbase/data/sqlite.ts';
 import { dataDirOf, lockFileOf } from '../supervisor/instance-spec.ts';
 import type { Change } from './change.ts';
 import type { RolloutPlan } from './rollout.ts';
-import { describePlan, type Planned, planOf, type RolloutOptions, skipReason } from './rollout-plan.ts';
+import {
+  describePlan,
+  type Planned,
+  planOf,
+  type RolloutOptions,
+  requestedEntries,
+  skipReason,
+} from './rollout-plan.ts';
 
 export interface MigrationsRolloutDeps {
   catalog: Catalog;
@@ -29,9 +36,8 @@ export async function planMigrations(
   const { current, problem } = templates.fleet;
   if (problem || !current)
     throw new FathomError('conflict', `the migrations are refused: ${problem?.message ?? 'there are none'}`);
-  const entries = request.databases?.map((name) => catalog.get(name)) ?? catalog.entries();
   const described: { entry: CatalogEntry; pending: string[]; reason: string | null }[] = [];
-  for (const entry of entries.toSorted((a, b) => (a.row.name < b.row.name ? -1 : 1))) {
+  for (const entry of requestedEntries(request, catalog)) {
     const reason = skipReason(entry);
     const pending = reason === null ? await pendingOf(entry, templates) : [];
     described.push({ entry, pending, reason });

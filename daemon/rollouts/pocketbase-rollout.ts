@@ -6,7 +6,14 @@ import { advisoriesOf, hazardsOnTheWay } from '../pocketbase/advisories/assess-r
 import { type Binaries, FLEET_VERSION } from '../pocketbase/binary/binaries.ts';
 import type { Change } from './change.ts';
 import type { RolloutPlan } from './rollout.ts';
-import { describePlan, type Planned, planOf, type RolloutOptions, skipReason } from './rollout-plan.ts';
+import {
+  describePlan,
+  type Planned,
+  planOf,
+  type RolloutOptions,
+  requestedEntries,
+  skipReason,
+} from './rollout-plan.ts';
 
 export interface PocketBaseRolloutDeps {
   catalog: Catalog;
@@ -24,9 +31,7 @@ export async function planUpgrade(
 ): Promise<Planned<RolloutPlanView>> {
   const { version } = request;
   await binaries.require(version);
-  const entries = request.databases?.map((name) => catalog.get(name)) ?? catalog.entries();
-  const sorted = entries.toSorted((a, b) => (a.row.name < b.row.name ? -1 : 1));
-  const reasons = sorted.map((entry) => ({
+  const reasons = requestedEntries(request, catalog).map((entry) => ({
     entry,
     reason: versionReason(entry, version) ?? skipReason(entry),
   }));

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { messageOf } from '../../shared/errors.ts';
 import { makeDirectory } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
@@ -10,10 +11,16 @@ import { linkStorage } from './data/copy.ts';
 import { describeLoss } from './data/facts.ts';
 import { type TrialDeps, tryVersion } from './trial.ts';
 
+/** The directory of the clone of a database. */
+export function cloneOf(directory: string): string {
+  return join(rolloutDirOf(directory), 'rehearsal');
+}
+
 /**
  * Makes a change on a clone, while the database serves, and removes the clone.
  *
  * @returns why the change does not work; null when it does
+ * @throws the error of the signal
  */
 export async function rehearse(
   entry: CatalogEntry,
@@ -22,7 +29,7 @@ export async function rehearse(
   signal: AbortSignal,
 ): Promise<string | null> {
   const source = dataDirOf(entry.runner.spec.directory);
-  const clone = join(rolloutDirOf(entry.runner.spec.directory), 'rehearsal');
+  const clone = cloneOf(entry.runner.spec.directory);
   const data = dataDirOf(clone);
   try {
     await removeTree(clone);
@@ -37,6 +44,9 @@ export async function rehearse(
       deps,
       signal,
     );
+  } catch (error) {
+    signal.throwIfAborted();
+    return messageOf(error);
   } finally {
     await removeTree(clone);
   }

@@ -32,6 +32,12 @@ export interface Planned<V> {
   view: V;
 }
 
+/** The databases of a request, each once, in the order in which they are changed. @throws FathomError `not_found` */
+export function requestedEntries({ databases }: RolloutOptions, catalog: Catalog): CatalogEntry[] {
+  const entries = databases ? [...new Set(databases)].map((name) => catalog.get(name)) : catalog.entries();
+  return entries.toSorted((a, b) => (a.row.name < b.row.name ? -1 : 1));
+}
+
 export function planOf(
   kind: RolloutPlan['kind'],
   target: string,

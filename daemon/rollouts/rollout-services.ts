@@ -48,7 +48,11 @@ export function createRollouts({
   const rollouts = new Rollouts({
     ...deps,
     thread,
-    journals: new Journals(join(directory, 'journals')),
+    journals: new Journals(join(directory, 'journals'), (file, why) =>
+      deps.log.error(
+        `cannot read what a change of a database has done, so the database starts with the data that it has: ${why}; remove ${file}`,
+      ),
+    ),
     store: new RolloutStore(directory),
     binaryOf: async (version) => {
       const binary = await binaries.require(version);

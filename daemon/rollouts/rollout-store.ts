@@ -1,9 +1,16 @@
 import { appendFile, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { messageOf } from '../../shared/errors.ts';
 import { exists, makeDirectory } from '../base/files/dir.ts';
 import { replaceFile, syncDirectory } from '../base/files/replace-file.ts';
-import { OUTCOMES, ROLLOUT_STATUSES, type RolloutOutcome, type RolloutPlan } from './rollout.ts';
+import {
+  OUTCOMES,
+  ROLLOUT_STATUSES,
+  type RolloutOutcome,
+  type RolloutPlan,
+  type RolloutState,
+} from './rollout.ts';
 
 const planSchema = z.object({
   id: z.string(),
@@ -20,9 +27,7 @@ const planSchema = z.object({
 
 const stateSchema = z.object({
   status: z.enum(ROLLOUT_STATUSES),
-  /** Why it is halted; null while it is not. */
   reason: z.string().nullable(),
-  /** See `RolloutProgress`. */
   accepted: z.number(),
 });
 
@@ -33,8 +38,6 @@ const outcomeSchema = z.object({
   message: z.string().nullable(),
   unanswered_ms: z.number().nullable(),
 });
-
-export type RolloutState = z.infer<typeof stateSchema>;
 
 export interface StoredRollout {
   plan: RolloutPlan;
@@ -64,15 +67,21 @@ export class RolloutStore {
     await replaceFile(this.#currentFile, plan.id, { mode: 0o600, synced: true });
   }
 
-  /** Null before the first one. */
+  /** Null before the first one. @throws an Error that names the directory */
   async read(): Promise<StoredRollout | null> {
     if (!(await exists(this.#currentFile))) return null;
     const id = (await readFile(this.#currentFile, 'utf8')).trim();
-    return {
-      plan: planSchema.parse(await this.#readJson(id, 'plan.json')),
-      state: stateSchema.parse(await this.#readJson(id, 'state.json')),
-      outcomes: await this.#readOutcomes(id),
-    };
+    try {
+      return {
+        plan: planSchema.parse(await this.#readJson(id, 'plan.json')),
+        state: stateSchema.parse(await this.#readJson(id, 'state.json')),
+        outcomes: await this.#readOutcomes(id),
+      };
+    } catch (error) {
+      throw new Error(`its record in ${join(this.#directory, id)} is damaged (${messageOf(error)})`, {
+        cause: error,
+      });
+    }
   }
 
   async writeState(id: string, state: RolloutState): Promise<void> {

@@ -1,3 +1,6 @@
+import type { Rollout } from '../../shared/api/rollouts.ts';
+import { FathomError } from '../../shared/errors.ts';
+
 /** What a rollout does, fixed at its start. */
 export interface RolloutPlan {
   id: string;
@@ -40,6 +43,23 @@ export interface RolloutOutcome {
  */
 export const ROLLOUT_STATUSES = ['running', 'paused', 'halted', 'aborted', 'done'] as const;
 export type RolloutStatus = (typeof ROLLOUT_STATUSES)[number];
+
+export interface RolloutState {
+  status: RolloutStatus;
+  /** Why it is halted; null while it is not. */
+  reason: string | null;
+  /** Failures that were accepted by a resume after a halt. */
+  accepted: number;
+}
+
+/** The rollout in progress, or the last one. */
+export interface CurrentRollout {
+  plan: RolloutPlan;
+  state: RolloutState;
+  outcomes: Map<string, RolloutOutcome>;
+  active: Set<string>;
+  watched: Set<string>;
+}
 
 export interface RolloutProgress {
   status: RolloutStatus;
@@ -103,4 +123,48 @@ function haltReason(plan: RolloutPlan, { outcomes, accepted }: RolloutProgress):
 /** One in a hundred databases, and at least one. */
 export function defaultMaxFailures(databases: number): number {
   return Math.max(1, Math.floor(databases / 100));
+}
+
+const ENDED: ReadonlySet<RolloutStatus> = new Set(['aborted', 'done']);
+
+/** @throws FathomError `conflict` while a rollout continues, or changes and watches databases after an abort */
+export function requireEnd({ plan: { id, target }, state: { status }, active }: CurrentRollout): void {
+  if (!ENDED.has(status))
+    throw new FathomError(
+      'conflict',
+      `the rollout ${id} of ${target} is ${status}; wait for its end, or run 'fathomd pocketbase abort'`,
+    );
+  if (active.size > 0)
+    throw new FathomError(
+      'conflict',
+      `the rollout ${id} of ${target} is ${status} and still changes or watches ${[...active].join(', ')}; try again when 'fathomd pocketbase status --follow' has ended`,
+    );
+}
+
+/** How a rollout is shown. */
+export function describeRollout({ plan, state, outcomes, active, watched }: CurrentRollout): Rollout {
+  const all = [...outcomes.values()];
+  const count = (result: RolloutOutcome['result']) => all.filter((one) => one.result === result).length;
+  const waves = wavesOf(plan);
+  const wave = waves.findIndex((names) => names.some((name) => !outcomes.has(name)));
+  const times = all.flatMap(({ unanswered_ms }) => unanswered_ms ?? []);
+  return {
+    id: plan.id,
+    kind: plan.kind,
+    target: plan.target,
+    status: state.status,
+    reason: state.reason,
+    started_at: plan.started_at,
+    total: plan.databases.length,
+    changed: count('changed'),
+    failed: count('failed'),
+    skipped: count('skipped'),
+    wave: wave === -1 ? waves.length : wave + 1,
+    waves: waves.length,
+    active: [...active].map((name) => ({ name, watched: watched.has(name) })),
+    problems: all.flatMap(({ database, result, at, message }) =>
+      result === 'changed' ? [] : [{ name: database, result, at, message: message ?? '' }],
+    ),
+    longest_unanswered_ms: times.length === 0 ? null : Math.max(...times),
+  };
 }

@@ -2,15 +2,28 @@ import { randomBytes } from 'node:crypto';
 import type { Rollout } from '../../shared/api/rollouts.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { AuditTrail } from '../audit/audit-trail.ts';
+import { exists } from '../base/files/dir.ts';
+import { removeTree } from '../base/files/remove-tree.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
+import { dataDirOf } from '../supervisor/instance-spec.ts';
 import { type Change, type ChangeDeps, ChangeFailed, endChange, setVersion } from './change.ts';
 import { changeDatabase, finishChange, returnDatabase } from './change-database.ts';
 import type { DatabaseJournal } from './journal.ts';
-import { rehearse } from './rehearse.ts';
-import { nextStep, type RolloutOutcome, type RolloutPlan, type RolloutStatus, wavesOf } from './rollout.ts';
+import { cloneOf, rehearse } from './rehearse.ts';
+import {
+  type CurrentRollout,
+  describeRollout,
+  nextStep,
+  type RolloutOutcome,
+  type RolloutPlan,
+  type RolloutState,
+  type RolloutStatus,
+  requireEnd,
+} from './rollout.ts';
 import { type NewRollout, untilSettled } from './rollout-plan.ts';
-import type { RolloutState, RolloutStore } from './rollout-store.ts';
+import type { RolloutStore } from './rollout-store.ts';
 import { watchDatabase } from './watch-database.ts';
 
 export interface RolloutsDeps extends ChangeDeps {
@@ -24,26 +37,18 @@ export interface RolloutsDeps extends ChangeDeps {
   onChange: (rollout: Rollout) => void;
 }
 
-/** The rollout in progress, or the last one. */
-interface Current {
-  plan: RolloutPlan;
-  state: RolloutState;
-  outcomes: Map<string, RolloutOutcome>;
-  active: Set<string>;
-  watched: Set<string>;
-}
-
 /** A request for a plan waits for them. */
 const MAX_REHEARSED = 20;
-const ENDED: ReadonlySet<RolloutStatus> = new Set(['aborted', 'done']);
 
 /** Runs one rollout at a time. It continues after a restart of the daemon. */
 export class Rollouts {
   readonly #deps: RolloutsDeps;
-  #current: Current | null = null;
+  #current: CurrentRollout | null = null;
   /** Databases whose watch was interrupted by the end of the last daemon. */
   readonly #interrupted = new Map<string, DatabaseJournal>();
   readonly #running = new Set<Promise<void>>();
+  /** Each database has one directory for a clone. */
+  readonly #clones = new KeyedMutex();
   readonly #stopped = new AbortController();
   #hasBegun = false;
 
@@ -58,10 +63,9 @@ export class Rollouts {
    * @returns those that the instances can take over
    */
   async recover(found: readonly FoundProcess[]): Promise<FoundProcess[]> {
-    const { store, journals, catalog } = this.#deps;
-    const stored = await store.read();
-    if (stored) this.#current = { ...stored, active: new Set(), watched: new Set() };
-    const ended = new Set<FoundProcess>();
+    const { journals, catalog } = this.#deps;
+    await this.#readLast();
+    const ended = new Set<FoundProcess>(await this.#removeClones(found));
     const finishing: Promise<void>[] = [];
     for (const journal of await journals.list()) {
       const entry = catalog.find(journal.database);
@@ -70,13 +74,39 @@ export class Rollouts {
         await setVersion(entry, journal.after, this.#deps);
         this.#interrupted.set(journal.database, journal);
       } else {
-        const processes = found.filter(({ instance }) => instance === journal.database);
+        const processes = found.filter((one) => one.instance === journal.database && !ended.has(one));
         for (const process of processes) ended.add(process);
         finishing.push(this.#finish(entry, journal, processes));
       }
     }
     await Promise.all(finishing);
     return found.filter((process) => !ended.has(process));
+  }
+
+  /** A record that is damaged must not keep all databases from their start. */
+  async #readLast(): Promise<void> {
+    const { store, log } = this.#deps;
+    try {
+      const stored = await store.read();
+      if (stored) this.#current = { ...stored, active: new Set(), watched: new Set() };
+    } catch (error) {
+      log.error({ err: error }, `the last rollout does not continue: ${messageOf(error)}`);
+    }
+  }
+
+  /** Ends the processes of interrupted rehearsals and removes their files. Returns the processes. */
+  async #removeClones(found: readonly FoundProcess[]): Promise<FoundProcess[]> {
+    const { catalog, fleet } = this.#deps;
+    const ended: FoundProcess[] = [];
+    for (const { runner } of catalog.entries()) {
+      const clone = cloneOf(runner.spec.directory);
+      if (!(await exists(clone))) continue;
+      const processes = found.filter(({ dataDir }) => dataDir === dataDirOf(clone));
+      for (const process of processes) await fleet.endFound(process);
+      ended.push(...processes);
+      await removeTree(clone);
+    }
+    return ended;
   }
 
   async #finish(
@@ -111,7 +141,7 @@ export class Rollouts {
 
   /** Whether a database is changed now, or watched after its change. */
   async isChanging(name: string): Promise<boolean> {
-    return (await this.#deps.journals.list()).some(({ database }) => database === name);
+    return (await this.#deps.journals.find(name)) !== null;
   }
 
   /** Ends the work; the next daemon continues. */
@@ -124,10 +154,11 @@ export class Rollouts {
   /** @throws FathomError `conflict` when another rollout has not ended */
   async start(plan: NewRollout, status: 'running' | 'paused'): Promise<Rollout> {
     const { clock, store } = this.#deps;
-    this.#requireEnded();
+    const last = this.#current;
+    if (last) requireEnd(last);
     const now = clock.now().toISOString();
     const id = `${now.slice(0, 19).replaceAll(/[-:]/g, '')}-${randomBytes(2).toString('hex')}`;
-    const current: Current = {
+    const current: CurrentRollout = {
       plan: { ...plan, id, started_at: now },
       state: { status, reason: null, accepted: 0 },
       outcomes: new Map(),
@@ -135,26 +166,14 @@ export class Rollouts {
       watched: new Set(),
     };
     this.#current = current;
-    await store.create(current.plan, current.state);
+    try {
+      await store.create(current.plan, current.state);
+    } catch (error) {
+      this.#current = last;
+      throw error;
+    }
     this.#advance();
     return this.#publish(current);
-  }
-
-  /** Databases in progress continue after an abort, and their copies are needed. */
-  #requireEnded(): void {
-    if (!this.#current) return;
-    const { id, target, status, active } = {
-      ...this.#current,
-      ...this.#current.plan,
-      ...this.#current.state,
-    };
-    if (ENDED.has(status) && active.size === 0) return;
-    const next = ENDED.has(status) ? `, and changes ${[...active].join(', ')}` : '';
-    const remedy = ENDED.has(status) ? '' : ", or run 'fathomd pocketbase abort'";
-    throw new FathomError(
-      'conflict',
-      `the rollout ${id} of ${target} is ${status}${next}; wait for its end${remedy}`,
-    );
   }
 
   /** Tests the first databases of a plan on clones, before anything changes. */
@@ -164,7 +183,12 @@ export class Rollouts {
     for (const name of plan.databases.slice(0, Math.min(MAX_REHEARSED, Math.max(1, plan.canary)))) {
       const entry = catalog.get(name);
       const change = changeOf({ ...plan, id: '', started_at: '' }, entry);
-      results.push({ name, problem: await rehearse(entry, change, this.#deps, this.#stopped.signal) });
+      const problem = await this.#clones.run(name, async () =>
+        this.#current?.active.has(name)
+          ? 'it is changed now; try again later'
+          : rehearse(entry, change, this.#deps, this.#stopped.signal),
+      );
+      results.push({ name, problem });
     }
     return results;
   }
@@ -190,7 +214,7 @@ export class Rollouts {
     return this.#change(['running', 'paused', 'halted'], { status: 'aborted' });
   }
 
-  #require(): Current {
+  #require(): CurrentRollout {
     if (this.#current) return this.#current;
     throw new FathomError(
       'not_found',
@@ -208,13 +232,13 @@ export class Rollouts {
     return describeRollout(current);
   }
 
-  async #setState(current: Current, changes: Partial<RolloutState>): Promise<void> {
+  async #setState(current: CurrentRollout, changes: Partial<RolloutState>): Promise<void> {
     current.state = { ...current.state, ...changes };
     await this.#deps.store.writeState(current.plan.id, current.state);
     this.#publish(current);
   }
 
-  #publish(current: Current): Rollout {
+  #publish(current: CurrentRollout): Rollout {
     const view = describeRollout(current);
     this.#deps.onChange(view);
     return view;
@@ -231,7 +255,7 @@ export class Rollouts {
     else if (step.kind === 'finish') this.#settle(current, 'done', null);
   }
 
-  #settle(current: Current, status: 'halted' | 'done', reason: string | null): void {
+  #settle(current: CurrentRollout, status: 'halted' | 'done', reason: string | null): void {
     const { id, target } = current.plan;
     const { log, audit } = this.#deps;
     log.warn({ rollout: id, target, reason }, `the rollout is ${status}`);
@@ -270,12 +294,12 @@ export class Rollouts {
     void kept.finally(() => this.#running.delete(kept));
   }
 
-  async #run(current: Current, name: string): Promise<void> {
+  async #run(current: CurrentRollout, name: string): Promise<void> {
     const { catalog, clock, skipReason } = this.#deps;
     const { plan } = current;
     const { signal } = this.#stopped;
-    // Everything below is not part of this turn of `#advance`.
-    await Promise.resolve();
+    // Everything below is not part of this turn of `#advance`, and waits for rehearsals of plans.
+    await this.#clones.run(name, () => Promise.resolve());
     const found = catalog.find(name);
     const unsettled = found && (await untilSettled(found.runner, clock, signal));
     // Paused or aborted in the meantime: it has not begun.
@@ -371,31 +395,4 @@ export class Rollouts {
 /** It is being deleted, or its row was. */
 function isGone(entry: CatalogEntry, catalog: RolloutsDeps['catalog']): boolean {
   return entry.row.state === 'deleting' || catalog.find(entry.row.name) !== entry;
-}
-
-function describeRollout({ plan, state, outcomes, active, watched }: Current): Rollout {
-  const all = [...outcomes.values()];
-  const count = (result: RolloutOutcome['result']) => all.filter((one) => one.result === result).length;
-  const waves = wavesOf(plan);
-  const wave = waves.findIndex((names) => names.some((name) => !outcomes.has(name)));
-  const times = all.flatMap(({ unanswered_ms }) => unanswered_ms ?? []);
-  return {
-    id: plan.id,
-    kind: plan.kind,
-    target: plan.target,
-    status: state.status,
-    reason: state.reason,
-    started_at: plan.started_at,
-    total: plan.databases.length,
-    changed: count('changed'),
-    failed: count('failed'),
-    skipped: count('skipped'),
-    wave: wave === -1 ? waves.length : wave + 1,
-    waves: waves.length,
-    active: [...active].map((name) => ({ name, watched: watched.has(name) })),
-    problems: all.flatMap(({ database, result, at, message }) =>
-      result === 'changed' ? [] : [{ name: database, result, at, message: message ?? '' }],
-    ),
-    longest_unanswered_ms: times.length === 0 ? null : Math.max(...times),
-  };
 }

@@ -13,17 +13,26 @@ const BEFORE = `
   CREATE TABLE gone (id TEXT PRIMARY KEY);
   INSERT INTO gone VALUES ('1');
   CREATE TABLE log (id TEXT);
+  CREATE VIRTUAL TABLE words USING fts5(title);
+  INSERT INTO words VALUES ('one');
   CREATE TRIGGER logs AFTER INSERT ON notes BEGIN INSERT INTO log VALUES (NEW.id); END;`;
 
-async function databases(after: string): Promise<{ copy: DatabaseSync; newer: string }> {
+/** @param prepare for both files, after `BEFORE` */
+async function databases(
+  after: string,
+  prepare: (database: DatabaseSync) => void = () => {},
+): Promise<{ copy: DatabaseSync; newer: string }> {
   const directory = await scratch();
-  const newer = join(directory, 'newer.db');
-  const [copy, other] = [new DatabaseSync(join(directory, 'copy.db')), new DatabaseSync(newer)];
+  const [file, newer] = [join(directory, 'copy.db'), join(directory, 'newer.db')];
+  for (const path of [file, newer]) {
+    const database = new DatabaseSync(path);
+    database.exec(BEFORE);
+    prepare(database);
+    if (path === newer) database.exec(after);
+    database.close();
+  }
+  const copy = new DatabaseSync(file);
   onTestFinished(() => copy.close());
-  copy.exec(BEFORE);
-  other.exec(BEFORE);
-  other.exec(after);
-  other.close();
   return { copy, newer };
 }
 
@@ -44,7 +53,7 @@ it('brings changed, new and deleted rows into a copy with another schema', async
     DELETE FROM notes WHERE id = '3';
     INSERT INTO notes VALUES ('4', 'three', 'new');
     CREATE TABLE added (id TEXT)`);
-  expect(carryOver(copy, newer)).toEqual({ notes: 3, log: 1 });
+  expect(carryOver(copy, newer)).toEqual({ notes: 3, log: 1, words: 1 });
   expect(rows(copy, 'SELECT id, title, old FROM notes ORDER BY id')).toEqual([
     '1 x kept',
     '2 one kept',
@@ -65,4 +74,34 @@ it('changes nothing when the rows do not fit', async () => {
   );
   expect(() => carryOver(copy, newer)).toThrow(/UNIQUE/);
   expect(rows(copy, 'SELECT id FROM notes ORDER BY id')).toEqual(['1', '2', '3']);
+});
+
+it('keeps row ids, and the rows of a full-text index', async () => {
+  const { copy, newer } = await databases(`
+    DELETE FROM notes WHERE id = '1';
+    ALTER TABLE notes DROP COLUMN old;
+    INSERT INTO words (rowid, title) VALUES (7, 'sunrise');
+    DELETE FROM words WHERE title = 'one'`);
+  expect(carryOver(copy, newer)).toMatchObject({ notes: 2, words: 1 });
+  expect(rows(copy, 'SELECT rowid, id FROM notes ORDER BY rowid')).toEqual(['2 2', '3 3']);
+  expect(rows(copy, "SELECT rowid, title FROM words WHERE words MATCH 'sunrise OR one'")).toEqual([
+    '7 sunrise',
+  ]);
+  copy.exec("INSERT INTO words (words) VALUES ('integrity-check')");
+});
+
+it('runs nothing that a changed file has after a trigger', async () => {
+  const directory = await scratch();
+  const other = join(directory, 'other.db');
+  new DatabaseSync(other).exec('CREATE TABLE users (id)');
+  const trigger = `CREATE TRIGGER later AFTER INSERT ON notes BEGIN SELECT 1; END;
+    ATTACH DATABASE '${other}' AS other; INSERT INTO other.users VALUES ('intruder')`;
+  const { copy, newer } = await databases('', (database) => {
+    database.enableDefensive(false);
+    database.exec('PRAGMA writable_schema = ON');
+    const insert = "INSERT INTO sqlite_schema VALUES ('trigger', 'later', 'notes', 0, ?)";
+    database.prepare(insert).run(trigger);
+  });
+  carryOver(copy, newer);
+  expect(rows(new DatabaseSync(other), 'SELECT id FROM users')).toEqual([]);
 });

@@ -5,6 +5,7 @@ import { quoteName } from './facts.ts';
 export type CarriedRows = Record<string, number>;
 
 /** Tables with what belongs to the version or the schema, and not to the users of the database. */
+const ROW_ID = /^_rowid_$/i;
 const NOT_CARRIED: ReadonlySet<string> = new Set(['_collections', '_migrations', '_params']);
 
 /**
@@ -20,14 +21,15 @@ export function carryOver(copy: DatabaseSync, from: string): CarriedRows {
   try {
     copy.exec('BEGIN IMMEDIATE');
     try {
-      const newer = new Set(tablesOf(copy, 'newer'));
+      const newer = new Set(tablesOf(copy, 'newer').map(({ name }) => name));
       const triggers = dropTriggers(copy);
       const carried = Object.fromEntries(
         tablesOf(copy, 'main')
-          .filter((table) => newer.has(table))
-          .map((table) => [table, replaceRows(copy, table)]),
+          .filter(({ name }) => newer.has(name))
+          .map((table) => [table.name, replaceRows(copy, table)]),
       );
-      for (const trigger of triggers) copy.exec(trigger);
+      // `exec` would run everything that a changed file has after the first statement, also on other databases.
+      for (const trigger of triggers) copy.prepare(trigger).run();
       copy.exec('COMMIT');
       return carried;
     } catch (error) {
@@ -46,24 +48,29 @@ function dropTriggers(copy: DatabaseSync): string[] {
   return triggers.map(({ sql }) => String(sql));
 }
 
-/** A row that both have keeps the columns that only the copy has. */
-function replaceRows(copy: DatabaseSync, table: string): number {
+/** A row that both have keeps the columns that only the copy has. Rows keep their row ids, which other tables may contain. */
+function replaceRows(copy: DatabaseSync, { name: table, hasRowId }: Table): number {
   const newer = new Set(columnsOf(copy, 'newer', table));
   const columns = columnsOf(copy, 'main', table);
   const [common, own] = [columns.filter((one) => newer.has(one)), columns.filter((one) => !newer.has(one))];
   const name = quoteName(table);
   if (common.length === 0) return 0;
+  const rowId = hasRowId && !columns.some((one) => ROW_ID.test(one)) ? ['_rowid_'] : [];
+  const list = (names: readonly string[], prefix = '') =>
+    [...rowId, ...names.map(quoteName)].map((one) => prefix + one).join(', ');
   if (own.length === 0 || !common.includes('id')) {
     copy.exec(`DELETE FROM main.${name}`);
     return insert(copy, `main.${name} (${list(common)}) SELECT ${list(common)} FROM newer.${name}`);
   }
-  copy.exec(`CREATE TEMP TABLE kept AS SELECT id, ${list(own)} FROM main.${name}`);
+  const quoted = own.map(quoteName);
+  const kept = quoted.map((one) => `kept.${one}`).join(', ');
+  copy.exec(`CREATE TEMP TABLE kept AS SELECT id, ${quoted.join(', ')} FROM main.${name}`);
   copy.exec(`DELETE FROM main.${name}`);
   const from = `FROM newer.${name} AS n`;
   const count =
     insert(
       copy,
-      `main.${name} (${list(common)}, ${list(own)}) SELECT ${list(common, 'n.')}, ${list(own, 'kept.')} ${from} JOIN kept ON kept.id = n.id`,
+      `main.${name} (${list(common)}, ${quoted.join(', ')}) SELECT ${list(common, 'n.')}, ${kept} ${from} JOIN kept ON kept.id = n.id`,
     ) +
     insert(
       copy,
@@ -73,22 +80,26 @@ function replaceRows(copy: DatabaseSync, table: string): number {
   return count;
 }
 
-function list(names: readonly string[], prefix = ''): string {
-  return names.map((one) => prefix + quoteName(one)).join(', ');
-}
-
 function insert(copy: DatabaseSync, statement: string): number {
   return Number(copy.prepare(`INSERT INTO ${statement}`).run().changes);
 }
 
-function tablesOf(database: DatabaseSync, schema: 'main' | 'newer'): string[] {
+interface Table {
+  name: string;
+  hasRowId: boolean;
+}
+
+/** Without the tables in which virtual ones, such as a full-text index, keep their rows. */
+function tablesOf(database: DatabaseSync, schema: 'main' | 'newer'): Table[] {
   return database
     .prepare(
-      `SELECT name FROM ${schema}.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
+      `SELECT name, type, wr FROM pragma_table_list
+       WHERE schema = ? AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+       ORDER BY type, name`,
     )
-    .all()
-    .map(({ name }) => String(name))
-    .filter((name) => !NOT_CARRIED.has(name) && !name.startsWith('_fathom_'));
+    .all(schema)
+    .map(({ name, wr }) => ({ name: String(name), hasRowId: wr === 0 }))
+    .filter(({ name }) => !NOT_CARRIED.has(name) && !name.startsWith('_fathom_'));
 }
 
 function columnsOf(database: DatabaseSync, schema: 'main' | 'newer', table: string): string[] {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
@@ -59,4 +59,16 @@ it('replaces an earlier copy', async () => {
   await writeFile(join(copy, 'data.db-wal'), 'of an earlier copy');
   await copyData(data, copy);
   expect(count(copy)).toBe(1);
+});
+
+it('follows no link when it brings files back', async () => {
+  const { data, copy } = await dataWithFiles();
+  await copyData(data, copy);
+  const other = await scratch();
+  const directory = join(data, 'storage', 'documents');
+  await rm(directory, { recursive: true });
+  await symlink(other, directory);
+  await restoreData(copy, data);
+  expect(await readdir(other)).toEqual([]);
+  expect(await readFile(join(directory, 'a', 'file.txt'), 'utf8')).toBe('content');
 });

@@ -86,11 +86,19 @@ async function replaceByCopy(source: string, dataDir: string, name: string): Pro
 }
 
 async function linkTree(from: string, to: string): Promise<void> {
-  await mkdir(to, { mode: 0o700 }).catch(unlessExists);
+  await makeRealDirectory(to);
   for (const { name, isDirectory } of await entriesOf(from)) {
     if (isDirectory) await linkTree(join(from, name), join(to, name));
     else await linkFile(join(from, name), join(to, name));
   }
+}
+
+/** Replaces what is not a directory: a link could lead into another database. */
+async function makeRealDirectory(path: string): Promise<void> {
+  const found = await lstat(path).catch(unlessMissing);
+  if (found?.isDirectory()) return;
+  if (found) await rm(path, { force: true });
+  await mkdir(path, { mode: 0o700 });
 }
 
 /** Copies the file where it cannot be linked. */
@@ -118,8 +126,4 @@ async function entriesOf(directory: string): Promise<{ name: string; isDirectory
   return entries
     .filter((entry) => entry.isFile() || entry.isDirectory())
     .map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }));
-}
-
-function unlessExists(error: unknown): void {
-  if (systemErrorCode(error) !== 'EEXIST') throw error;
 }
