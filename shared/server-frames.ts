@@ -2,12 +2,15 @@ import type { AuditEntry } from './api/audit.ts';
 import type { DaemonUsage } from './api/daemon.ts';
 import type { Instance, Probe, Usage } from './api/instances.ts';
 import type { QueueStats, TaskSummary } from './api/queue.ts';
+import type { Rollout } from './api/rollouts.ts';
 import type { FleetEvent, LogLine } from './events.ts';
 
 /** Snapshot of the topic `health`. */
 export interface HealthSnapshot {
   daemon: DaemonUsage | null;
   instances: Record<string, { probe: Probe | null; usage: Usage | null }>;
+  /** The rollout in progress or the last one. Null before the first one, and for callers that may not see it. */
+  rollout: Rollout | null;
 }
 
 /** Snapshot of the topic `queue`: the running tasks and the last changed ones. */

@@ -136,6 +136,7 @@ export class Rollouts {
       if (entry) this.#track(name, this.#watch(entry, journal, { restarts: 0, unanswered: null }));
     }
     this.#interrupted.clear();
+    if (this.#current) this.#publish(this.#current);
     this.#advance();
   }
 
@@ -191,6 +192,11 @@ export class Rollouts {
       results.push({ name, problem });
     }
     return results;
+  }
+
+  /** The rollout in progress or the last one; null before the first one. */
+  get current(): Rollout | null {
+    return this.#current && describeRollout(this.#current);
   }
 
   /** @throws FathomError `not_found` before the first one */

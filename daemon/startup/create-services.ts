@@ -369,6 +369,7 @@ export async function createServices({
     changes: new Buckets({ capacity: config.limits.changesPerUser, windowMs: HOUR_MS, clock }),
     clock,
     controlPlane,
+    currentRollout: () => rollouts.current,
     damage,
     diagnose: diagnose === undefined ? null : () => diagnose(ownPrograms),
     diskReserve,

@@ -1,5 +1,6 @@
 import type { WebSocket } from 'ws';
 import type { Instance } from '../../shared/api/instances.ts';
+import type { Rollout } from '../../shared/api/rollouts.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { type FleetEvent, type LogLine, topicOf } from '../../shared/events.ts';
 import { type ClientFrame, clientFrameSchema } from '../../shared/protocol.ts';
@@ -35,6 +36,7 @@ export interface StreamConnectionDeps {
   bus: EventBus;
   catalog: Catalog;
   clock: Clock;
+  currentRollout: () => Rollout | null;
   fleet: Fleet;
   log: Logger;
   monitor: Monitor;
@@ -300,8 +302,10 @@ export class StreamConnection {
   }
 
   #readHealth(): HealthSnapshot {
+    const seesFleet = seesAll(this.#caller, 'stream.open');
     return {
-      daemon: seesAll(this.#caller, 'stream.open') ? this.#deps.monitor.usage : null,
+      daemon: seesFleet ? this.#deps.monitor.usage : null,
+      rollout: seesFleet ? this.#deps.currentRollout() : null,
       instances: this.#deps.fleet.health(({ spec }) => this.#maySee(spec.name)),
     };
   }

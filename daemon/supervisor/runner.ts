@@ -339,9 +339,7 @@ export class Runner {
       if (signal.aborted) return;
       this.#backoff = null;
     }
-    if (this.state.phase !== 'waking') {
-      this.state.enter('queued', this.state.reason, { nextAttemptAt: null });
-    }
+    if (this.state.phase !== 'waking') this.state.enter('queued', this.state.reason, { nextAttemptAt: null });
     const release = await starts.acquire(signal, { isUrgent: this.#isWaking });
     if (!release) return;
     const started = new AbortController();

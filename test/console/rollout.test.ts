@@ -21,6 +21,13 @@ const ROLLOUT: Rollout = {
   longest_unanswered_ms: 420,
 };
 
+it('shows a rollout in progress at once', async () => {
+  const stub = await daemon([globalInstance(), ...fleetOf(3)]);
+  stub.rollout = ROLLOUT;
+  const screen = open({ url: stub.url });
+  await screen.shows('PocketBase 0.40.6: 12 of 100');
+});
+
 it('shows the progress of a rollout until it ends', async () => {
   const stub = await daemon([globalInstance(), ...fleetOf(3)]);
   const screen = open({ url: stub.url });

@@ -4,6 +4,7 @@ import type { AuditEntry } from '../../shared/api/audit.ts';
 import type { Page } from '../../shared/api/contract/page.ts';
 import type { DaemonStatus } from '../../shared/api/daemon.ts';
 import type { Instance } from '../../shared/api/instances.ts';
+import type { Rollout } from '../../shared/api/rollouts.ts';
 import { type FleetEvent, type LogLine, topicOf } from '../../shared/events.ts';
 import { INSTANCE_PHASES, type InstancePhase } from '../../shared/instance.ts';
 import type { QueueSnapshot } from '../../shared/server-frames.ts';
@@ -23,6 +24,7 @@ export class StubDaemon {
   status: Partial<DaemonStatus> = {};
   queue: QueueSnapshot = { stats: null, tasks: [] };
   audit: AuditEntry[] = [];
+  rollout: Rollout | null = null;
   /** The responses of `GET`, by path; the query is ignored. */
   readonly answers = new Map<string, unknown>();
   refuseWith: number | null = null;
@@ -208,7 +210,7 @@ export class StubDaemon {
     const instances = Object.fromEntries(
       Array.from(this.instances.values(), ({ name, probe, usage }) => [name, { probe, usage }]),
     );
-    return { daemon: daemonUsage(), instances };
+    return { daemon: daemonUsage(), instances, rollout: this.rollout };
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -113,7 +113,7 @@ describe('what a reader receives', () => {
     const received = user.frames.filter(({ type }) => type === 'snapshot' || type === 'event');
     expect(JSON.stringify(received).includes(theirs.name)).toBe(false);
     expect(user.frames.find(isSnapshotOf('health'))).toMatchObject({
-      data: { daemon: null, instances: { [mine.name]: expect.anything() } },
+      data: { daemon: null, instances: { [mine.name]: expect.anything() }, rollout: null },
     });
     expectNoGap(user.sequences('instances'));
     expectNoGap(admin.sequences('instances'));

@@ -7,6 +7,7 @@ import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import type { Rollout } from '../../shared/api/rollouts.ts';
 import { instance, untilInstance } from '../helpers/fleet-actions.ts';
 import { installScript } from '../helpers/installed-versions.ts';
+import { StreamReader } from '../helpers/stream-reader.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 import { readUserDatabase } from '../helpers/user-migrations.ts';
@@ -156,6 +157,11 @@ describe('a database that is watched by a rollout', () => {
     for (const version of [null, AT_ONCE, WAITS])
       await expect(fathom.client.databases.pin(name, { version })).rejects.toMatchObject(conflict(name, id));
     await fathom.client.databases.restart(name);
+    const stream = new StreamReader(fathom);
+    await stream.subscribe(1, 'health');
+    const snapshot = stream.frames.find(({ type }) => type === 'snapshot');
+    expect(snapshot).toMatchObject({ data: { rollout: { id, active: [{ name, watched: true }] } } });
+    stream.close();
     expect(await fathom.client.rollouts.abort()).toMatchObject({ active: [{ name, watched: true }] });
     const again = fathom.client.rollouts.start({ version: WAITS, databases: [name] });
     await expect(again).rejects.toMatchObject(conflict(id, name));

@@ -25,7 +25,7 @@ export function bestSandbox(host: HostSupport, program: ProgramKind): Sandbox {
     return { level: 'none', reason: `seccomp filters are not available (${host.seccompProblem})` };
   }
   if (program === 'script') {
-    return { level: 'syscalls', reason: 'PB_BINARY_PATH is a script, which may run any program' };
+    return { level: 'syscalls', reason: 'its executable is a script, which may run any program' };
   }
   if (host.landlock < LANDLOCK_VERSION.refer) {
     const found = host.landlock === 0 ? 'no Landlock' : `Landlock version ${host.landlock}`;

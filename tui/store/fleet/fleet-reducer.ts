@@ -135,7 +135,7 @@ function applyHealth(state: FleetState, health: HealthSnapshot): FleetState {
       usage: usage ?? known.usage,
     });
   }
-  return { ...state, instances, usage: health.daemon ?? state.usage };
+  return { ...state, instances, usage: health.daemon ?? state.usage, rollout: sanitiseAll(health.rollout) };
 }
 
 /** Copies the map of instances once per batch of events. */

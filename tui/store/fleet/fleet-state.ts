@@ -25,7 +25,7 @@ export interface FleetState {
   /** Why the last request for the status failed; null if it succeeded. */
   status_problem: string | null;
   usage: DaemonUsage | null;
-  /** The rollout of the last event; null before the first one. */
+  /** The rollout in progress or the last one; null before the first one. */
   rollout: Rollout | null;
   history: FleetHistory;
   log: OpenLog | null;
