@@ -154,13 +154,8 @@ describe.skipIf(!mayMount)('the disk reserve', () => {
     await fill(fathom, 90 * MIB);
     const { port } = await instance(fathom, tenant.name);
     const socket = await stallUpload(port ?? 0, 64);
-    await untilInstance(
-      fathom,
-      tenant.name,
-      ({ phase, reason }) => phase === 'running' && reason?.code === 'over_uploads',
-      'to end the upload',
-    );
-    await until(() => socket.destroyed, { what: 'the end of the connection' });
+    // By the bound of temporary files, or by the hold of a database that writes: whichever notices it first.
+    await until(() => socket.destroyed, { what: 'the end of the upload' });
     const next = await stallUpload(port ?? 0, 64);
     await until(() => next.destroyed, { what: 'the refusal' });
     await hasWorkingControlPlane(fathom, tenant);
