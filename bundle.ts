@@ -103,8 +103,10 @@ const daemon = await build({
     'daemon/queue/runner/handler-thread.ts',
     'daemon/queue/handlers/*.ts',
   ],
-  // Has a native part, and is loaded on demand where it is installed.
-  external: ['koffi'],
+  // Native parts, which are loaded on demand where they are installed. ssh2 works without its own.
+  external: ['koffi', 'cpu-features', '*.node'],
+  // ssh2 reads it when it is loaded, and modules do not have it.
+  define: { __dirname: 'import.meta.dirname' },
   outbase: '.',
   outdir: 'dist',
   chunkNames: 'daemon/chunks/[name]-[hash]',

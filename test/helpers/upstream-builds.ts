@@ -56,11 +56,11 @@ export async function upstreamBuild(version: UpstreamVersion, name: string): Pro
 async function findBuild(version: UpstreamVersion): Promise<string> {
   if (process.arch !== 'x64') throw new Error(`${PACKAGE} is pinned for x64 only`);
   const { executable } = BUILDS[version];
-  const path = join(cacheDir(), executable, 'pocketbase');
+  const path = join(testCacheDir(), executable, 'pocketbase');
   if (existsSync(path) && (await hashFile(path)) === executable) return path;
-  await mkdir(join(cacheDir(), executable), { recursive: true });
+  await mkdir(join(testCacheDir(), executable), { recursive: true });
   // Several test files may download it at once: each moves a complete file into place.
-  const complete = join(cacheDir(), executable, randomUUID());
+  const complete = join(testCacheDir(), executable, randomUUID());
   try {
     await writeFile(complete, await downloadExecutable(version), { flag: 'wx' });
     await chmod(complete, 0o755);
@@ -71,7 +71,8 @@ async function findBuild(version: UpstreamVersion): Promise<string> {
   return path;
 }
 
-function cacheDir(): string {
+/** What tests download once per account. */
+export function testCacheDir(): string {
   return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'fathom-tests');
 }
 

@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Dirent } from 'node:fs';
-import { access, lstat, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { lstat, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { exists, makeDirectory, systemErrorCode, unlessMissing } from '../../base/files/dir.ts';
+import { exists, makeDirectory, systemErrorCode } from '../../base/files/dir.ts';
 import { syncDirectory, writeAndClose } from '../../base/files/replace-file.ts';
-import { checkKey, checkPrefix, type StoredObject, type Target } from './target.ts';
-
-/** Names of files that are being written. Keys have no part that begins with a dot. */
-const UNFINISHED_PREFIX = '.put-';
+import { checkKey, checkPrefix, type StoredObject, type Target, UNFINISHED_PREFIX } from './target.ts';
+import { problemOfSystem } from './target-problem.ts';
 
 /** Stores each object in a file of a local directory, or of a mounted one. */
 export class DirectoryTarget implements Target {
@@ -22,6 +20,38 @@ export class DirectoryTarget implements Target {
 
   async put(key: string, content: Uint8Array): Promise<void> {
     const path = this.#pathOf(key);
+    await this.#use(() => this.#replace(path, content));
+  }
+
+  async get(key: string): Promise<Buffer | null> {
+    const path = this.#pathOf(key);
+    return this.#use(() => readFile(path).catch(unlessMissing));
+  }
+
+  async has(key: string): Promise<boolean> {
+    const path = this.#pathOf(key);
+    const stats = await this.#use(() => lstat(path).catch(unlessMissing));
+    return stats?.isFile() === true;
+  }
+
+  async *list(prefix: string): AsyncIterable<StoredObject> {
+    checkPrefix(prefix);
+    yield* this.#listDirectory(prefix);
+  }
+
+  /** Directories stay, because another `put` may use them right now. */
+  async delete(key: string): Promise<void> {
+    const path = this.#pathOf(key);
+    await this.#use(() => rm(path, { force: true }));
+  }
+
+  /** The file is gone also after a power failure. */
+  async erase(key: string): Promise<void> {
+    await this.delete(key);
+    await this.#use(() => syncDirectory(dirname(this.#pathOf(key))).catch(unlessMissing));
+  }
+
+  async #replace(path: string, content: Uint8Array): Promise<void> {
     const parent = dirname(path);
     await this.#makeDirectory(parent);
     const unfinished = join(parent, `${UNFINISHED_PREFIX}${randomUUID()}`);
@@ -35,46 +65,24 @@ export class DirectoryTarget implements Target {
     }
   }
 
-  async get(key: string): Promise<Buffer | null> {
-    try {
-      return await readFile(this.#pathOf(key));
-    } catch (error) {
-      if (isMissing(error)) return null;
-      throw error;
-    }
-  }
-
-  async has(key: string): Promise<boolean> {
-    const path = this.#pathOf(key);
-    try {
-      await access(path);
-      return (await lstat(path)).isFile();
-    } catch (error) {
-      if (isMissing(error)) return false;
-      throw error;
-    }
-  }
-
-  async *list(prefix: string): AsyncIterable<StoredObject> {
-    checkPrefix(prefix);
-    yield* this.#listDirectory(prefix);
-  }
-
-  /** Directories stay, because another `put` may use them right now. */
-  async delete(key: string): Promise<void> {
-    const path = this.#pathOf(key);
-    await rm(path, { force: true });
-  }
-
   async *#listDirectory(prefix: string): AsyncIterable<StoredObject> {
     const directory = join(this.#directory, prefix);
-    for (const entry of await entriesOf(directory)) {
+    for (const entry of await this.#use(() => entriesOf(directory))) {
       if (entry.name.startsWith('.')) continue;
       const key = `${prefix}${entry.name}`;
       if (entry.isDirectory()) yield* this.#listDirectory(`${key}/`);
       if (!entry.isFile()) continue;
-      const stats = await lstat(join(directory, entry.name)).catch(unlessMissing);
+      const stats = await this.#use(() => lstat(join(directory, entry.name)).catch(unlessMissing));
       if (stats) yield { key, bytes: stats.size, storedAt: stats.mtime };
+    }
+  }
+
+  /** @throws TargetProblem */
+  async #use<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw problemOfSystem(this.#directory, error) ?? error;
     }
   }
 
@@ -93,16 +101,12 @@ export class DirectoryTarget implements Target {
 }
 
 async function entriesOf(directory: string): Promise<Dirent[]> {
-  try {
-    return await readdir(directory, { withFileTypes: true });
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
+  return (await readdir(directory, { withFileTypes: true }).catch(unlessMissing)) ?? [];
 }
 
-/** A part of the key may also be a file, which has no object below it. */
-function isMissing(error: unknown): boolean {
+/** A part of the key may also be a file, which has no object below it. @throws every other error */
+function unlessMissing(error: unknown): null {
   const code = systemErrorCode(error);
-  return code === 'ENOENT' || code === 'ENOTDIR';
+  if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+  throw error;
 }

@@ -21,9 +21,17 @@ export interface Target {
   has(key: string): Promise<boolean>;
   /** The objects whose key begins with `prefix`, in any order. `prefix` is empty or ends with `/`. */
   list(prefix: string): AsyncIterable<StoredObject>;
-  /** Does nothing when there is none. */
+  /** Does nothing when there is none. A target may keep former versions for a while. */
   delete(key: string): Promise<void>;
+  /** Deletes an object with all of its former versions. */
+  erase(key: string): Promise<void>;
 }
+
+/** Objects below it are never protected against deletion: a backup is erased by the deletion of its key. */
+export const ERASABLE_PREFIX = 'keys/';
+
+/** Names of files that are being written. Keys have no part that begins with a dot. */
+export const UNFINISHED_PREFIX = '.put-';
 
 const KEY = /^(?:[a-z0-9_-][a-z0-9._-]*\/)*[a-z0-9_-][a-z0-9._-]*$/;
 /** Of a name in ext4, and of a key in S3. */

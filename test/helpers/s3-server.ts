@@ -1,0 +1,150 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { sha256Of } from '../../daemon/pocketbase/binary/executable-hash.ts';
+import { messageOf } from '../../shared/errors.ts';
+import { freePortRange } from './free-ports.ts';
+import { until } from './until.ts';
+import { testCacheDir } from './upstream-builds.ts';
+
+const REQUIREMENTS = join(import.meta.dirname, 's3-server-requirements.txt');
+const PIP_TIMEOUT_MS = 180_000;
+
+type PlainRequest = Omit<RequestInit, 'headers'> & { headers?: Record<string, string> };
+
+export interface S3Server extends AsyncDisposable {
+  url: string;
+  /** Credentials that the server accepts, after `requireCredentials`. */
+  credentials: { AWS_ACCESS_KEY_ID: string; AWS_SECRET_ACCESS_KEY: string };
+  /** From now on, the server refuses requests that are not signed by a known account. */
+  requireCredentials(required: boolean): Promise<void>;
+  createBucket(name: string, options?: { withLock?: boolean }): Promise<void>;
+  /** A request without a valid signature. */
+  request(path: string, options?: PlainRequest): Promise<Response>;
+}
+
+/**
+ * The directory of moto, a server of S3, downloaded once per account and then read from its cache directory. Null where it
+ * cannot be had, after one line `SKIPPED name: …`.
+ */
+export async function findS3Server(name: string): Promise<string | null> {
+  try {
+    return await install();
+  } catch (error) {
+    console.log(`SKIPPED ${name}: no server of S3 (${messageOf(error)})`);
+    return null;
+  }
+}
+
+async function install(): Promise<string> {
+  const { stdout: python } = await execa('python3', [
+    '-c',
+    'import sys; print("%d.%d" % sys.version_info[:2])',
+  ]);
+  const hash = sha256Of(await readFile(REQUIREMENTS)).slice(0, 16);
+  const directory = join(testCacheDir(), `moto-${hash}-python${python}`);
+  if (existsSync(directory)) return directory;
+  await mkdir(testCacheDir(), { recursive: true });
+  // Several test files may download it at once: each moves a complete directory into place.
+  const complete = join(testCacheDir(), randomUUID());
+  try {
+    const pinned = ['--no-deps', '--only-binary=:all:', '--require-hashes', '--disable-pip-version-check'];
+    const args = [
+      '-m',
+      'pip',
+      'install',
+      ...pinned,
+      '--retries',
+      '1',
+      '--timeout',
+      '20',
+      '--target',
+      complete,
+    ];
+    const { failed, exitCode, stderr, cause } = await execa('python3', [...args, '-r', REQUIREMENTS], {
+      reject: false,
+      stdin: 'ignore',
+      timeout: PIP_TIMEOUT_MS,
+    });
+    if (failed) {
+      const why = stderr?.split('\n').findLast((line) => line.startsWith('ERROR')) ?? messageOf(cause);
+      throw new Error(
+        `'pip install' ended with ${exitCode ?? 'an error'}, perhaps without a network: ${why}`,
+      );
+    }
+    await rename(complete, directory).catch((error: unknown) => {
+      if (!existsSync(directory)) throw error;
+    });
+    return directory;
+  } finally {
+    await rm(complete, { recursive: true, force: true });
+  }
+}
+
+/** @param directory of `findS3Server` */
+export async function startS3Server(directory: string): Promise<S3Server> {
+  const port = await freePortRange(1);
+  const url = `http://127.0.0.1:${port}`;
+  const server = spawn('python3', ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], {
+    env: { ...process.env, PYTHONPATH: directory },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let output = '';
+  server.stderr.on('data', (data: Buffer) => {
+    output = (output + String(data)).slice(-10_000);
+  });
+  const request = (path: string, { headers, ...options }: PlainRequest = {}) =>
+    fetch(`${url}${path}`, { ...options, headers: { Authorization: scopeOf('s3'), ...headers } });
+  const isReady = async () => {
+    if (server.exitCode !== null) throw new Error(`moto has ended: ${output}`);
+    return (await request('/moto-api/').catch(() => null))?.ok;
+  };
+  await until(isReady, { what: () => `moto: ${output}` });
+  const requireCredentials = async (required: boolean) => {
+    await request('/moto-api/reset-auth', { method: 'POST', body: required ? '0' : 'inf' });
+  };
+  return {
+    url,
+    credentials: await createAccount(url),
+    requireCredentials,
+    createBucket: async (name, { withLock = false } = {}) => {
+      const headers = withLock ? { 'x-amz-bucket-object-lock-enabled': 'true' } : {};
+      const { ok } = await request(`/${name}`, { method: 'PUT', headers });
+      if (!ok) throw new Error(`the bucket ${name} was not created`);
+    },
+    request,
+    [Symbol.asyncDispose]: async () => {
+      if (server.exitCode !== null) return;
+      server.kill('SIGKILL');
+      await once(server, 'exit');
+    },
+  };
+}
+
+/** An account with a key, which may do everything with S3. */
+async function createAccount(url: string): Promise<S3Server['credentials']> {
+  const policy = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: '*' }] };
+  const iam = async (action: string, parameters: Record<string, string> = {}) => {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { Authorization: scopeOf('iam') },
+      body: new URLSearchParams({ Action: action, Version: '2010-05-08', UserName: 'fathom', ...parameters }),
+    });
+    if (!response.ok) throw new Error(`${action} was answered with ${response.status}`);
+    return response.text();
+  };
+  await iam('CreateUser');
+  await iam('PutUserPolicy', { PolicyName: 'all', PolicyDocument: JSON.stringify(policy) });
+  const key = await iam('CreateAccessKey');
+  const valueOf = (element: string) => new RegExp(`<${element}>([^<]+)<`).exec(key)?.[1] ?? '';
+  return { AWS_ACCESS_KEY_ID: valueOf('AccessKeyId'), AWS_SECRET_ACCESS_KEY: valueOf('SecretAccessKey') };
+}
+
+/** The server finds the service in the scope of a signature. */
+function scopeOf(service: string): string {
+  return `AWS4-HMAC-SHA256 Credential=a/20240115/us-east-1/${service}/aws4_request`;
+}
