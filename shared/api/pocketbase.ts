@@ -19,7 +19,10 @@ const sentence = z
   .string()
   .min(1)
   .max(400)
-  .refine((text) => !/\p{Cc}/u.test(text), 'must be one line without control characters');
+  .refine(
+    (text) => !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text),
+    'must be one line without control characters and marks for the direction of text',
+  );
 const day = z.iso.date();
 
 /** From the least severe to the most severe. */

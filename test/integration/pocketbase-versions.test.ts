@@ -189,7 +189,8 @@ describe('pocketbase install', () => {
     const { code, err } = await pocketbase('install', '1.0.0', '--from', unused);
     expect(code).toBe(69);
     expect(err).toEqual(textWith('ECONNREFUSED', '--from', 'PB_BINARY_PATH'));
-    expect((await pocketbase('install', '1.0.0', '--from', 'http://example.com')).code).toBe(2);
+    for (const none of ['http://example.com', ','])
+      expect((await pocketbase('install', '1.0.0', '--from', none)).code).toBe(2);
     const withPassword = await pocketbase(
       'install',
       '1.0.0',

@@ -166,7 +166,9 @@ async function sourcesFor(
   const configured = parseReleaseSources(text, cwd, (problem) => {
     throw new UsageError(`${name}: ${problem}`);
   });
-  return from === undefined ? releaseSources(configured) : configured;
+  if (from === undefined) return releaseSources(configured);
+  if (configured.length === 0) throw new UsageError('--from: it names no source');
+  return configured;
 }
 
 function stepsToChoose({ path, version }: Binary, place: string): string[] {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { MigrationProblem } from '../../../shared/api/migrations.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { makeDirectory } from '../../base/files/dir.ts';
+import { readLimited } from '../../base/files/read-limited.ts';
 
 /** A directory of migrations: of the package, or of one application. */
 export interface MigrationSource {
@@ -39,6 +40,8 @@ export interface ApplicationSettings {
 
 /** The application that is part of the package. */
 export const OWN_APPLICATION = 'documents';
+/** The daemon holds all files of a set in its memory. */
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
 /** The files that PocketBase runs. */
 const MIGRATION = /\.(?:js|ts)$/;
 
@@ -163,7 +166,7 @@ async function readMigration(
 ): Promise<MigrationFile> {
   let content: Uint8Array;
   try {
-    content = await readFile(file.origin);
+    content = await readLimited(file.origin, MAX_FILE_BYTES);
   } catch (error) {
     const message = `${file.origin} cannot be read: ${messageOf(error)}; give it to the user that runs fathomd`;
     throw new SetProblem('unreadable', file.path, message);

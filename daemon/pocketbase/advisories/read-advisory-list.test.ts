@@ -47,6 +47,11 @@ describe('rejects', () => {
       JSON.stringify({ ...NEWER, recommended: [{ version: '1.0.0', reason: 'a\u001b[2Jb' }] }),
       'recommended.0.reason',
     ],
+    [
+      'marks that turn text around',
+      JSON.stringify({ ...NEWER, recommended: [{ version: '1.0.0', reason: 'a\u202eb' }] }),
+      'recommended.0.reason',
+    ],
     ['too many bytes', JSON.stringify({ ...NEWER, more: 'x'.repeat(1024 * 1024) }), 'larger'],
   ])('%s', async (_what, text, says) => {
     const path = join(await scratch(), 'list.json');
@@ -67,6 +72,7 @@ describe('rejects', () => {
       ...expected,
       message: expect.stringContaining('404') as string,
     });
-    await expect(readAdvisoryList('/nowhere/list.json', '/')).rejects.toMatchObject(expected);
+    for (const path of ['/nowhere/list.json', '/dev/zero'])
+      await expect(readAdvisoryList(path, '/')).rejects.toMatchObject(expected);
   });
 });

@@ -1,7 +1,7 @@
-import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type AdvisoryList, advisoryListSchema } from '../../../shared/api/pocketbase.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { readLimited } from '../../base/files/read-limited.ts';
 import { isSafeAddress } from '../../config/release-source.ts';
 import { download } from '../binary/http-download.ts';
 import { KNOWN_ADVISORIES } from './known-advisories.ts';
@@ -39,7 +39,12 @@ export async function readAdvisoryList(source: string, cwd: string): Promise<Adv
 }
 
 async function readSource(source: string, cwd: string): Promise<Uint8Array> {
-  if (!source.includes('://')) return readFileLimited(resolve(cwd, source));
+  if (!source.includes('://')) {
+    const path = resolve(cwd, source);
+    return readLimited(path, MAX_BYTES).catch((error: unknown) => {
+      throw unusableList(path, messageOf(error), error);
+    });
+  }
   if (!isSafeAddress(source)) throw unusableList(source, 'it must be an https address or the path of a file');
   const content = await download(source, { maxBytes: MAX_BYTES, timeoutMs: TIMEOUT_MS }).catch(
     (error: unknown) => {
@@ -48,19 +53,6 @@ async function readSource(source: string, cwd: string): Promise<Uint8Array> {
   );
   if (content === null) throw unusableList(source, 'the server answers 404');
   return content;
-}
-
-async function readFileLimited(path: string): Promise<Uint8Array> {
-  try {
-    await using file = await open(path);
-    if (!(await file.stat()).isFile()) throw new Error('it is not a file');
-    const buffer = Buffer.alloc(MAX_BYTES + 1);
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
-    if (bytesRead > MAX_BYTES) throw new Error(`it is larger than ${MAX_BYTES} bytes`);
-    return buffer.subarray(0, bytesRead);
-  } catch (error) {
-    throw unusableList(path, messageOf(error), error);
-  }
 }
 
 function unusableList(source: string, why: string, cause?: unknown): FathomError {

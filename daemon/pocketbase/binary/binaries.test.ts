@@ -69,6 +69,13 @@ describe('the executable of a version', () => {
     await expect(binaries.require('0.41.0')).rejects.toMatchObject({ code: 'binary.unusable' });
   });
 
+  it('is refused when it prints without an end', async () => {
+    const { path } = await install('0.41.0');
+    await rm(hashRecordOf(path));
+    await writeFile(path, '#!/bin/sh\nexec yes\n', { mode: 0o700 });
+    expect(await binaries.problemOf('0.41.0')).toMatchObject({ code: 'binary_changed' });
+  }, 5_000);
+
   it.each(['0.36.6', '../../bin', 'latest', '0.40', '0.40.1/../0.40.1'])(
     'is refused for %s, which never becomes a path',
     async (version) => {

@@ -26,6 +26,8 @@ export const EMBEDDED = {
 };
 
 const VERSION_TIMEOUT_MS = 10_000;
+/** Characters. */
+const MAX_VERSION_OUTPUT = 10_000;
 
 /**
  * Finds the binary to run and verifies it before the first start.
@@ -131,11 +133,13 @@ async function readVersion(path: string, override: string): Promise<string> {
     argv0: 'pocketbase',
     reject: false,
     timeout: VERSION_TIMEOUT_MS,
+    maxBuffer: MAX_VERSION_OUTPUT,
     extendEnv: false,
     stdin: 'ignore',
+    stderr: 'ignore',
     ...findWriter(path),
   });
-  const match = /pocketbase version (\S+)/.exec(result.stdout);
+  const match = /pocketbase version ([!-~]{1,60})\s/.exec(`${result.stdout}\n`);
   if (match?.[1] === undefined) {
     throw unusableBinary(path, override, "'--version' does not print a PocketBase version", result.cause);
   }

@@ -1,7 +1,8 @@
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { exists } from '../../base/files/dir.ts';
+import { readLimited } from '../../base/files/read-limited.ts';
 import { packageRoot } from '../../base/package.ts';
 import type { ReleaseSource } from '../../config/release-source.ts';
 import { sha256Of } from './executable-hash.ts';
@@ -92,11 +93,16 @@ export async function getRelease(
   );
 }
 
+/** A line of sha256sum(1), also with `--tag`. Some programs write a byte order mark or uppercase digits. */
+const CHECKSUM_LINE =
+  /^\uFEFF?(?:(?<sha256>[0-9a-f]{64})\s+\*?(?<file>\S+)|SHA256 \((?<taggedFile>\S+)\) = (?<tagged>[0-9a-f]{64}))$/i;
+
 /** The checksum of a file in the output of sha256sum(1); null when it is not listed. */
 export function checksumOf(name: string, checksums: string): string | null {
   for (const line of checksums.split('\n')) {
-    const [sha256, file] = line.trim().split(/\s+\*?/);
-    if (file === name && sha256 !== undefined && /^[0-9a-f]{64}$/.test(sha256)) return sha256;
+    const { sha256, file, tagged, taggedFile } = CHECKSUM_LINE.exec(line.trim())?.groups ?? {};
+    const listed = file ?? taggedFile;
+    if (listed === name || listed === `./${name}`) return (sha256 ?? tagged ?? '').toLowerCase();
   }
   return null;
 }
@@ -153,10 +159,7 @@ async function fromPath(path: string, version: string, archive: string): Promise
 function inDirectory(directory: string): ReadFile {
   return async (name, { maxBytes }) => {
     try {
-      await using file = await open(join(directory, name));
-      const { size } = await file.stat();
-      if (size > maxBytes) throw new Error(`it is larger than ${maxBytes} bytes`);
-      return await file.readFile();
+      return await readLimited(join(directory, name), maxBytes);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
       throw new SourceError('unreachable', `cannot read ${name}: ${messageOf(error)}`, error);
