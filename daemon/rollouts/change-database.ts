@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import { messageOf } from '../../shared/errors.ts';
+import { removeTree } from '../base/files/remove-tree.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import { holdMigrations, releaseMigrations } from '../databases/migrations/held-migrations.ts';
 import { closeDatabases } from '../pocketbase/data/close-databases.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
-import { dataDirOf } from '../supervisor/instance-spec.ts';
+import { dataDirOf, rolloutDirOf } from '../supervisor/instance-spec.ts';
 import {
   type Change,
   type ChangeDeps,
@@ -21,9 +22,11 @@ import type { DatabaseThread } from './data/database-thread.ts';
 import { type DatabaseFacts, describeLoss } from './data/facts.ts';
 import type { DatabaseJournal } from './journal.ts';
 import { tryVersion } from './trial.ts';
-import { returnData, StaysChanged } from './way-back.ts';
+import { returnData, StaysChanged, stayChanged } from './way-back.ts';
 
 const RETRY_MS = 1_000;
+/** Another process can hold a lock on the database for a while, such as a backup. */
+const RETURN_ATTEMPTS = 15;
 
 /**
  * Changes one database between two of its processes. Clients wait meanwhile: what they write reaches the new version only when
@@ -85,6 +88,8 @@ async function tryChange(
   // Keys and settings that have changed since its last start.
   catalog.adjust(entry);
   closeDatabases(dataDir);
+  // A change that could not go back left its files, which are of an earlier time.
+  await removeTree(rolloutDirOf(directory));
   const facts = await copyAndCheck(dataDir, copyOf(directory), user, thread);
   onStep('copied', name);
   signal.throwIfAborted();
@@ -169,14 +174,37 @@ async function returnAndEnd(
   deps: ChangeDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  try {
-    await returnData(entry, journal, deps, signal);
-  } catch (error) {
-    // The copy stays for an administrator, until the next change of the database.
-    if (error instanceof StaysChanged) await deps.journals.remove(entry.row.name);
-    throw error;
+  const staysChanged = await tryToReturn(entry, journal, deps, signal);
+  if (staysChanged === null) return endChange(entry, deps);
+  // The copy stays for an administrator, until the next change of the database. A journal would go back to it later, without
+  // what is changed from now on.
+  await deps.journals.remove(entry.row.name);
+  throw staysChanged;
+}
+
+/** Returns null when it has the version before. */
+async function tryToReturn(
+  entry: CatalogEntry,
+  journal: DatabaseJournal,
+  deps: ChangeDeps,
+  signal: AbortSignal,
+): Promise<StaysChanged | null> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await returnData(entry, journal, deps, signal);
+      return null;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof StaysChanged) return error;
+      if (attempt === RETURN_ATTEMPTS) return await stayChanged(entry, journal, messageOf(error));
+      if (attempt === 1) {
+        const message = `cannot go back yet, and tries again: ${messageOf(error)}`;
+        deps.log.warn({ err: error, instance: entry.row.name }, message);
+      }
+      await deps.clock.sleep(RETRY_MS, signal);
+      signal.throwIfAborted();
+    }
   }
-  await endChange(entry, deps);
 }
 
 /** What the next daemon does with the journal of one that was killed, before the database starts. */

@@ -47,11 +47,23 @@ export async function returnData(
     await setVersion(entry, journal.before, deps);
     return;
   }
-  await takeBack(entry);
-  if (journal.hold !== null) await releaseMigrations(directory);
-  throw new StaysChanged(
-    `${journal.reason ?? 'it failed'}; PocketBase ${binary.version} does not open its data from before (${problem}), so it stays changed`,
+  throw await stayChanged(
+    entry,
+    journal,
+    `PocketBase ${binary.version} does not open its data from before (${problem})`,
   );
+}
+
+/** Prepares a database that cannot go back for its next start with the new version. */
+export async function stayChanged(
+  entry: CatalogEntry,
+  { hold, reason }: DatabaseJournal,
+  problem: string,
+): Promise<StaysChanged> {
+  const { directory } = entry.runner.spec;
+  if (await exists(newerOf(directory))) await replaceDatabase(newerOf(directory), dataDirOf(directory));
+  if (hold !== null) await releaseMigrations(directory);
+  return new StaysChanged(`${reason ?? 'it failed'}; going back failed: ${problem}; so it stays changed`);
 }
 
 /** Replaces the data by the copy with the rows of the data. What was there stays beside it. */
@@ -83,11 +95,6 @@ async function carryInto(
 /** The data of the new version, when rows were brought into the copy. */
 function newerOf(directory: string): string {
   return join(rolloutDirOf(directory), 'newer.db');
-}
-
-async function takeBack(entry: CatalogEntry): Promise<void> {
-  const { directory } = entry.runner.spec;
-  if (await exists(newerOf(directory))) await replaceDatabase(newerOf(directory), dataDirOf(directory));
 }
 
 async function tryBefore(

@@ -1,11 +1,14 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashFile } from '../../daemon/pocketbase/binary/executable-hash.ts';
 import { prepareDamage } from '../helpers/damage.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { untilInstance } from '../helpers/fleet-actions.ts';
+import { textWith } from '../helpers/text-with.ts';
+import { until } from '../helpers/until.ts';
 import { dataFileOf } from '../helpers/user-migrations.ts';
 import {
   builds,
@@ -96,6 +99,49 @@ describe.skipIf(executables === null)('an upgrade of the fleet', () => {
     await untilVersion(fathom, victim, before);
     expect(await checkWriters(fathom, writers)).toBeGreaterThan(0);
   });
+
+  it('goes back when another process releases its lock, and takes no file of an earlier change', async () => {
+    const { fathom, tenants, daemon } = stage;
+    const victim = tenants[3]?.name ?? '';
+    const before = (await fathom.client.databases.get(victim)).pocketbase_version;
+    const version = '0.40.12';
+    await installCrashing(fathom, { version, real: executables?.[NEW] ?? '', database: 'none', afterS: 0 });
+    const earlier = join(fathom.dataDir, 'user_dbs', victim, 'rollout', 'newer.db');
+    await mkdir(dirname(earlier));
+    await writeFile(earlier, 'of an earlier change');
+    {
+      using other = new DatabaseSync(dataFileOf(fathom, victim));
+      other.exec('PRAGMA busy_timeout = 2000; BEGIN IMMEDIATE');
+      await fathom.client.rollouts.start({ version, databases: [victim], watch_s: 5 });
+      const line = 'cannot go back yet, and tries again: database is locked';
+      await until(() => daemon.output().includes(line), { what: 'a second try', timeoutMs: 60_000 });
+      expect(existsSync(earlier)).toBe(false);
+    }
+    expect(await untilEnded(fathom)).toMatchObject({ changed: 0, failed: 1 });
+    await untilVersion(fathom, victim, before);
+    expect(existsSync(dirname(earlier))).toBe(false);
+    expect(await readdir(join(fathom.dataDir, 'rollouts', 'journals'))).toEqual([]);
+    await fathom.client.rollouts.abort();
+  }, 120_000);
+
+  it('stays changed for good when it cannot go back', async () => {
+    const { fathom, tenants } = stage;
+    const victim = tenants[4]?.name ?? '';
+    const version = '0.40.12';
+    {
+      using other = new DatabaseSync(dataFileOf(fathom, victim));
+      other.exec('PRAGMA busy_timeout = 2000; BEGIN IMMEDIATE');
+      const rollout = await rollOut(fathom, { version, databases: [victim], watch_s: 5 });
+      expect(rollout.problems).toMatchObject([
+        { name: victim, result: 'failed', message: textWith('database is locked', 'so it stays changed') },
+      ]);
+    }
+    await untilVersion(fathom, victim, version);
+    // The next daemon does not go back to a copy of an earlier time.
+    expect(await readdir(join(fathom.dataDir, 'rollouts', 'journals'))).toEqual([]);
+    expect(await fathom.client.databases.pin(victim, { version })).toMatchObject({ pinned_version: version });
+    await fathom.client.rollouts.abort();
+  }, 180_000);
 
   it('halts by itself, continues after a resume, and ends with an abort', async () => {
     const { fathom, tenants } = stage;
