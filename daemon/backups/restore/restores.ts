@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import type { RestoredDatabase } from '../../../shared/api/backups.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
@@ -231,7 +232,8 @@ export class Restores {
     const ended = new Set<FoundProcess>();
     for (const entry of this.#deps.catalog.entries()) {
       const { directory, name } = entry.runner.spec;
-      if (!(await exists(restoreDirOf(directory)))) continue;
+      // Thousands of databases have none, and the start waits for this.
+      if (!existsSync(restoreDirOf(directory))) continue;
       for (const process of found.filter(({ instance }) => instance === name))
         if (process.dataDir === dataDirOf(restoreDirOf(directory)) || (await readSwap(directory)) !== null) {
           await this.#deps.fleet.endFound(process);
