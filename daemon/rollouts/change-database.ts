@@ -196,7 +196,7 @@ async function tryToReturn(
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof StaysChanged) return error;
-      if (attempt === RETURN_ATTEMPTS) return await stayChanged(entry, journal, messageOf(error));
+      if (attempt === RETURN_ATTEMPTS) return stayChanged(entry, journal, messageOf(error));
       if (attempt === 1) {
         const message = `cannot go back yet, and tries again: ${messageOf(error)}`;
         deps.log.warn({ err: error, instance: entry.row.name }, message);

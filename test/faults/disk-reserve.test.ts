@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import type { Finding } from '../../daemon/host/doctor/finding.ts';
-import type { Instance } from '../../shared/api/instances.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { instance, ownerOf, signIn, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
@@ -80,8 +79,12 @@ async function uploadUntilHeld(fathom: Deployment, tenant: Tenant): Promise<void
 }
 
 async function untilReleased(fathom: Deployment, { name }: Tenant): Promise<void> {
-  const isFree = ({ phase, reason }: Instance) => phase === 'running' && reason === null;
-  await untilInstance(fathom, name, isFree, 'to be released');
+  await untilInstance(
+    fathom,
+    name,
+    ({ phase, reason }) => phase === 'running' && reason === null,
+    'to be released',
+  );
 }
 
 async function hasWorkingControlPlane(fathom: Deployment, tenant: Tenant): Promise<void> {

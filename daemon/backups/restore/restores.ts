@@ -192,8 +192,10 @@ export class Restores {
         await ownerSync.readAccount(user);
         swap = await beginSwap(directory, id, clock.now());
         onStep('swapping', name);
-        const adjust = (dataDir: string) => catalog.adjustCopy(entry, dataDir);
-        moveData(directory, swap, { adjust, onMoved: () => onStep('moved', name) });
+        moveData(directory, swap, {
+          adjust: (dataDir) => catalog.adjustCopy(entry, dataDir),
+          onMoved: () => onStep('moved', name),
+        });
         onStep('swapped', name);
         await endSwap(directory);
         onStep('ended', name);
