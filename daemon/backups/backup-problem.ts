@@ -13,3 +13,6 @@ export class DamagedDatabase extends BackupProblem {
     );
   }
 }
+
+/** An object of a target was changed, moved, or sealed with another key. */
+export class DamagedObject extends BackupProblem {}

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { BackupProblem } from './backup-problem.ts';
+import { BackupProblem, DamagedObject } from './backup-problem.ts';
 import type { DataKey } from './keys/data-key.ts';
 import type { Target } from './targets/target.ts';
 
@@ -91,24 +91,36 @@ export async function readManifest(
   if (content === null) throw new BackupProblem(`there is no backup ${id} of ${database}`);
   const { files: sealed, ...header } = parse(storedSchema, content, place);
   if (header.database !== database || header.id !== id)
-    throw new BackupProblem(`${place} belongs to another backup (${header.database}, ${header.id})`);
+    throw new DamagedObject(`${place} belongs to another backup (${header.database}, ${header.id})`);
   const files = key.open(Buffer.from(sealed, 'base64'), contextOf(header));
   return { ...header, files: parse(z.array(fileSchema), files, place) };
 }
 
 /** The backups of a database, oldest first. */
 export async function listBackups(target: Target, database: string): Promise<string[]> {
-  const ids: string[] = [];
-  const prefix = `manifests/${database}/`;
-  for await (const { key } of target.list(prefix)) {
-    const id = /^([^/]+)\.json$/.exec(key.slice(prefix.length))?.[1];
-    if (id !== undefined) ids.push(id);
-  }
-  return ids.toSorted();
+  return (await listStoredBackups(target, database)).map(({ id }) => id);
 }
 
-function manifestKey(database: string, id: string): string {
-  return `manifests/${database}/${id}.json`;
+/** The backups of a database, oldest first, with the time at which the target stored them. */
+export async function listStoredBackups(
+  target: Target,
+  database: string,
+): Promise<{ id: string; storedAt: Date }[]> {
+  const backups: { id: string; storedAt: Date }[] = [];
+  const prefix = manifestPrefix(database);
+  for await (const { key, storedAt } of target.list(prefix)) {
+    const id = /^([^/]+)\.json$/.exec(key.slice(prefix.length))?.[1];
+    if (id !== undefined) backups.push({ id, storedAt });
+  }
+  return backups.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+export function manifestKey(database: string, id: string): string {
+  return `${manifestPrefix(database)}${id}.json`;
+}
+
+export function manifestPrefix(database: string): string {
+  return `manifests/${database}/`;
 }
 
 /** The header cannot be changed without the key, although it is readable. */
@@ -120,6 +132,6 @@ function parse<T>(schema: z.ZodType<T>, content: Buffer, place: string): T {
   try {
     return schema.parse(JSON.parse(content.toString()));
   } catch (error) {
-    throw new BackupProblem(`${place} is damaged; use another backup`, { cause: error });
+    throw new DamagedObject(`${place} is damaged; use another backup`, { cause: error });
   }
 }

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { deriveKey } from '../../keys/derived-keys.ts';
-import { BackupProblem } from '../backup-problem.ts';
+import { DamagedObject } from '../backup-problem.ts';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -40,7 +40,7 @@ export class DataKey {
     return Buffer.concat([nonce, cipher.update(compressed), cipher.final(), cipher.getAuthTag()]);
   }
 
-  /** @throws BackupProblem for an object that was changed, moved or sealed with another key */
+  /** @throws DamagedObject for an object that was changed, moved or sealed with another key */
   open(sealed: Uint8Array, belongsTo: string): Buffer {
     try {
       const decipher = createDecipheriv('aes-256-gcm', this.#content, sealed.subarray(0, NONCE_BYTES), {
@@ -52,7 +52,7 @@ export class DataKey {
         Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]),
       );
     } catch (error) {
-      throw new BackupProblem(`${belongsTo} is damaged, or was sealed with another key`, { cause: error });
+      throw new DamagedObject(`${belongsTo} is damaged, or was sealed with another key`, { cause: error });
     }
   }
 }

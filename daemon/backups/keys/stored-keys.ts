@@ -75,7 +75,8 @@ async function readStoredKey(target: Target, database: string) {
   }
 }
 
-function keyOf(database: string): string {
+/** Where the key of a database is stored. Without it, its backups are erased. */
+export function keyOf(database: string): string {
   return `keys/${database}.json`;
 }
 

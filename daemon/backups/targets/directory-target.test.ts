@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { expect, it } from 'vitest';
+import { mayMount, mountTmpfs } from '../../../test/helpers/mounts.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { describeTarget, listAll } from '../../../test/helpers/target-conformance.ts';
 import { until } from '../../../test/helpers/until.ts';
@@ -45,4 +47,16 @@ it('does not list what is no object', async () => {
   await writeFile(join(directory, '.put-unfinished'), '');
   expect(await listAll(new DirectoryTarget(directory), '')).toEqual([]);
   expect(await readdir(directory)).toHaveLength(2);
+});
+
+it.skipIf(!mayMount)('names a disk that is full, and one that is read-only (needs root)', async () => {
+  const directory = await scratch();
+  await mountTmpfs(directory, 1);
+  const target = new DirectoryTarget(directory);
+  await target.put('a', Buffer.of(1));
+  await expect(target.put('b', Buffer.alloc(2_000_000, 1))).rejects.toMatchObject({ reason: 'full' });
+  expect(await readdir(directory)).toEqual(['a']);
+  await execa('mount', ['-o', 'remount,ro', directory]);
+  await expect(target.put('b', Buffer.of(1))).rejects.toMatchObject({ reason: 'refused' });
+  expect(await target.get('a')).toEqual(Buffer.of(1));
 });

@@ -42,13 +42,14 @@ export class DirectoryTarget implements Target {
   /** Directories stay, because another `put` may use them right now. */
   async delete(key: string): Promise<void> {
     const path = this.#pathOf(key);
-    await this.#use(() => rm(path, { force: true }));
+    await this.#use(async () => {
+      await rm(path, { force: true });
+      await syncDirectory(dirname(path)).catch(unlessMissing);
+    });
   }
 
-  /** The file is gone also after a power failure. */
   async erase(key: string): Promise<void> {
     await this.delete(key);
-    await this.#use(() => syncDirectory(dirname(this.#pathOf(key))).catch(unlessMissing));
   }
 
   async #replace(path: string, content: Uint8Array): Promise<void> {

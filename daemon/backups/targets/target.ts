@@ -21,7 +21,10 @@ export interface Target {
   has(key: string): Promise<boolean>;
   /** The objects whose key begins with `prefix`, in any order. `prefix` is empty or ends with `/`. */
   list(prefix: string): AsyncIterable<StoredObject>;
-  /** Does nothing when there is none. A target may keep former versions for a while. */
+  /**
+   * Does nothing when there is none. Objects that are deleted one after the other do not come back in another order after a
+   * crash. A target may keep former versions for a while.
+   */
   delete(key: string): Promise<void>;
   /** Deletes an object with all of its former versions. */
   erase(key: string): Promise<void>;

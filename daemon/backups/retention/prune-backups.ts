@@ -1,0 +1,96 @@
+import type { KeepRule } from '../../config/backup-keep.ts';
+import { DamagedObject } from '../backup-problem.ts';
+import type { DataKey } from '../keys/data-key.ts';
+import { type Backup, chunkPrefix, listStoredBackups, manifestKey, readManifest } from '../manifest.ts';
+import type { Target } from '../targets/target.ts';
+import { chooseKept } from './choose-kept.ts';
+
+export interface PruneOptions {
+  rule: KeepRule;
+  /** IANA name. */
+  timezone: string;
+  /** Whether a backup was restored or read completely since it was made. */
+  isProven: (id: string) => boolean;
+  /** Removes nothing. */
+  isDryRun: boolean;
+}
+
+export interface PrunedBackups {
+  kept: string[];
+  removed: string[];
+  /** Backups whose list of parts cannot be read: they stay, and so do all parts. */
+  unreadable: { id: string; problem: string }[];
+  /** Parts that no backup uses. */
+  chunks: { removed: number; bytes: number };
+}
+
+/**
+ * Removes the backups of one database that `rule` does not keep, then the parts that no backup uses. A crash at any point
+ * leaves backups complete or removed, and parts without a backup for the next call:
+ *
+ *   manifests that are not kept ──▶ parts that no manifest names
+ *
+ * Call it for one database at a time, and write no backup of it meanwhile: a backup uses parts before its manifest names them.
+ *
+ * @throws BackupProblem
+ */
+export async function pruneBackups(
+  target: Target,
+  key: DataKey,
+  database: string,
+  { rule, timezone, isProven, isDryRun }: PruneOptions,
+): Promise<PrunedBackups> {
+  const { backups, unreadable } = await readAll(target, key, database);
+  const candidates = backups.map(({ backup: { id, created_at }, storedAt }) => ({
+    id,
+    createdAt: new Date(created_at),
+    storedAt,
+    isProven: isProven(id),
+  }));
+  const kept = chooseKept(candidates, rule, timezone);
+  const removed = candidates.map(({ id }) => id).filter((id) => !kept.has(id));
+  if (!isDryRun) for (const id of removed) await target.delete(manifestKey(database, id));
+  const used = new Set(backups.flatMap(({ backup: { id, chunks } }) => (kept.has(id) ? chunks : [])));
+  return {
+    kept: [...kept].toSorted(),
+    removed,
+    unreadable,
+    chunks:
+      unreadable.length > 0
+        ? { removed: 0, bytes: 0 }
+        : await removeUnused(target, database, { used, isDryRun }),
+  };
+}
+
+async function readAll(
+  target: Target,
+  key: DataKey,
+  database: string,
+): Promise<{ backups: { backup: Backup; storedAt: Date }[]; unreadable: PrunedBackups['unreadable'] }> {
+  const backups: { backup: Backup; storedAt: Date }[] = [];
+  const unreadable: PrunedBackups['unreadable'] = [];
+  for (const { id, storedAt } of await listStoredBackups(target, database)) {
+    try {
+      backups.push({ backup: await readManifest(target, key, { database, id }), storedAt });
+    } catch (error) {
+      if (!(error instanceof DamagedObject)) throw error;
+      unreadable.push({ id, problem: error.message });
+    }
+  }
+  return { backups, unreadable };
+}
+
+async function removeUnused(
+  target: Target,
+  database: string,
+  { used, isDryRun }: { used: ReadonlySet<string>; isDryRun: boolean },
+): Promise<PrunedBackups['chunks']> {
+  const removed = { removed: 0, bytes: 0 };
+  for await (const { key, bytes } of target.list(chunkPrefix(database))) {
+    if (used.has(key.slice(key.lastIndexOf('/') + 1))) continue;
+    if (!isDryRun) await target.delete(key);
+    removed.removed += 1;
+    removed.bytes += bytes;
+  }
+  return removed;
+}
