@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { DaemonStatus } from '../shared/api/daemon.ts';
 import type { NewTask } from '../shared/api/queue.ts';
+import { requireRestored } from './backups/restore/restore-host.ts';
 import { systemClock } from './base/time/clock.ts';
 import type { Config } from './config/config.ts';
 import { seedDemo } from './databases/provisioning/demo.ts';
@@ -49,6 +50,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   let fleetEnd: 'stop' | 'leave' | 'undo' = 'undo';
   let waitingFor: string | null = 'the global PocketBase';
 
+  await requireRestored(config.dataDir);
   const host = await prepareHost(config, { clock, resources });
   const services = await createServices({
     config,

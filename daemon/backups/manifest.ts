@@ -96,6 +96,20 @@ export async function readManifest(
   return { ...header, files: parse(z.array(fileSchema), files, place) };
 }
 
+/** The backups of all databases by name, oldest first. */
+export async function listAllBackups(target: Target): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  for await (const { key } of target.list('manifests/')) {
+    const [, database, id] = /^manifests\/([^/]+)\/([^/]+)\.json$/.exec(key) ?? [];
+    if (database === undefined || id === undefined) continue;
+    const ids = found.get(database) ?? [];
+    if (ids.length === 0) found.set(database, ids);
+    ids.push(id);
+  }
+  for (const ids of found.values()) ids.sort();
+  return found;
+}
+
 /** The backups of a database, oldest first. */
 export async function listBackups(target: Target, database: string): Promise<string[]> {
   return (await listStoredBackups(target, database)).map(({ id }) => id);

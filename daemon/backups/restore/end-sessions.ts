@@ -17,9 +17,26 @@ export function endSessions(dataDir: string): void {
   );
 }
 
+/**
+ * Ends all sessions of a restored control plane, and all tokens of its PocketBase. API keys stay: programs of administrators
+ * use them.
+ */
+export function endControlPlaneSessions(dataDir: string): void {
+  withDatabase(join(dataDir, 'data.db'), { readOnly: false, isTrusted: true }, (database) =>
+    inTransaction(database, () => {
+      replaceTokens(database);
+      database.exec('DELETE FROM sessions');
+    }),
+  );
+}
+
 function replaceSecrets(database: DatabaseSync): void {
   // They could store what is written here, or undo it.
   removeTriggers(database);
+  replaceTokens(database);
+}
+
+function replaceTokens(database: DatabaseSync): void {
   replaceCollectionSecrets(database, randomSecret);
   for (const table of SHORT_LIVED) if (hasTable(database, table)) database.exec(`DELETE FROM ${table}`);
 }

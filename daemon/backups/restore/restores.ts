@@ -8,7 +8,7 @@ import type { Catalog, CatalogEntry } from '../../databases/catalog.ts';
 import type { OwnerSync } from '../../databases/owner/owner-sync.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
 import type { Binary } from '../../pocketbase/binary/binary.ts';
-import { isOlder, lastVersionOf } from '../../pocketbase/data/last-version.ts';
+import { isRefusedAfter, lastVersionOf } from '../../pocketbase/data/last-version.ts';
 import { UnsafeDatabase } from '../../pocketbase/data/schema-check.ts';
 import { isFull } from '../../pocketbase/data/sqlite.ts';
 import type { FoundProcess } from '../../pocketbase/process/process-driver.ts';
@@ -149,7 +149,7 @@ export class Restores {
   async #requireVersion(entry: CatalogEntry, staged: string, { id }: Backup): Promise<void> {
     const { version } = await this.#deps.binaryOf(entry.row.pocketbase_version);
     const last = lastVersionOf(staged);
-    if (last === null || !isOlder(version, last)) return;
+    if (last === null || !isRefusedAfter(version, last)) return;
     const { name } = entry.row;
     throw new FathomError(
       'conflict',
@@ -257,8 +257,10 @@ export class Restores {
         return;
       }
       // Every start updates the account, if it is not known yet.
-      const adjust = (dataDir: string) => catalog.adjustCopy(entry, dataDir);
-      moveData(directory, swap, { adjust, onMoved: () => {} });
+      moveData(directory, swap, {
+        adjust: (dataDir) => catalog.adjustCopy(entry, dataDir),
+        onMoved: () => {},
+      });
       await endSwap(directory);
       log.warn(
         { instance: name, backup: swap.backup },

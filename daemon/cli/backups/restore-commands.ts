@@ -1,6 +1,8 @@
 import { command, JSON_OPTION } from '../command.ts';
 import { CONNECT_OPTIONS } from '../connect.ts';
 
+const DEFAULT_PARALLEL = 4;
+
 /** Commands that bring databases back. */
 export const restoreCommands = [
   command({
@@ -23,6 +25,36 @@ export const restoreCommands = [
     async run(args, context) {
       const { restoreDatabase } = await import('./restore-actions.ts');
       return restoreDatabase(args, context);
+    },
+  }),
+  command({
+    words: ['restore'],
+    summary: 'Restore a whole host from its backups into an empty data directory; run it again to continue',
+    options: {
+      from: {
+        type: 'string',
+        demandOption: true,
+        requiresArg: true,
+        describe: 'Target with the backups, as in BACKUP_TARGET',
+      },
+      'recovery-key': {
+        type: 'string',
+        demandOption: true,
+        requiresArg: true,
+        describe: 'File with the recovery key',
+      },
+      'data-dir': { type: 'string', requiresArg: true, describe: 'Data directory to create, as for serve' },
+      parallel: {
+        type: 'number',
+        default: DEFAULT_PARALLEL,
+        requiresArg: true,
+        describe: 'Databases that are restored at the same time',
+      },
+      ...JSON_OPTION,
+    },
+    async run(args, context) {
+      const { restoreWholeHost } = await import('./restore-host-action.ts');
+      return restoreWholeHost(args, context);
     },
   }),
 ];

@@ -4,9 +4,9 @@ import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
 import { printable } from '../output/print.ts';
+import { progressBar } from '../output/progress-bar.ts';
 
 const POLL_MS = 500;
-const BAR_CHARACTERS = 24;
 const MIB = 1024 * 1024;
 
 interface RolloutArguments extends ConnectArguments {
@@ -134,9 +134,7 @@ function isGood({ status, failed }: Rollout): boolean {
 /** `[######------] 12 of 100, wave 2 of 6, 0 failed` */
 export function progressLine({ total, changed, failed, skipped, wave, waves, status }: Rollout): string {
   const ended = changed + failed + skipped;
-  const filled = total === 0 ? BAR_CHARACTERS : Math.floor((ended / total) * BAR_CHARACTERS);
-  const bar = '#'.repeat(filled) + '-'.repeat(BAR_CHARACTERS - filled);
-  return `[${bar}] ${ended} of ${total}, wave ${wave} of ${waves}, ${failed} failed, ${status}`;
+  return `${progressBar(ended, total)} ${ended} of ${total}, wave ${wave} of ${waves}, ${failed} failed, ${status}`;
 }
 
 function rolloutLines(rollout: Rollout): string[] {

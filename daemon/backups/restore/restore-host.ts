@@ -1,0 +1,323 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { isDatabaseName } from '../../../shared/database-name.ts';
+import { FathomError } from '../../../shared/errors.ts';
+import { forEachConcurrent } from '../../base/concurrent.ts';
+import { lockDataDir } from '../../base/files/data-dir-lock.ts';
+import { exists, makePrivateDir, unlessMissing } from '../../base/files/dir.ts';
+import { removeTree } from '../../base/files/remove-tree.ts';
+import { replaceFile, syncDirectory } from '../../base/files/replace-file.ts';
+import { isRefusedAfter, lastVersionOf } from '../../pocketbase/data/last-version.ts';
+import { withDatabase } from '../../pocketbase/data/sqlite.ts';
+import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
+import { dataDirOf, hasRunMarkerOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
+import { BackupProblem } from '../backup-problem.ts';
+import { readEscrow, type Secrets } from '../keys/escrow.ts';
+import { readDataKey } from '../keys/stored-keys.ts';
+import {
+  type Backup,
+  CONTROL_PLANE,
+  CONTROL_PLANE_FILES,
+  listAllBackups,
+  readManifest,
+} from '../manifest.ts';
+import { restoreBackup } from '../restore-backup.ts';
+import type { Target } from '../targets/target.ts';
+import { endControlPlaneSessions, endSessions } from './end-sessions.ts';
+import { restoredSettings } from './restored-settings.ts';
+
+/** Beside the data, while a host is restored. A daemon does not start then. */
+const STATE_FILE = 'restore.json';
+/** What an empty file system has, and what a call leaves that was killed before it wrote its state. */
+const IGNORED = new Set(['lost+found', 'run', `.${STATE_FILE}.new`]);
+
+const stateSchema = z.strictObject({ format: z.literal(1), from: z.string() });
+
+export interface HostRestore {
+  /** As in BACKUP_TARGET. */
+  from: string;
+  target: Target;
+  /** The private half. */
+  recoveryKey: string;
+  /** Absolute. */
+  dataDir: string;
+  userDatabasesDir: string;
+  /** The version of PocketBase that databases without one of their own will run. */
+  version: string;
+  /** Databases that are restored at the same time. */
+  parallel: number;
+  onProgress: (progress: HostProgress) => void;
+}
+
+export interface HostProgress {
+  databases: number;
+  ended: number;
+  /** Restored until now. */
+  bytes: number;
+}
+
+export interface HostReport {
+  /** Id of its backup; null when an earlier run of the same restore has restored it. */
+  control_plane: string | null;
+  restored: { name: string; backup: string; bytes: number }[];
+  /** By an earlier run of the same restore. */
+  restored_before: string[];
+  /** Older backups, because later ones cannot be used. */
+  older: { name: string; backup: string; message: string }[];
+  /** Accounts whose database was never backed up, or has no backup that can be used. */
+  missing: { name: string; message: string }[];
+  /** Backups of databases that the control plane does not know, such as those that were created after its backup. */
+  unknown: string[];
+  /** Versions of PocketBase that databases are pinned to. */
+  pinned: string[];
+}
+
+interface Row {
+  name: string;
+  state: string;
+  version: string;
+}
+
+/** Refuses a start on data that is not complete. @throws FathomError `data_dir.unusable` */
+export async function requireRestored(dataDir: string): Promise<void> {
+  const state = await readState(dataDir);
+  if (state === null) return;
+  throw new FathomError(
+    'data_dir.unusable',
+    `the restore of ${dataDir} has not ended; run 'fathomd restore --from ${state.from} --recovery-key FILE --data-dir ${dataDir}' again`,
+  );
+}
+
+/**
+ * Restores a whole host into an empty directory: secrets, control plane, databases. After an interruption, the next call
+ * continues. No daemon runs.
+ *
+ * @throws FathomError `config.exists` for a directory with other data, `backup.failed`; BackupProblem; the error of the target
+ */
+export async function restoreHost(options: HostRestore): Promise<HostReport> {
+  const { dataDir, userDatabasesDir } = options;
+  const isNew = await isNewRestore(options);
+  await makePrivateDir(join(dataDir, 'run'));
+  const lock = lockDataDir(dataDir);
+  try {
+    if (isNew) await writeState(options);
+    for (const directory of [userDatabasesDir, join(dataDir, GLOBAL_NAME)]) await makePrivateDir(directory);
+    return await restoreAll(options);
+  } finally {
+    lock.release();
+  }
+}
+
+async function restoreAll(options: HostRestore): Promise<HostReport> {
+  const { target, dataDir, recoveryKey } = options;
+  const secrets = await readEscrow(target, recoveryKey);
+  const backups = await listAllBackups(target);
+  const report: HostReport = {
+    control_plane: null,
+    restored: [],
+    restored_before: [],
+    older: [],
+    missing: [],
+    unknown: [],
+    pinned: [],
+  };
+  await restoreControlPlane(options, { backups, secrets, report });
+  await restoreDatabases(options, { backups, report });
+  await rm(join(dataDir, STATE_FILE));
+  await syncDirectory(dataDir);
+  return report;
+}
+
+/**
+ * False when an earlier call has begun it.
+ *
+ * @throws FathomError `config.exists` for a directory that is not empty, or belongs to another restore
+ */
+async function isNewRestore({ dataDir, userDatabasesDir, from }: HostRestore): Promise<boolean> {
+  const state = await readState(dataDir);
+  if (state !== null && state.from !== from)
+    throw new FathomError(
+      'config.exists',
+      `a restore from ${state.from} has begun in ${dataDir}; name that target, or choose an empty directory`,
+    );
+  if (state !== null) return false;
+  for (const directory of [dataDir, userDatabasesDir]) {
+    const names = (await readdir(directory).catch(unlessMissing)) ?? [];
+    const found = names.find((name) => !IGNORED.has(name) && join(directory, name) !== from);
+    if (found === undefined) continue;
+    throw new FathomError(
+      'config.exists',
+      `${directory} is not empty (${found}), and a restore replaces nothing; choose an empty directory with --data-dir`,
+    );
+  }
+  return true;
+}
+
+async function writeState({ dataDir, from }: HostRestore): Promise<void> {
+  const state: z.infer<typeof stateSchema> = { format: 1, from };
+  await replaceFile(join(dataDir, STATE_FILE), JSON.stringify(state), { mode: 0o600, synced: true });
+}
+
+async function readState(dataDir: string): Promise<z.infer<typeof stateSchema> | null> {
+  const content = await readFile(join(dataDir, STATE_FILE), 'utf8').catch(unlessMissing);
+  return content === null ? null : stateSchema.parse(JSON.parse(content));
+}
+
+interface Found {
+  /** Ids by database, oldest first. */
+  backups: ReadonlyMap<string, readonly string[]>;
+  report: HostReport;
+}
+
+/** The data appears last, so an interruption repeats all of it. */
+async function restoreControlPlane(
+  options: HostRestore,
+  { backups, secrets, report }: Found & { secrets: Secrets },
+): Promise<void> {
+  const { dataDir, version, from } = options;
+  const directory = join(dataDir, GLOBAL_NAME);
+  if (await exists(dataDirOf(directory))) return;
+  const ids = backups.get(CONTROL_PLANE) ?? [];
+  if (ids.length === 0)
+    throw new BackupProblem(`${from} has no backup of the control plane; name another target`);
+  const restored = await restoreNewest(options, { name: CONTROL_PLANE, ids, directory });
+  if ('message' in restored) throw new BackupProblem(restored.message);
+  const { backup, staged, failures } = restored;
+  report.control_plane = backup.id;
+  noteOlder(report, CONTROL_PLANE, backup, failures);
+  const last = lastVersionOf(staged, { isTrusted: true });
+  if (last !== null && isRefusedAfter(version, last)) throw olderVersion('the control plane', version, last);
+  endControlPlaneSessions(staged);
+  const { auditDir, auditHead, settings } = CONTROL_PLANE_FILES;
+  const written = z
+    .record(z.string(), z.string())
+    .parse(JSON.parse(await readFile(join(staged, settings), 'utf8')));
+  const text = restoredSettings({ secrets, settings: written, from, dataDir });
+  await replaceFile(join(dataDir, '.env'), text, { mode: 0o600, synced: true });
+  for (const name of [auditDir, auditHead]) {
+    if (!(await exists(join(staged, name)))) continue;
+    await removeTree(join(dataDir, name));
+    await rename(join(staged, name), join(dataDir, name));
+  }
+  await rm(join(staged, settings));
+  await syncDirectory(dataDir);
+  await replaceFile(hasRunMarkerOf(directory), '', { mode: 0o600, synced: true });
+  await putInPlace(directory);
+}
+
+/** Databases that were backed up last come first: they were used last. */
+async function restoreDatabases(options: HostRestore, { backups, report }: Found): Promise<void> {
+  const { dataDir, userDatabasesDir, parallel, onProgress } = options;
+  const rows = readRows(join(dataDir, GLOBAL_NAME));
+  const names = new Set(rows.map(({ name }) => name));
+  report.unknown = [...backups.keys()]
+    .filter((name) => name !== CONTROL_PLANE && !names.has(name))
+    .toSorted();
+  report.pinned = [...new Set(rows.flatMap(({ version }) => (version === '' ? [] : [version])))].toSorted();
+  const waiting: { row: Row; ids: readonly string[] }[] = [];
+  for (const row of rows) {
+    const ids = backups.get(row.name) ?? [];
+    if (existsSync(dataDirOf(join(userDatabasesDir, row.name)))) report.restored_before.push(row.name);
+    else if (ids.length > 0) waiting.push({ row, ids });
+    else report.missing.push({ name: row.name, message: 'it was never backed up' });
+  }
+  waiting.sort((a, b) => ((a.ids.at(-1) ?? '') < (b.ids.at(-1) ?? '') ? 1 : -1));
+  const progress: HostProgress = { databases: waiting.length, ended: 0, bytes: 0 };
+  onProgress(progress);
+  await forEachConcurrent(waiting, parallel, async ({ row, ids }) => {
+    await restoreRow(options, { row, ids, report }, (bytes) => {
+      progress.bytes += bytes;
+      onProgress(progress);
+    });
+    progress.ended += 1;
+    onProgress(progress);
+  });
+}
+
+async function restoreRow(
+  options: HostRestore,
+  { row, ids, report }: { row: Row; ids: readonly string[]; report: HostReport },
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const { name } = row;
+  const directory = join(options.userDatabasesDir, name);
+  const restored = await restoreNewest(options, { name, ids, directory, onBytes });
+  if ('message' in restored) {
+    report.missing.push({ name, message: restored.message });
+    await removeTree(directory);
+    return;
+  }
+  const { backup, staged, failures } = restored;
+  const last = lastVersionOf(staged);
+  if (row.version === '' && last !== null && isRefusedAfter(options.version, last))
+    throw olderVersion(name, options.version, last);
+  endSessions(staged);
+  await putInPlace(directory);
+  noteOlder(report, name, backup, failures);
+  report.restored.push({ name, backup: backup.id, bytes: backup.bytes });
+}
+
+type Restored = { backup: Backup; staged: string; failures: string[] } | { message: string };
+
+/** Restores the last backup that is complete. Problems of the target itself end the restore. */
+async function restoreNewest(
+  { target, recoveryKey }: HostRestore,
+  {
+    name,
+    ids,
+    directory,
+    onBytes,
+  }: { name: string; ids: readonly string[]; directory: string; onBytes?: (bytes: number) => void },
+): Promise<Restored> {
+  const staged = dataDirOf(restoreDirOf(directory));
+  const failures: string[] = [];
+  await removeTree(restoreDirOf(directory));
+  for (const id of ids.toReversed()) {
+    try {
+      const key = await readDataKey(target, name, { recoveryKey });
+      const backup = await readManifest(target, key, { database: name, id });
+      await restoreBackup(backup, { target, key, directory: staged, ...(onBytes ? { onBytes } : {}) });
+      return { backup, staged, failures };
+    } catch (error) {
+      if (!(error instanceof BackupProblem)) throw error;
+      failures.push(error.message);
+    }
+  }
+  return { message: failures[0] ?? 'it has no backup' };
+}
+
+async function putInPlace(directory: string): Promise<void> {
+  await rename(dataDirOf(restoreDirOf(directory)), dataDirOf(directory));
+  await syncDirectory(directory);
+  await removeTree(restoreDirOf(directory));
+}
+
+function noteOlder(report: HostReport, name: string, { id }: Backup, [message]: readonly string[]): void {
+  if (message !== undefined) report.older.push({ name, backup: id, message });
+}
+
+/** Rows of databases that should exist. */
+function readRows(directory: string): Row[] {
+  const file = join(dataDirOf(directory), 'data.db');
+  return withDatabase(file, { readOnly: true, isTrusted: true }, (database) =>
+    database
+      .prepare("SELECT name, state, pocketbase_version FROM user_databases WHERE state <> 'deleting'")
+      .all()
+      .map((row) => ({
+        name: String(row['name']),
+        state: String(row['state']),
+        version: String(row['pocketbase_version'] ?? ''),
+      }))
+      // An administrator can edit the name. It must not lead out of the directory.
+      .filter(({ name }) => isDatabaseName(name)),
+  );
+}
+
+function olderVersion(what: string, version: string, last: string): FathomError {
+  return new FathomError(
+    'backup.failed',
+    `PocketBase ${last} wrote the backup of ${what}, and this host has PocketBase ${version}, which is older; set PB_BINARY_PATH to PocketBase ${last} or later, then run the restore again`,
+  );
+}
