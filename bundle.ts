@@ -97,6 +97,7 @@ const daemon = await build({
     'daemon/pocketbase/process/keeper/keeper-main.ts',
     'daemon/accounts/sign-up/password-estimator.ts',
     'daemon/pocketbase/data/page-checker.ts',
+    'daemon/pocketbase/data/sql-process-main.ts',
     'daemon/rollouts/data/database-thread-main.ts',
     'daemon/queue/runner/runner-main.ts',
     'daemon/queue/runner/confined-main.ts',

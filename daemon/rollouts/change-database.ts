@@ -43,8 +43,9 @@ export async function changeDatabase(
   change: Change,
   deps: ChangeDeps,
 ): Promise<DatabaseJournal> {
-  // Verifies the executable and builds its template, while clients do not wait.
+  // Verifies the executable, builds its template and starts the process of the checks, while clients do not wait.
   await deps.binaryOf(change.after);
+  await deps.thread.prepare();
   const { row, instance } = entry;
   const journal: DatabaseJournal = {
     rollout: change.rollout,

@@ -1,8 +1,9 @@
 import { readlinkSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { basename } from 'node:path';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import type { PageCheck, PageVerdict } from './page-damage.ts';
+import { MAX_SQL_VALUE_BYTES, type SqlAnswer } from './sql-processes.ts';
 import { withDatabase } from './sqlite.ts';
 
 /** A worker thread that checks all pages of one database with the lowest priority, and posts the result. */
@@ -13,9 +14,13 @@ setPriority(Number(basename(readlinkSync('/proc/thread-self'))), constants.prior
 function check({ file, isThorough }: PageCheck): PageVerdict {
   const pragma = isThorough ? 'integrity_check' : 'quick_check';
   try {
-    const [row] = withDatabase(file, { readOnly: true, isTrusted: true, timeoutMs: 2_000 }, (database) =>
-      database.prepare(`PRAGMA ${pragma}(1)`).all(),
-    );
+    const options = {
+      readOnly: true,
+      isTrusted: true,
+      timeoutMs: 2_000,
+      maxValueBytes: MAX_SQL_VALUE_BYTES,
+    };
+    const row = withDatabase(file, options, (database) => database.prepare(`PRAGMA ${pragma}(1)`).get());
     const result = String(row?.[pragma] ?? '');
     return { problem: result === 'ok' ? null : result };
   } catch (error) {
@@ -24,5 +29,7 @@ function check({ file, isThorough }: PageCheck): PageVerdict {
   }
 }
 
-// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of node:worker_threads has none
-parentPort?.postMessage(check(workerData as PageCheck));
+parentPort?.on('message', (work: PageCheck) => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of node:worker_threads has none
+  parentPort?.postMessage({ value: check(work) } satisfies SqlAnswer);
+});

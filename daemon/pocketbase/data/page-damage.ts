@@ -1,6 +1,5 @@
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
 import { modulePath } from '../../base/package.ts';
+import { SqlProcesses } from './sql-processes.ts';
 import { toPocketBaseDate, withDatabase } from './sqlite.ts';
 
 const PROGRAM = modulePath('daemon/pocketbase/data/page-checker');
@@ -15,14 +14,21 @@ export interface PageCheck {
 /** The first damage in a database, null without damage; or why the database could not be read now. */
 export type PageVerdict = { problem: string | null } | { unread: string };
 
-/** Checks all pages of a database in a thread with the lowest priority, also while PocketBase serves it. */
-export async function checkPages(check: PageCheck): Promise<PageVerdict> {
-  const worker = new Worker(PROGRAM, { workerData: check });
+/**
+ * Checks all pages of a database in a process with the lowest priority, also while PocketBase serves it.
+ *
+ * @throws an Error when the check takes too long, or when the signal aborts
+ */
+export async function checkPages(check: PageCheck, signal: AbortSignal): Promise<PageVerdict> {
+  const processes = new SqlProcesses(PROGRAM);
+  const close = () => void processes.close();
+  signal.addEventListener('abort', close);
   try {
-    const [verdict] = (await once(worker, 'message')) as [PageVerdict];
-    return verdict;
+    signal.throwIfAborted();
+    return (await processes.run({ ...check })) as PageVerdict;
   } finally {
-    await worker.terminate();
+    signal.removeEventListener('abort', close);
+    await processes.close();
   }
 }
 

@@ -13,6 +13,8 @@ export interface OpenOptions {
   timeoutMs?: number;
   /** For the control plane, and in threads and commands that may take long: without a check and limits of the content. */
   isTrusted?: boolean;
+  /** With `isTrusted`: SQLite refuses larger values. */
+  maxValueBytes?: number;
 }
 
 const trusted = new WeakSet<DatabaseSync>();
@@ -48,7 +50,11 @@ export function openDatabase(path: string, options: OpenOptions): DatabaseSync {
   }
   const basics = { readOnly: options.readOnly, timeout: options.timeoutMs ?? 0 };
   if (options.isTrusted) {
-    const database = new DatabaseSync(path, basics);
+    const { maxValueBytes } = options;
+    const database = new DatabaseSync(path, {
+      ...basics,
+      ...(maxValueBytes === undefined ? {} : { limits: { length: maxValueBytes } }),
+    });
     trusted.add(database);
     return database;
   }

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
+import { mayMount, mountTmpfs } from '../../../test/helpers/mounts.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { copiedBytes, copyData, restoreData } from './copy.ts';
 
@@ -71,4 +72,16 @@ it('follows no link when it brings files back', async () => {
   await restoreData(copy, data);
   expect(await readdir(other)).toEqual([]);
   expect(await readFile(join(directory, 'a', 'file.txt'), 'utf8')).toBe('content');
+});
+
+it.runIf(mayMount)('does not fill the disk of other databases', async () => {
+  const disk = await scratch();
+  await mountTmpfs(disk, 16);
+  const [data, copy] = [join(disk, 'pb_data'), join(disk, 'copy')];
+  await mkdir(data);
+  await writeFile(join(data, 'data.db'), Buffer.alloc(7 * 1024 * 1024));
+  await copyData(data, copy);
+  await writeFile(join(data, 'data.db'), Buffer.alloc(8 * 1024 * 1024));
+  await expect(copyData(data, copy)).rejects.toThrow(/data.db has 8 MiB, and 8 MiB are free/);
+  expect(await readdir(copy)).toEqual([]);
 });

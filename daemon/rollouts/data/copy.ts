@@ -1,5 +1,5 @@
-import { constants, copyFile, link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { constants, copyFile, link, lstat, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { exists, makeDirectory, systemErrorCode, unlessMissing } from '../../base/files/dir.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
 import { syncDirectory } from '../../base/files/replace-file.ts';
@@ -8,6 +8,9 @@ import { syncDirectory } from '../../base/files/replace-file.ts';
 const WRITTEN = ['data.db', 'data.db-wal', 'auxiliary.db', 'auxiliary.db-wal'];
 /** SQLite creates these again, or they belong to a running process. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['data.db-shm', 'auxiliary.db-shm', '.notify']);
+/** What a copy leaves free: at most a part of the disk. */
+const MIN_LEFT_BYTES = 128 * 1024 * 1024;
+const MIN_LEFT_PART = 20;
 /** Errors of a file system without hard links, or of a file with too many. */
 const NO_LINK: ReadonlySet<string | undefined> = new Set([
   'EPERM',
@@ -21,6 +24,8 @@ const NO_LINK: ReadonlySet<string | undefined> = new Set([
  * Copies the `pb_data` of a database without a process. Databases share their blocks where the file system can, else they are
  * copied. Files of records are hard links: a deletion in one place does not affect the other. The copy is on the disk when this
  * returns.
+ *
+ * @throws the error of the file system, or an Error before the copy would fill the disk
  */
 export async function copyData(dataDir: string, copy: string): Promise<void> {
   await removeTree(copy);
@@ -29,7 +34,7 @@ export async function copyData(dataDir: string, copy: string): Promise<void> {
     if (LEFT_OUT.has(name)) continue;
     const [from, to] = [join(dataDir, name), join(copy, name)];
     if (isDirectory) await linkTree(from, to);
-    else if (WRITTEN.includes(name)) await copySynced(from, to);
+    else if (WRITTEN.includes(name)) await cloneOrCopy(from, to);
     else await linkFile(from, to);
   }
   await syncDirectory(copy);
@@ -113,9 +118,35 @@ export async function linkFile(from: string, to: string): Promise<void> {
   }
 }
 
+/** Other databases write to the same disk, so a copy that takes space leaves some. */
+async function cloneOrCopy(from: string, to: string): Promise<void> {
+  const isCloned = await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE).then(
+    () => true,
+    () => false,
+  );
+  if (isCloned) return sync(to);
+  const { size } = await lstat(from);
+  const { bavail, blocks, bsize } = await statfs(dirname(to));
+  const left = bavail * bsize - size;
+  if (left < Math.min(MIN_LEFT_BYTES, (blocks * bsize) / MIN_LEFT_PART)) {
+    throw new Error(
+      `the disk has no space for a copy of its data: ${basename(from)} has ${mib(size)} MiB, and ${mib(bavail * bsize)} MiB are free`,
+    );
+  }
+  await copySynced(from, to);
+}
+
+function mib(bytes: number): number {
+  return Math.ceil(bytes / 1024 / 1024);
+}
+
 async function copySynced(from: string, to: string): Promise<void> {
   await copyFile(from, to, constants.COPYFILE_FICLONE);
-  await using file = await open(to, 'r+');
+  await sync(to);
+}
+
+async function sync(path: string): Promise<void> {
+  await using file = await open(path, 'r+');
   await file.chmod(0o600);
   await file.sync();
 }

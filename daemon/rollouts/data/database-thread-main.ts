@@ -1,9 +1,10 @@
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../../../shared/errors.ts';
 import { findDamage } from '../../backups/integrity.ts';
+import { MAX_SQL_VALUE_BYTES, type SqlAnswer } from '../../pocketbase/data/sql-processes.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { carryOver } from './carry-over.ts';
-import type { ThreadRequest, ThreadResult, ThreadWork } from './database-thread.ts';
+import type { ThreadWork } from './database-thread.ts';
 import { readFacts } from './facts.ts';
 
 /** A worker thread for SQL that takes long. */
@@ -12,8 +13,14 @@ import { readFacts } from './facts.ts';
 const BUSY_MS = 5_000;
 
 function run(work: ThreadWork): unknown {
+  if (work.kind === 'none') return null;
   if (work.kind === 'integrity') return findDamage(work.file);
-  const options = { readOnly: work.kind !== 'carry', isTrusted: true, timeoutMs: BUSY_MS };
+  const options = {
+    readOnly: work.kind !== 'carry',
+    isTrusted: true,
+    timeoutMs: BUSY_MS,
+    maxValueBytes: MAX_SQL_VALUE_BYTES,
+  };
   return withDatabase(work.file, options, (database) => {
     switch (work.kind) {
       case 'facts':
@@ -31,13 +38,13 @@ function run(work: ThreadWork): unknown {
   });
 }
 
-parentPort?.on('message', ({ id, work }: ThreadRequest) => {
-  let result: ThreadResult;
+parentPort?.on('message', (work: ThreadWork) => {
+  let answer: SqlAnswer;
   try {
-    result = { id, value: run(work) };
+    answer = { value: run(work) };
   } catch (error) {
-    result = { id, problem: messageOf(error) };
+    answer = { problem: messageOf(error) };
   }
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of node:worker_threads has none
-  parentPort?.postMessage(result);
+  parentPort?.postMessage(answer);
 });

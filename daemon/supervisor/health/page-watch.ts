@@ -19,7 +19,7 @@ const FIRST_CHECK_AFTER_MS = 5 * 60_000;
 /** The pause after a check, as a multiple of its duration: checks take at most 1 % of one processor. */
 const PAUSE_FACTOR = 99;
 const MAX_PAUSE_MS = 60_000;
-/** Larger databases are not checked: a long read blocks SQLite from shortening the WAL, and delays the daemon's stop. */
+/** Larger databases are not checked: a long read blocks SQLite from shortening the WAL. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
 /**
@@ -58,11 +58,12 @@ export function watchPages(deps: {
       return;
     }
     try {
-      const verdict = await checkPages({ file, isThorough });
+      const verdict = await checkPages({ file, isThorough }, stopped.signal);
       if ('unread' in verdict) log.debug({ instance: name }, `cannot read the pages: ${verdict.unread}`);
       else if (verdict.problem === null) damage.delete(name);
       else recordDamage(verdict.problem);
     } catch (error) {
+      if (stopped.signal.aborted) return;
       log.warn({ instance: name }, `cannot check the pages: ${messageOf(error)}`);
     }
   };
