@@ -151,6 +151,10 @@ describe.skipIf(executables === null)('an upgrade of the fleet', () => {
     const request = { version, databases: [canary, next], watch_s: 1 };
     expect(await fathom.client.rollouts.plan(request)).toMatchObject({ waves: [1, 1] });
     expect(await rollOut(fathom, request)).toMatchObject({ status: 'halted', changed: 0, failed: 1 });
+    // A shell that does not find the program, as in a clone.
+    const env = { ...fathom.env, PATH: '/usr/bin:/bin' };
+    const { stdout } = await fathomd(['pocketbase', 'status'], { env });
+    expect(stdout).toMatch(/run '\S*bin\/fathomd pocketbase resume'/);
     await expect(fathom.client.rollouts.start(request)).rejects.toMatchObject({ code: 'conflict' });
     await fathom.client.rollouts.resume();
     expect(await untilEnded(fathom)).toMatchObject({ status: 'done', changed: 1, failed: 1 });

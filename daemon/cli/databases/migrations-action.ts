@@ -3,7 +3,7 @@ import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { type ErrorCode, FathomError } from '../../../shared/errors.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
-import { printable } from '../output/print.ts';
+import { printable, printMessage } from '../output/print.ts';
 import { type Column, printTable, type TableArguments } from '../output/table.ts';
 
 const COLUMNS: readonly Column<MigrationStatus['files'][number]>[] = [
@@ -25,7 +25,7 @@ export async function showMigrations(
   if (args.json) printJson(context, status);
   else {
     printTable(status.files, COLUMNS, args, context);
-    for (const line of remarks(status)) printLine(context.stdout, printable(line));
+    for (const line of remarks(status)) printMessage(context, line);
   }
   return args.check && (!status.in_use || status.drift.length > 0) ? 1 : 0;
 }

@@ -2,8 +2,8 @@ import type { MigrationRolloutRequest } from '../../../shared/api/migrations.ts'
 import type { Rollout, ShownRolloutPlan } from '../../../shared/api/rollouts.ts';
 import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
-import { type CliContext, printJson, printLine } from '../context.ts';
-import { printable } from '../output/print.ts';
+import { type CliContext, printJson } from '../context.ts';
+import { printMessage } from '../output/print.ts';
 import { progressBar } from '../output/progress-bar.ts';
 
 const POLL_MS = 500;
@@ -80,7 +80,7 @@ function showPlan(
     ...rehearsed.map(({ name, problem }) => `on a clone of ${name}: ${problem ?? 'works'}`),
   ];
   if (json) printJson(context, plan);
-  else for (const line of lines) printLine(context.stdout, printable(line));
+  else for (const line of lines) printMessage(context, line);
   return rehearsed.some(({ problem }) => problem !== null) ? 1 : 0;
 }
 
@@ -93,7 +93,7 @@ export async function showRollout(
   const rollout = await client.rollouts.status();
   if (args.follow) return follow(client, rollout, args, context);
   if (args.json) printJson(context, rollout);
-  else for (const line of rolloutLines(rollout)) printLine(context.stdout, printable(line));
+  else for (const line of rolloutLines(rollout)) printMessage(context, line);
   return isGood(rollout) ? 0 : 1;
 }
 
@@ -104,7 +104,7 @@ async function follow(
   { json }: { json: boolean },
   context: CliContext,
 ): Promise<number> {
-  const { stderr, stdout } = context;
+  const { stderr } = context;
   let rollout = begun;
   let shown = '';
   const show = () => {
@@ -123,7 +123,7 @@ async function follow(
   }
   if (!json && stderr.isTTY === true) stderr.write('\n');
   if (json) printJson(context, rollout);
-  else for (const line of rolloutLines(rollout)) printLine(stdout, printable(line));
+  else for (const line of rolloutLines(rollout)) printMessage(context, line);
   return isGood(rollout) ? 0 : 1;
 }
 
