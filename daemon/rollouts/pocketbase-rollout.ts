@@ -17,20 +17,21 @@ import {
 
 export interface PocketBaseRolloutDeps {
   catalog: Catalog;
-  binaries: Pick<Binaries, 'fleet' | 'require'>;
+  binaries: Pick<Binaries, 'fleet' | 'problemOf'>;
 }
 
 /**
  * Plans the change of databases to a version of PocketBase.
  *
- * @throws FathomError `not_found`, `conflict`, `binary.unusable`
+ * @throws FathomError `not_found`, `conflict`
  */
 export async function planUpgrade(
   request: RolloutOptions & { version: string },
   { catalog, binaries }: PocketBaseRolloutDeps,
 ): Promise<Planned<RolloutPlanView>> {
   const { version } = request;
-  await binaries.require(version);
+  const unusable = await binaries.problemOf(version);
+  if (unusable !== null) throw new FathomError('conflict', unusable.message);
   const reasons = requestedEntries(request, catalog).map((entry) => ({
     entry,
     reason: versionReason(entry, version) ?? skipReason(entry),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isVersion } from '../version.ts';
 import { endpoint, exampleOf, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 import { advisorySchema, hazardSchema } from './pocketbase.ts';
@@ -31,7 +32,7 @@ export const rolloutOptions = {
 const rolloutRequestSchema = z
   .strictObject({
     /** A version of PocketBase, like 0.40.6. It must be installed. */
-    version: z.string().min(1).max(60),
+    version: z.string().max(60).refine(isVersion, 'is not a version like 0.40.1'),
     ...rolloutOptions,
   })
   .meta({ id: 'RolloutRequest', examples: [{ version: '0.40.6', canary: 2, wave: 20 }] });
@@ -152,7 +153,7 @@ export const planRollout = endpoint({
   audit: null,
   body: rolloutRequestSchema,
   responses: { 200: { description: 'The plan.', schema: planSchema } },
-  errors: ['conflict', 'not_found', 'binary.unusable'],
+  errors: ['conflict', 'not_found'],
   timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
@@ -168,7 +169,7 @@ export const startRollout = endpoint({
   audit: 'rollout.start',
   body: rolloutRequestSchema,
   responses: { 202: { description: 'The rollout has begun.', schema: rolloutSchema } },
-  errors: ['conflict', 'not_found', 'binary.unusable'],
+  errors: ['conflict', 'not_found'],
   timeoutMs: OPERATION_TIMEOUT_MS,
 });
 

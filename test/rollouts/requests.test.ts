@@ -59,6 +59,16 @@ it('rehearses one database for two requests, one after the other', async () => {
   expect(existsSync(cloneOf(first))).toBe(false);
 });
 
+it.each([
+  ['that is not installed', '0.39.103', 409],
+  ['below the oldest one', '0.36.6', 409],
+  ['that is none', '../0.39.101', 400],
+])('refuses a version %s, as a pin does', async (_what, version, status) => {
+  await expect(rollouts().plan({ version })).rejects.toMatchObject({ status });
+  await expect(rollouts().start({ version })).rejects.toMatchObject({ status });
+  await expect(stage.fathom.client.databases.pin(first, { version })).rejects.toMatchObject({ status });
+});
+
 it('changes a database once that is named twice', async () => {
   const request = { version: NEXT, databases: [first, first], canary: 2, watch_s: 0 };
   expect((await rollouts().plan(request)).databases).toHaveLength(1);
