@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import type * as S3 from '@aws-sdk/client-s3';
 import type { PutObjectCommandInput, S3Client, ServerSideEncryption } from '@aws-sdk/client-s3';
+import type * as Client from './s3-client.ts';
 import { checkKey, checkPrefix, ERASABLE_PREFIX, type StoredObject, type Target } from './target.ts';
 import { problemOf, problemOfSystem, type TargetProblem, type TargetReason } from './target-problem.ts';
 
-type Sdk = typeof S3;
+type Sdk = typeof Client;
 
 const ATTEMPTS = 3;
 const DAY_MS = 86_400_000;
@@ -139,7 +139,7 @@ export class S3Target implements Target {
   /** The client is large, and loaded for this kind of target only. */
   async #load(): Promise<{ sdk: Sdk; client: S3Client }> {
     const { endpoint, region, credentials, connectTimeoutMs, idleTimeoutMs } = this.#options;
-    const sdk = await import('@aws-sdk/client-s3');
+    const sdk = await import('./s3-client.ts');
     const client = new sdk.S3Client({
       region,
       ...(endpoint === null ? {} : { endpoint }),
