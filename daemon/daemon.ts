@@ -101,7 +101,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const { versions, remedy } = exposureOf(fleet.versions());
   if (remedy !== null) log.warn({ versions }, `instances have a vulnerable PocketBase; ${remedy}`);
 
-  startPeriodicChecks({
+  await startPeriodicChecks({
     host,
     services,
     resources,

@@ -30,6 +30,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/usage/': ['daemon/databases/'],
   'daemon/http/': ['daemon/accounts/', 'daemon/metrics/'],
   'daemon/*-routes.ts': [
+    'daemon/backups/',
     'daemon/http/',
     'daemon/backups/restore/',
     'daemon/queue/',

@@ -36,7 +36,7 @@ export const ERROR_CODES = {
   'instance.failed': { status: 502, exit: 70, title: 'The instance does not run' },
   'instance.not_running': { status: 409, exit: 1, title: 'The instance is not running' },
   'provision.failed': { status: 502, exit: 70, title: 'The database could not be provisioned' },
-  'backup.failed': { status: 502, exit: 70, title: 'The backup cannot be used' },
+  'backup.failed': { status: 502, exit: 70, title: 'The backup cannot be made or used' },
   'secret.undecryptable': { status: 500, exit: 78, title: 'A stored secret cannot be decrypted' },
   internal: { status: 500, exit: 70, title: 'Internal error' },
 } as const satisfies Record<string, { status: number; exit: number; title: string }>;

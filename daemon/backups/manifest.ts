@@ -80,20 +80,37 @@ export async function storeManifest(target: Target, key: DataKey, backup: Backup
   await target.put(manifestKey(header.database, header.id), Buffer.from(JSON.stringify(stored)));
 }
 
+/** What can be read without a key. @throws BackupProblem when it is missing or damaged */
+export async function readHeader(
+  target: Target,
+  which: { database: string; id: string },
+): Promise<BackupHeader> {
+  const { files: _sealed, ...header } = await readStored(target, which);
+  return header;
+}
+
 /** @throws BackupProblem when it is missing, damaged, or changed */
 export async function readManifest(
   target: Target,
   key: DataKey,
-  { database, id }: { database: string; id: string },
+  which: { database: string; id: string },
 ): Promise<Backup> {
+  const { files: sealed, ...header } = await readStored(target, which);
+  const files = key.open(Buffer.from(sealed, 'base64'), contextOf(header));
+  return { ...header, files: parse(z.array(fileSchema), files, manifestKey(which.database, which.id)) };
+}
+
+async function readStored(
+  target: Target,
+  { database, id }: { database: string; id: string },
+): Promise<z.infer<typeof storedSchema>> {
   const place = manifestKey(database, id);
   const content = await target.get(place);
   if (content === null) throw new BackupProblem(`there is no backup ${id} of ${database}`);
-  const { files: sealed, ...header } = parse(storedSchema, content, place);
-  if (header.database !== database || header.id !== id)
-    throw new DamagedObject(`${place} belongs to another backup (${header.database}, ${header.id})`);
-  const files = key.open(Buffer.from(sealed, 'base64'), contextOf(header));
-  return { ...header, files: parse(z.array(fileSchema), files, place) };
+  const stored = parse(storedSchema, content, place);
+  if (stored.database !== database || stored.id !== id)
+    throw new DamagedObject(`${place} belongs to another backup (${stored.database}, ${stored.id})`);
+  return stored;
 }
 
 /** The backups of all databases by name, oldest first. */

@@ -1,13 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
-import { type FileHandle, open, readdir } from 'node:fs/promises';
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 import { systemErrorCode } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import { isUnreadable } from '../pocketbase/data/sqlite.ts';
-import { DamagedDatabase } from './backup-problem.ts';
+import { BackupProblem, DamagedDatabase } from './backup-problem.ts';
 import { findDamage } from './integrity.ts';
 import type { DataKey } from './keys/data-key.ts';
 import {
@@ -67,6 +67,7 @@ export async function writeBackup(
   const { database, dataDir, scratchDir, controlPlane } = source;
   const writer = new ChunkWriter(target, key, database);
   await writer.readStored();
+  const directory = await identityOf(dataDir);
   try {
     const files = controlPlane ? await addBeforeDatabase(writer, controlPlane) : [];
     const copy = await copyUndamaged(source);
@@ -78,6 +79,8 @@ export async function writeBackup(
     }
     if (controlPlane) files.push(...(await addAuditArchive(writer, controlPlane)));
     await writer.flush();
+    if ((await identityOf(dataDir)) !== directory)
+      throw new BackupProblem(`${dataDir} was replaced during the backup; it is backed up again`);
     const backup: Backup = {
       format: 1,
       id: `${now
@@ -95,6 +98,12 @@ export async function writeBackup(
   } finally {
     await removeTree(scratchDir);
   }
+}
+
+/** Changes when another directory is moved to the place. */
+async function identityOf(directory: string): Promise<string> {
+  const { dev, ino } = await stat(directory);
+  return `${dev}:${ino}`;
 }
 
 async function copyUndamaged({ database, dataDir, scratchDir }: BackupSource): Promise<string> {

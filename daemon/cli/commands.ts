@@ -1,6 +1,7 @@
 import { invitationCommands } from './accounts/invitations.ts';
 import { securityCommands } from './accounts/security.ts';
 import { userCommands } from './accounts/users.ts';
+import { backupCommands } from './backups/backup-commands.ts';
 import { restoreCommands } from './backups/restore-commands.ts';
 import { daemonCommands } from './daemon/daemon-commands.ts';
 import { databaseCommands } from './databases/databases.ts';
@@ -19,6 +20,7 @@ export const COMMANDS = [
   ...userCommands,
   ...invitationCommands,
   ...databaseCommands,
+  ...backupCommands,
   ...queueCommands,
   ...securityCommands,
   ...derivedCommands,
@@ -35,7 +37,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   audit: 'Read and verify the audit log',
   secrets: 'Show and rotate the keys of stored secrets',
   databases: 'Show, start, stop, limit and delete databases',
-  backups: 'Restore databases from their backups',
+  backups: 'Make, list and restore backups of databases',
   migrations: 'Show and apply the migrations of user databases',
   queue: 'Manage tasks and schedules',
   pocketbase: 'Install releases of PocketBase, and change databases to them',

@@ -6,6 +6,7 @@ import type { SandboxSetting } from '../../shared/sandbox.ts';
 import type { SettingsInput } from '../../shared/settings-files.ts';
 import type { SignUpMode } from '../../shared/sign-up.ts';
 import { isVersion } from '../../shared/version.ts';
+import { type BackupConfig, readBackups, type WrittenSettings, writtenSettings } from './backups.ts';
 import { type LimitsConfig, readAllowedTargets, readLimits, readTrustedProxies } from './limits.ts';
 import { type MailConfig, mailWarnings, readMail, readSiteUrl } from './mail.ts';
 import { type OAuthConfig, readOAuth } from './oauth.ts';
@@ -111,6 +112,9 @@ export interface Config {
   /** Age at which entries of the audit log are archived; null never. */
   auditRetentionMs: number | null;
   oauth: OAuthConfig;
+  backups: BackupConfig;
+  /** What is backed up of the settings. */
+  written: WrittenSettings;
 }
 
 export interface LoadedConfig {
@@ -228,6 +232,8 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: st
     },
     auditRetentionMs: read.wholeNumber('AUDIT_RETENTION_DAYS') * 86_400_000 || null,
     oauth: readOAuth(read),
+    backups: readBackups(read, { dataDir, cwd }),
+    written: writtenSettings(sources),
   };
 }
 

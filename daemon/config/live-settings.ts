@@ -5,7 +5,15 @@ import { SETTINGS, VARIABLES, type Variable } from './sources/variables.ts';
 /** Settings that a reload changes in a running daemon. Read them here at every use. */
 export type LiveSettings = Pick<
   Config,
-  'corsOrigins' | 'limits' | 'signUps' | 'maxAwake' | 'restarts' | 'mail' | 'siteUrl' | 'releaseSources'
+  | 'corsOrigins'
+  | 'limits'
+  | 'signUps'
+  | 'maxAwake'
+  | 'restarts'
+  | 'mail'
+  | 'siteUrl'
+  | 'releaseSources'
+  | 'written'
 >;
 
 /** The setting of each value that needs a restart. */
@@ -50,6 +58,7 @@ const RESTART = {
   admin: { email: 'PB_ADMIN_EMAIL', password: 'PB_ADMIN_PASSWORD' },
   log: { dir: 'LOG_DIR', retentionMs: 'LOG_RETENTION_DAYS', maxBytes: 'LOG_MAX_MB' },
   auditRetentionMs: 'AUDIT_RETENTION_DAYS',
+  backups: { target: 'BACKUP_TARGET', schedule: 'BACKUP_SCHEDULE', parallel: 'BACKUP_PARALLEL' },
 } as const satisfies {
   // `secretPaths` has no setting of its own: it follows from FATHOM_DATA_DIR.
   [K in Exclude<keyof Config, keyof LiveSettings | 'oauth' | 'secretPaths'>]:

@@ -58,6 +58,36 @@ export const METRICS = {
     labels: [],
     series: '1',
   },
+  fathom_backup_age_seconds: {
+    type: 'gauge',
+    help: 'Age of the backup of the database, or control plane, that was backed up least recently; an unchanged one counts as backed up',
+    labels: [],
+    series: '1',
+  },
+  fathom_backup_late_databases: {
+    type: 'gauge',
+    help: 'Databases without a backup for two hours longer than BACKUP_SCHEDULE has between two runs',
+    labels: [],
+    series: '1',
+  },
+  fathom_backup_failed_databases: {
+    type: 'gauge',
+    help: 'Databases whose last attempt of a backup failed, by the reason',
+    labels: ['reason'],
+    series: 'one per reason, 8 at most',
+  },
+  fathom_backups_total: {
+    type: 'counter',
+    help: 'Attempts of backups by their result; unchanged ones need none',
+    labels: ['result'],
+    series: '3',
+  },
+  fathom_backup_stored_bytes_total: {
+    type: 'counter',
+    help: 'What backups added to the target',
+    labels: [],
+    series: '1',
+  },
   fathom_restarts_total: {
     type: 'counter',
     help: 'Exits of instances that were not requested',

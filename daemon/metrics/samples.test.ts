@@ -50,6 +50,12 @@ function reading(changes: Partial<Reading> = {}): Reading {
     },
     activity: new Activity(bus),
     wakes: new Wakes(bus, systemClock),
+    backups: {
+      ageSeconds: 60,
+      late: 0,
+      failures: [{ reason: 'target_full', databases: 2 }],
+      counts: { made: 3, unchanged: 2, failed: 1, storedBytes: 4096 },
+    },
     ...changes,
   };
 }

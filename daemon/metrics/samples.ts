@@ -1,6 +1,7 @@
 import type { DaemonUsage } from '../../shared/api/daemon.ts';
 import type { Instance, Usage } from '../../shared/api/instances.ts';
 import type { QueueStats } from '../../shared/api/queue.ts';
+import { BACKUP_FAILURES, type BackupFailureReason } from '../../shared/backup-failure.ts';
 import { INSTANCE_PHASES, isAvailable, isInTrouble } from '../../shared/instance.ts';
 import { TASK_STATUSES } from '../../shared/task.ts';
 import type { Histogram } from '../base/tally.ts';
@@ -27,6 +28,16 @@ export interface Reading {
   process: ProcessReading;
   activity: Activity;
   wakes: Wakes;
+  backups: BackupReading;
+}
+
+export interface BackupReading {
+  /** Null without data. */
+  ageSeconds: number | null;
+  late: number;
+  failures: readonly { reason: BackupFailureReason; databases: number }[];
+  /** Since the start of the daemon. */
+  counts: Readonly<{ made: number; unchanged: number; failed: number; storedBytes: number }>;
 }
 
 export type FleetState = Pick<Instance, 'phase' | 'desired' | 'reason' | 'pocketbase_version'>;
@@ -72,6 +83,16 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
     })),
   fathom_instances_in_trouble: ({ fleet }) => one(count(fleet, isInTrouble)),
   fathom_pocketbase_vulnerable_instances: ({ vulnerableInstances }) => one(vulnerableInstances),
+  fathom_backup_age_seconds: ({ backups }) => one(backups.ageSeconds),
+  fathom_backup_late_databases: ({ backups }) => one(backups.late),
+  fathom_backup_failed_databases: ({ backups }) =>
+    BACKUP_FAILURES.map((reason) => ({
+      labels: [reason],
+      value: backups.failures.find((failure) => failure.reason === reason)?.databases ?? 0,
+    })),
+  fathom_backups_total: ({ backups: { counts } }) =>
+    (['made', 'unchanged', 'failed'] as const).map((result) => ({ labels: [result], value: counts[result] })),
+  fathom_backup_stored_bytes_total: ({ backups }) => one(backups.counts.storedBytes),
   fathom_restarts_total: ({ activity }) => activity.restarts.entries(),
   fathom_instance_start_duration_seconds: ({ activity }) => activity.starts.entries(),
   fathom_wakes_total: ({ wakes }) => wakes.counts.entries(),

@@ -1,4 +1,3 @@
-import { Cron } from 'croner';
 import { z } from 'zod';
 import type { NewSchedule, Schedule, ScheduledTask } from '../../shared/api/schedules.ts';
 import { scheduledTaskSchema } from '../../shared/api/schedules.ts';
@@ -7,6 +6,7 @@ import { newRecordId } from '../../shared/record-id.ts';
 import { unknownUser } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
+import { firstRun, invalidCron, nextRun } from '../base/time/cron.ts';
 import { type Loop, startLoop } from '../base/time/repeat.ts';
 import type { HookClient } from './store/hook-client.ts';
 import type { TaskStore } from './store/task-store.ts';
@@ -15,47 +15,6 @@ import type { TaskStore } from './store/task-store.ts';
 const MAX_SLEEP_MS = 30_000;
 /** A clock that is set back by less than this does not move a schedule, so that no run occurs twice. */
 const CLOCK_TOLERANCE_MS = 300_000;
-const FIELD_COUNTS: readonly number[] = [5, 6];
-
-/**
- * Returns the first match of a cron expression after `after` in a time zone; null when there is none. A time that daylight
- * saving skips runs after the change; one that occurs twice runs once.
- *
- * @throws FathomError `request.invalid`
- */
-export function nextRun(cron: string, timezone: string, after: Date): Date | null {
-  try {
-    return new Cron(cron, { timezone, paused: true }).nextRun(after);
-  } catch (error) {
-    throw invalidCron(messageOf(error), error);
-  }
-}
-
-/**
- * Returns the first run of a new schedule. Expressions with a year or a single time are refused, because they end.
- *
- * @throws FathomError `request.invalid`
- */
-export function firstRun(cron: string, timezone: string, now: Date): Date {
-  const fields = cron.trim().split(/\s+/);
-  const isNickname = fields.length === 1 && cron.trim().startsWith('@');
-  if (!isNickname && !FIELD_COUNTS.includes(fields.length)) {
-    throw invalidCron(
-      `'${cron}' has ${fields.length} field(s), a cron expression has five, or six with seconds first; for one run add a task with run_at ('fathomd queue add TYPE --run-at TIME')`,
-    );
-  }
-  const next = nextRun(cron, timezone, now);
-  if (!next) throw invalidCron(`'${cron}' never matches a date`);
-  return next;
-}
-
-function invalidCron(message: string, cause?: unknown): FathomError {
-  return new FathomError('request.invalid', `the schedule cannot be used: ${message}`, {
-    cause,
-    fields: [{ path: 'cron', message }],
-  });
-}
-
 export interface SchedulesDeps {
   hooks: HookClient;
   store: TaskStore;

@@ -18,10 +18,19 @@ export async function readSealedSecret(
   initial: Uint8Array,
   deps: SealedSecretsDeps,
 ): Promise<Buffer> {
-  const row = await find(deps.client, name);
-  if (row !== null) return unseal(deps.masterKeys, row.envelope, belongsTo(name));
+  const stored = await findSealedSecret(name, deps);
+  if (stored !== null) return stored;
   await create(name, initial, deps);
   return Buffer.from(initial);
+}
+
+/** Reads a secret; null without one. @throws as `readSealedSecret` */
+export async function findSealedSecret(
+  name: string,
+  { client, masterKeys }: Pick<SealedSecretsDeps, 'client' | 'masterKeys'>,
+): Promise<Buffer | null> {
+  const row = await find(client, name);
+  return row && unseal(masterKeys, row.envelope, belongsTo(name));
 }
 
 /**

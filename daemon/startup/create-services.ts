@@ -56,6 +56,7 @@ import { LOOK_EVERY_MS, SleepWatch } from '../supervisor/sleep/sleep-watch.ts';
 import { PortAllocator, portIsFree } from '../supervisor/start/ports.ts';
 import { STOP_GRACE_MS } from '../supervisor/start/terminate.ts';
 import { UsageHistory } from '../usage/usage-history.ts';
+import { createBackupServices } from './backup-services.ts';
 import { createIdentityServices } from './identity-services.ts';
 import type { Host } from './prepare-host.ts';
 import type { Services } from './routes.ts';
@@ -135,6 +136,7 @@ export async function createServices({
     mail: config.mail,
     siteUrl: config.siteUrl,
     releaseSources: config.releaseSources,
+    written: config.written,
   };
   const ownPrograms = new Set<number>();
   const { diagnose } = options;
@@ -284,7 +286,7 @@ export async function createServices({
     log,
   });
   const restores = createRestores({
-    dataDir: config.dataDir,
+    target: config.backups.target,
     catalog,
     fleet,
     driver,
@@ -321,6 +323,16 @@ export async function createServices({
     log,
   });
 
+  const backupServices = await createBackupServices({
+    config,
+    settings,
+    catalog,
+    globalData,
+    secrets: { client: controlPlane, masterKeys, seal },
+    isDiskHeld,
+    clock,
+    log,
+  });
   const proxiesSeen = new ProxiesSeen(config.trustedProxies);
   const status: Services['status'] = async () => {
     const tasks = waitingFor() === null ? await readQueueStats({ queue, fleet, clock, log }) : null;
@@ -355,6 +367,7 @@ export async function createServices({
       cgroup: driver.cgroups,
       sockets: await driver.sockets(),
       wakes: wakes.lastHour,
+      backups: backupServices.backupOverview.status(),
       log: host.logLosses(),
       proxies: proxiesSeen.sightings,
     };
@@ -362,6 +375,7 @@ export async function createServices({
   return {
     ...identity,
     ...databases,
+    ...backupServices,
     accountMails,
     activity,
     apiUrl,

@@ -7,7 +7,7 @@ import type { DaemonServices } from './create-services.ts';
 import type { Host } from './prepare-host.ts';
 
 /** Starts the periodic checks: usage, damaged pages, old logs and audit entries, changed accounts and changed rows. */
-export function startPeriodicChecks({
+export async function startPeriodicChecks({
   host,
   services,
   resources,
@@ -23,10 +23,11 @@ export function startPeriodicChecks({
   retentionMs: number;
   /** How often each database file is checked, in milliseconds. */
   pageCheckMs: number;
-}): void {
+}): Promise<void> {
   const {
     fleet,
     auditArchive,
+    backups,
     monitor,
     diskReserve,
     diskWatch,
@@ -68,6 +69,8 @@ export function startPeriodicChecks({
   resources.defer(
     maintainLogs({ fleet, own: host.ownLog, directory: host.instanceLogsDir, retentionMs, clock, log }),
   );
+  await backups.start();
+  resources.defer(() => backups.stop());
   auditArchive.start();
   resources.defer(() => auditArchive.stop());
   ownerSync.start();

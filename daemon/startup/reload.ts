@@ -3,6 +3,7 @@ import type { SignInLimits } from '../accounts/sign-in/sign-in-limits.ts';
 import { configureSignInProviders } from '../accounts/sign-in/sign-in-providers.ts';
 import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
 import type { Logger } from '../base/log/log.ts';
+import { reloadWritten } from '../config/backups.ts';
 import type { Config } from '../config/config.ts';
 import { type LiveSettings, settingsThatNeedRestart } from '../config/live-settings.ts';
 import type { ControlPlaneClient } from '../control-plane/client.ts';
@@ -37,6 +38,7 @@ export async function reload(
   settings.mail = next.mail;
   settings.siteUrl = next.siteUrl;
   settings.releaseSources = next.releaseSources;
+  settings.written = reloadWritten(settings.written, next.written);
   // Databases of plans without a time of their own show the new one.
   if (sleepAfter !== next.limits.perUser.sleep_after) catalog.plansChanged(() => true);
   signInLimits.configure(next.limits);

@@ -12,6 +12,7 @@ import { type SignUpHookDeps, signUpHookRoutes } from '../accounts/sign-up/sign-
 import { type UserRoutesDeps, userRoutes } from '../accounts/user-routes.ts';
 import { type AuditRequestsDeps, auditRequests } from '../audit/audit-requests.ts';
 import { type AuditRoutesDeps, auditRoutes } from '../audit/audit-routes.ts';
+import { type BackupRoutesDeps, backupRoutes } from '../backups/backup-routes.ts';
 import { type RestoreRoutesDeps, restoreRoutes } from '../backups/restore/restore-routes.ts';
 import { type BrowseRoutesDeps, browseRoutes } from '../databases/routes/browse-routes.ts';
 import { type DatabaseRoutesDeps, databaseRoutes } from '../databases/routes/database-routes.ts';
@@ -42,6 +43,7 @@ export interface Services
     ApiKeyRoutesDeps,
     AuditRoutesDeps,
     AuthRoutesDeps,
+    BackupRoutesDeps,
     BrowseRoutesDeps,
     DatabaseRoutesDeps,
     DocumentRoutesDeps,
@@ -101,6 +103,7 @@ export function registerRoutes(app: Api, services: Services): void {
   databaseRoutes(app, services);
   browseRoutes(app, services);
   usageRoutes(app, services);
+  backupRoutes(app, services);
   lifecycleRoutes(app, services);
   migrationRoutes(app, services);
   rolloutRoutes(app, services);

@@ -3,6 +3,8 @@ import { getFleetHealth, getHealth, getMetrics, getReadiness, getStatus } from '
 import { getAdvisories } from '../../shared/api/pocketbase.ts';
 import { isAvailable } from '../../shared/instance.ts';
 import { PERMISSION_NAMES } from '../accounts/permissions.ts';
+import type { Backups } from '../backups/service/backups.ts';
+import type { BackupOverview } from '../backups/service/overview.ts';
 import type { Losses } from '../base/log/log-sink.ts';
 import { seesAll } from '../http/caller.ts';
 import { type Api, serve } from '../http/serve.ts';
@@ -21,6 +23,8 @@ export interface StatusRoutesDeps extends QueueStatsDeps {
   monitor: Monitor;
   activity: Activity;
   wakes: Wakes;
+  backups: Backups;
+  backupOverview: BackupOverview;
   logLosses: () => Losses;
   version: string;
   pocketbaseVersion: string;
@@ -32,6 +36,12 @@ export interface StatusRoutesDeps extends QueueStatsDeps {
 /** Registers the health checks and metrics, which need no session, and the status of the daemon. */
 export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
   const { fleet, waitingFor, clock, monitor } = deps;
+  const readBackups = () => {
+    const { oldest_at, late, failures } = deps.backupOverview.status();
+    const ageSeconds =
+      oldest_at === null ? null : Math.max(0, clock.now().getTime() - Date.parse(oldest_at)) / 1000;
+    return { ageSeconds, late, failures, counts: deps.backups.counts };
+  };
   /** Returns null when the daemon is ready. */
   const findMissing = () => waitingFor() ?? missingInstance(fleet);
 
@@ -102,6 +112,7 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
         process: await readProcess(),
         activity: deps.activity,
         wakes: deps.wakes,
+        backups: readBackups(),
       },
       { perDatabase },
     );

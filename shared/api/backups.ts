@@ -1,16 +1,178 @@
 import { z } from 'zod';
 import { INSTANCE_PHASES } from '../instance.ts';
+import { backupFailureSchema } from './backup-status.ts';
 import { endpoint } from './contract/endpoint.ts';
 import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
+import { pageOf, wholePageQuerySchema } from './contract/page.ts';
+import { databaseParams } from './databases.ts';
 
-const tag = {
-  name: 'Backups',
-  description: "Backups of users' databases.",
-};
+const tag = { name: 'Backups', description: 'Make, list and restore backups of databases.' };
 
-/** Reading a large backup from a target that is far away takes long. */
-const RESTORE_TIMEOUT_MS = 3_600_000;
-const EXAMPLE_BACKUP = '20240115t100000z-3f2a9c01';
+/** A large database and a target that is far away take long. */
+const BACKUP_TIMEOUT_MS = 3_600_000;
+
+const time = z.iso.datetime();
+const EXAMPLE_BACKUP = { id: '20260115t020000z-4f2a9c11', created_at: EXAMPLE_TIME, bytes: 52_428_800 };
+const EXAMPLE_LAST = { ...EXAMPLE_BACKUP, stored_bytes: 1_048_576 };
+
+const backupSchema = z
+  .object({
+    id: z.string(),
+    created_at: time,
+    bytes: z.int().describe('Size of the database and its files.'),
+  })
+  .meta({ id: 'Backup', examples: [EXAMPLE_BACKUP] });
+
+export type Backup = z.infer<typeof backupSchema>;
+
+const madeSchema = backupSchema
+  .extend({ stored_bytes: z.int().describe('What the backup added to the target.') })
+  .meta({ id: 'MadeBackup', examples: [EXAMPLE_LAST] });
+
+const databaseSchema = z
+  .object({
+    database: z.string(),
+    last: madeSchema.nullable().describe('The last backup that this host made; null without one.'),
+    confirmed_at: time
+      .nullable()
+      .describe('When the last backup was known to be current: it was made, or nothing had changed.'),
+    late: z.boolean().describe('No backup for two hours longer than the schedule has between two runs.'),
+    running: z.boolean(),
+    failure: backupFailureSchema.nullable().describe('Why the last attempt failed; null if it did not.'),
+    retry_at: time.nullable(),
+  })
+  .meta({
+    id: 'DatabaseBackups',
+    examples: [
+      {
+        database: EXAMPLE_DATABASE,
+        last: EXAMPLE_LAST,
+        confirmed_at: EXAMPLE_TIME,
+        late: false,
+        running: false,
+        failure: null,
+        retry_at: null,
+      },
+    ],
+  });
+
+export type DatabaseBackups = z.infer<typeof databaseSchema>;
+
+export const listFleetBackups = endpoint({
+  operationId: 'listFleetBackups',
+  method: 'GET',
+  path: '/api/v1/backups',
+  tag,
+  summary: 'List the last backup of each database',
+  description: 'The control plane is the database `global`. Users get their own database.',
+  permission: 'backups.read',
+  query: wholePageQuerySchema,
+  responses: { 200: { description: 'One page of databases.', schema: pageOf(databaseSchema) } },
+});
+
+export const listBackups = endpoint({
+  operationId: 'listBackups',
+  method: 'GET',
+  path: '/api/v1/databases/{name}/backups',
+  tag,
+  summary: 'List the backups of a database',
+  description: 'As they are on the target, the newest first. Owners may read their own.',
+  permission: 'backups.read',
+  params: databaseParams,
+  query: wholePageQuerySchema,
+  responses: { 200: { description: 'One page of backups.', schema: pageOf(backupSchema) } },
+  errors: ['not_found', 'backup.failed'],
+});
+
+export const createBackup = endpoint({
+  operationId: 'createBackup',
+  method: 'POST',
+  path: '/api/v1/databases/{name}/backups',
+  tag,
+  summary: 'Back up a database',
+  description:
+    'Responds when the backup is stored. A database that sleeps is not started. For owners, `only_changed` is always set.',
+  permission: 'backups.create',
+  audit: 'backup.create',
+  params: databaseParams,
+  body: z
+    .strictObject({
+      only_changed: z.boolean().default(false).describe('Make no backup when nothing has changed.'),
+    })
+    .nullish()
+    .meta({ examples: [{ only_changed: true }] }),
+  responses: {
+    201: {
+      description: 'The backup; the last one when nothing has changed.',
+      schema: madeSchema
+        .extend({ changed: z.boolean().describe('A backup was made.') })
+        .meta({ id: 'BackupResult', examples: [{ ...EXAMPLE_LAST, changed: true }] }),
+    },
+  },
+  errors: ['not_found', 'conflict', 'backup.failed'],
+  timeoutMs: BACKUP_TIMEOUT_MS,
+});
+
+export const createRecoveryKey = endpoint({
+  operationId: 'createRecoveryKey',
+  method: 'POST',
+  path: '/api/v1/backups/recovery-key',
+  tag,
+  summary: 'Create the recovery key of the backups',
+  description:
+    'The key opens backups without this host. This response is the only place where it is shown. Keep it outside of the host.',
+  permission: 'backups.configure',
+  audit: 'backup.recovery-key',
+  body: z
+    .strictObject({
+      replace: z
+        .boolean()
+        .default(false)
+        .describe('Replaces the present key, which then opens no backup any more.'),
+    })
+    .nullish()
+    .meta({ examples: [{ replace: false }] }),
+  responses: {
+    201: {
+      description: 'The key.',
+      schema: z
+        .object({
+          recovery_key: z.string(),
+          key_id: z.string().describe('Reveals nothing about the key.'),
+          problem: z
+            .string()
+            .nullable()
+            .describe('Why the backups on the target do not open with it yet; the next run tries again.'),
+        })
+        .meta({
+          id: 'RecoveryKey',
+          examples: [{ recovery_key: 'FATHOM-RECOVERY-1-…', key_id: '9f86d081', problem: null }],
+        }),
+    },
+  },
+  errors: ['conflict'],
+  timeoutMs: BACKUP_TIMEOUT_MS,
+});
+
+export const acceptBackupTarget = endpoint({
+  operationId: 'acceptBackupTarget',
+  method: 'POST',
+  path: '/api/v1/backups/accept-target',
+  tag,
+  summary: 'Use the backup target as it is, also when it was emptied or is another one',
+  description: 'Every database is then backed up again.',
+  permission: 'backups.configure',
+  audit: 'backup.accept-target',
+  command: 'backups accept-target',
+  responses: {
+    200: {
+      description: 'The target.',
+      schema: z
+        .object({ target: z.string() })
+        .meta({ id: 'AcceptedTarget', examples: [{ target: '/mnt/backups' }] }),
+    },
+  },
+});
 
 const restoredSchema = z
   .object({
@@ -28,7 +190,7 @@ const restoredSchema = z
     examples: [
       {
         database: EXAMPLE_DATABASE,
-        backup: EXAMPLE_BACKUP,
+        backup: EXAMPLE_BACKUP.id,
         created_at: EXAMPLE_TIME,
         kept_in: `/var/lib/fathom/user_dbs/${EXAMPLE_DATABASE}/pb_data.before-20240115T103000-000Z`,
         phase: 'running',
@@ -53,7 +215,7 @@ export const restoreBackup = endpoint({
     id: z
       .string()
       .regex(/^[a-z0-9-]{1,60}$/, 'is not the id of a backup')
-      .meta({ description: 'Id of a backup, or `latest`.', examples: [EXAMPLE_BACKUP] }),
+      .meta({ description: 'Id of a backup, or `latest`.', examples: [EXAMPLE_BACKUP.id] }),
   }),
   body: z
     .strictObject({
@@ -66,10 +228,15 @@ export const restoreBackup = endpoint({
     .meta({ examples: [{ into_new: false }] }),
   responses: { 200: { description: 'The database is restored.', schema: restoredSchema } },
   errors: ['not_found', 'conflict', 'backup.failed', 'instance.failed', 'binary.unusable'],
-  timeoutMs: RESTORE_TIMEOUT_MS,
+  timeoutMs: BACKUP_TIMEOUT_MS,
 });
 
 /** Methods of `client.backups`. */
 export const backups = {
+  list: listFleetBackups,
+  ofDatabase: listBackups,
+  create: createBackup,
   restore: restoreBackup,
+  createRecoveryKey,
+  acceptTarget: acceptBackupTarget,
 };

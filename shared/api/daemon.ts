@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { INSTANCE_PHASES, WAKE_CAUSES } from '../instance.ts';
 import { SIGN_UP_MODES } from '../sign-up.ts';
 import { TASK_STATUSES } from '../task.ts';
+import { backupStatusSchema } from './backup-status.ts';
 import { endpoint, exampleOf, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { countsBy, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 import { sandboxSchema } from './instances.ts';
@@ -146,6 +147,7 @@ const statusSchema = z
       })
       .describe('Whether the listening sockets of instances stay open while an instance restarts.'),
     wakes: recentWakesSchema,
+    backups: backupStatusSchema,
     log: z.object({
       dropped: z.int().describe('Number of log lines of the daemon that were lost since its start.'),
       problem: z.string().nullable().describe('Why lines cannot be written now; otherwise null.'),
@@ -188,6 +190,7 @@ const statusSchema = z
         cgroup: { controllers: ['memory', 'cpu', 'pids', 'io'], reason: null },
         sockets: { held: true, reason: null },
         wakes: exampleOf(recentWakesSchema),
+        backups: exampleOf(backupStatusSchema),
         log: { dropped: 0, problem: null },
         proxies: { trusted: 4, untrusted: null },
         permissions: ['status.read'],

@@ -3,25 +3,25 @@ import { join } from 'node:path';
 import { mustBe, mustMatch, type Report } from './report.ts';
 import type { Stage } from './stage.ts';
 
-const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'backup.md');
+const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'backups.md');
 const API = 'https://api.example.com/api/v1/auth';
 
 interface Session {
   database: { name: string; url: string; token: string };
 }
 
-/** The commands of docs/backup.md, word for word and in their order. */
+/** The commands of docs/backups.md, word for word and in their order. */
 async function commandsOfDocs(): Promise<{
   backUpAll: string;
   restoreAll: string;
   backUpOne: string;
   restoreOne: string;
 }> {
-  const page = await readFile(PAGE, 'utf8');
+  const [, page = ''] = (await readFile(PAGE, 'utf8')).split('\n## By hand\n');
   const blocks = [...page.matchAll(/```sh\n([^]*?)```/g)].map(([, commands]) => commands ?? '');
   const [backUpAll, restoreAll, backUpOne, restoreOne] = blocks;
   if (!backUpAll || !restoreAll || !backUpOne || !restoreOne || blocks.length !== 4) {
-    throw new Error(`docs/backup.md has ${blocks.length} blocks of commands, not 4`);
+    throw new Error(`docs/backups.md has ${blocks.length} blocks of commands, not 4`);
   }
   return { backUpAll, restoreAll, backUpOne, restoreOne };
 }

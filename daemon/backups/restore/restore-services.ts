@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Templates } from '../../databases/provisioning/templates.ts';
 import type { Binaries } from '../../pocketbase/binary/binaries.ts';
 import { DatabaseThread } from '../../rollouts/data/database-thread.ts';
@@ -8,14 +7,15 @@ import { Restores, type RestoresDeps } from './restores.ts';
 
 /** Creates the service of restores. */
 export function createRestores({
-  dataDir,
+  target,
   binaries,
   templates,
   rollouts,
   onStep,
   ...deps
 }: {
-  dataDir: string;
+  /** BACKUP_TARGET */
+  target: string;
   binaries: Binaries;
   templates: Templates;
   rollouts: Rollouts;
@@ -23,7 +23,7 @@ export function createRestores({
 } & Omit<RestoresDeps, 'openTarget' | 'binaryOf' | 'isChanging' | 'thread' | 'onStep'>): Restores {
   return new Restores({
     ...deps,
-    openTarget: () => openTarget(join(dataDir, 'backups')),
+    openTarget: () => openTarget(target),
     binaryOf: async (version) => {
       const binary = await binaries.require(version);
       await templates.prepare(binary);

@@ -175,7 +175,7 @@ function stepsToChoose({ path, version }: Binary, place: string): string[] {
   const restart = isRelease(packageRoot()) ? ": 'systemctl restart fathomd'" : '';
   return [
     'Nothing has changed yet. To use it (docs/upgrades.md):',
-    '  1. back up (docs/backup.md)',
+    '  1. back up (docs/backups.md)',
     `  2. run 'fathomd pocketbase upgrade ${version}', which tests each user database and goes back if it fails`,
     `  3. for the global PocketBase and new databases, put this line into ${place}:`,
     `    PB_BINARY_PATH=${/[\s#'"]/.test(path) ? JSON.stringify(path) : path}`,

@@ -37,6 +37,17 @@ const status: DaemonStatus = {
   queue: { ...NO_TASKS, pending: 2 },
   queue_paused: false,
   log: { dropped: 0, problem: null },
+  backups: {
+    target: '/srv/fathom/backups',
+    schedule: '0 2 * * * UTC',
+    next_at: '2024-01-16T02:00:00.000Z',
+    running: 0,
+    databases: 4,
+    late: 0,
+    oldest_at: '2024-01-15T02:00:00.000Z',
+    failures: [],
+    recovery_key: true,
+  },
   wakes: { last_hour: 0, slowest: [] },
   proxies: { trusted: 0, untrusted: null },
   usage: null,
@@ -50,6 +61,7 @@ it('shows counts without zeros', () => {
     textWith('daemon', 'ready', '0.1.0', 'pid 42', '2024-01-15T00:00:00Z'),
     'instances  3 running, 1 backing off',
     'sign-ups   open',
+    'backups    to /srv/fathom/backups, next 2024-01-16T02:00:00.000Z',
     'tasks      2 pending',
     'api        http://127.0.0.1:3000',
     textWith('global', 'http://127.0.0.1:8090', '0.39.1'),
@@ -88,7 +100,7 @@ it('shows wakes of the last hour, and the slowest one where it may be known', ()
 it('shows what a starting daemon waits for', () => {
   const starting = { ...status, ready: false, waiting_for: 'the global PocketBase', queue: null };
   expect(statusLines(starting)[0]).toEqual(textWith('starting', 'the global PocketBase'));
-  expect(statusLines(starting)[3]).toContain('unknown');
+  expect(statusLines(starting)[4]).toContain('unknown');
 });
 
 describe('problemsOf', () => {

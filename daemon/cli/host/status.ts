@@ -1,5 +1,6 @@
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
+import { backupProblems } from '../../../shared/backup-failure.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
 import { describeExposure } from '../../../shared/exposure.ts';
 import { INSTANCE_PHASES, isInTrouble } from '../../../shared/instance.ts';
@@ -29,7 +30,13 @@ export async function status(
 
 /** The problems that make `--check` fail. */
 export function problemsOf(
-  { ready, waiting_for, queue, usage }: Pick<DaemonStatus, 'ready' | 'waiting_for' | 'queue' | 'usage'>,
+  {
+    ready,
+    waiting_for,
+    queue,
+    usage,
+    backups,
+  }: Pick<DaemonStatus, 'ready' | 'waiting_for' | 'queue' | 'usage'> & Partial<Pick<DaemonStatus, 'backups'>>,
   instances: readonly Instance[],
 ): string[] {
   const host = hostResources(usage);
@@ -41,6 +48,7 @@ export function problemsOf(
       ? ["the disk is nearly full: databases that write are held; see 'fathomd databases usage'"]
       : []),
     ...(queue === null ? ['the global PocketBase does not answer'] : []),
+    ...(backups === undefined ? [] : backupProblems(backups).map(({ text, remedy }) => `${text}; ${remedy}`)),
     ...(ill > 0 ? [`${ill} of ${instances.length} databases are in trouble; ${see}`] : []),
     ...instances.flatMap((instance) => {
       const found = resourceProblem(instance, host);
@@ -57,6 +65,7 @@ export function statusLines(answer: DaemonStatus): string[] {
     ...recentWakes(answer),
     ...signUps(answer),
     ...mailState(answer),
+    ...backupState(answer),
     [
       'tasks',
       answer.queue === null
@@ -99,6 +108,22 @@ function signUps({ sign_ups }: Partial<DaemonStatus>): [string, string][] {
 /** Empty without a problem, and for a daemon of an earlier release. */
 function mailState({ mail }: Partial<DaemonStatus>): [string, string][] {
   return mail === undefined || mail.problem === null ? [] : [['mail', mail.problem]];
+}
+
+/** Empty for a daemon of an earlier release. */
+function backupState({ backups }: Partial<DaemonStatus>): [string, string][] {
+  if (backups === undefined) return [];
+  const { target, schedule, next_at, recovery_key } = backups;
+  const problems = backupProblems(backups);
+  const when = schedule === null ? 'on demand only' : `next ${next_at}`;
+  const key = recovery_key === false ? "; no recovery key, see 'fathomd backups recovery-key'" : '';
+  return [
+    ['backups', `to ${target}, ${when}${key}`],
+    ...problems.flatMap(({ text, remedy }): [string, string][] => [
+      ['', text],
+      ['', `→ ${remedy}`],
+    ]),
+  ];
 }
 
 /** Empty when no instance has a known vulnerability, and for a daemon of an earlier release. */

@@ -8,6 +8,7 @@ export const SETTING_GROUPS = {
   signUps: 'Sign-ups',
   mail: 'Mail',
   instances: 'PocketBase',
+  backups: 'Backups',
   queue: 'Queue',
   logs: 'Logs',
   providers: 'Sign-in providers',

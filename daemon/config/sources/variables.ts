@@ -1,6 +1,7 @@
 import { MAX_LIMIT } from '../../../shared/limits.ts';
 import { SANDBOX_SETTINGS } from '../../../shared/sandbox.ts';
 import { DEFAULT_DATA_DIR } from '../../../shared/settings-files.ts';
+import { BACKUP_SETTINGS } from './backup-settings.ts';
 import { LIMIT_SETTINGS, USER_LIMIT_SETTINGS } from './limit-settings.ts';
 import { MAIL_SETTINGS } from './mail-settings.ts';
 import { RUNTIME_SETTINGS } from './runtime-settings.ts';
@@ -269,6 +270,7 @@ export const SETTINGS = {
     max: 1_000_000,
     unit: 'MiB',
   },
+  ...BACKUP_SETTINGS,
 
   QUEUE_SANDBOX: {
     type: 'choice',

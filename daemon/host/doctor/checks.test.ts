@@ -27,6 +27,7 @@ const READY = {
   log: NO_LOSSES,
   signUps: UNLIMITED,
   mail: NO_MAIL,
+  backups: null,
   wakes: { last_hour: 0, slowest: [] },
   proxies: { trusted: 0, untrusted: null },
 };

@@ -37,6 +37,7 @@ export const FINDING_IDS = [
   'max_databases',
   'plans',
   'mail',
+  'backups',
   'release',
   'stale_socket',
   'stale_pid_file',

@@ -34,6 +34,10 @@ export const PERMISSIONS = {
   'databases.browse': grants(null, 'all', 'all', 'all'),
   'databases.configure': grants(null, null, null, 'all'),
   'databases.delete': grants(null, null, null, 'all'),
+  'backups.read': grants('own', 'all', 'all', 'all'),
+  'backups.create': grants('own', null, 'all', 'all'),
+  // The recovery key opens all backups.
+  'backups.configure': grants(null, null, null, 'all'),
   // The data of now is kept beside the restored one, on the disk of the host.
   'backups.restore': grants('own', null, null, 'all'),
   'queue.read': grants('own', 'all', 'all', 'all'),

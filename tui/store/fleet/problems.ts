@@ -1,5 +1,6 @@
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
+import { backupProblems } from '../../../shared/backup-failure.ts';
 import { describeExposure } from '../../../shared/exposure.ts';
 import { INSTANCE_PHASES, type InstancePhase } from '../../../shared/instance.ts';
 import { hostResources, resourceProblem } from '../../../shared/resource-use.ts';
@@ -18,7 +19,15 @@ export interface Problem {
   key: string;
   /** Name of the instance; null for other problems. */
   name: string | null;
-  about: 'instance' | 'daemon' | 'disk' | 'memory' | 'vulnerabilities' | 'paused queue' | 'dead letters';
+  about:
+    | 'instance'
+    | 'daemon'
+    | 'disk'
+    | 'memory'
+    | 'vulnerabilities'
+    | 'backups'
+    | 'paused queue'
+    | 'dead letters';
   severity: Severity;
   phase: InstancePhase | null;
   title: string;
@@ -120,6 +129,10 @@ function hostProblems({ status, usage }: FleetState): Problem[] {
     const why = `${exposure.versions.map(describeExposure).join('; ')}; ${exposure.remedy ?? ''}`;
     add('vulnerabilities', isSevere ? 'impaired' : 'slow', 'PocketBase', why);
   }
+  // The daemon of an earlier release does not report them.
+  const { backups }: Partial<DaemonStatus> = status ?? {};
+  const [backup] = backups === undefined ? [] : backupProblems(backups);
+  if (backup !== undefined) add('backups', 'impaired', 'backups', `${backup.text}; ${backup.remedy}`);
   const dead = status?.queue?.dead ?? 0;
   if (dead > 0) add('dead letters', 'slow', 'queue', `${plural(dead, 'task')} in the dead letter queue`);
   if (status?.queue_paused === true) {
@@ -132,7 +145,7 @@ function hostProblems({ status, usage }: FleetState): Problem[] {
 /** The screen that shows the details of a problem. */
 export function spotOfProblem({ name, about }: Problem): Spot {
   if (name !== null) return { screen: 'instance', name, tab: 'summary' };
-  if (about === 'vulnerabilities') return { screen: 'host', tab: 'doctor' };
+  if (about === 'vulnerabilities' || about === 'backups') return { screen: 'host', tab: 'doctor' };
   if (about === 'paused queue') return { screen: 'queue', tab: 'pending' };
   return about === 'dead letters' ? { screen: 'queue', tab: 'failures' } : { screen: 'overview' };
 }

@@ -219,6 +219,7 @@ async function askDaemon(
         log: readLogLosses(status),
         signUps: readSignUps(status),
         mail: readMail(status),
+        backups: readBackups(status),
         proxies: readProxies(status),
       },
       status,
@@ -266,6 +267,11 @@ function readSignUps({ sign_ups }: Partial<DaemonStatus>): DaemonStatus['sign_up
 /** A daemon of an earlier release does not report its mail server. */
 function readMail({ mail }: Partial<DaemonStatus>): DaemonStatus['mail'] {
   return mail ?? { configured: null, problem: null };
+}
+
+/** A daemon of an earlier release does not report backups. */
+function readBackups({ backups }: Partial<DaemonStatus>): DaemonStatus['backups'] | null {
+  return backups ?? null;
 }
 
 /** A daemon of an earlier release does not report proxies. */

@@ -96,6 +96,8 @@ export type DaemonFacts =
       log: DaemonStatus['log'];
       signUps: DaemonStatus['sign_ups'];
       mail: DaemonStatus['mail'];
+      /** Null for a daemon of an earlier release. */
+      backups: DaemonStatus['backups'] | null;
       proxies: DaemonStatus['proxies'];
     }
   /** The socket does not exist. */

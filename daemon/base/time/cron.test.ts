@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { firstRun, nextRun } from './schedules.ts';
+import { firstRun, nextRun } from './cron.ts';
 
 function runs(cron: string, timezone: string, after: string, count: number): string[] {
   const found: string[] = [];

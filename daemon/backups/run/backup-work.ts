@@ -1,0 +1,130 @@
+import type { BackupFailureReason } from '../../../shared/backup-failure.ts';
+import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { isDiskFull } from '../../base/files/dir.ts';
+import type { MasterKeys } from '../../keys/envelope.ts';
+import { BackupProblem, DamagedDatabase } from '../backup-problem.ts';
+import { type Secrets, storeEscrow } from '../keys/escrow.ts';
+import { ensureDataKey, readDataKey } from '../keys/stored-keys.ts';
+import { type Backup, listBackups, readHeader, readManifest } from '../manifest.ts';
+import { openTarget } from '../targets/open-target.ts';
+import type { Target } from '../targets/target.ts';
+import { NamedTarget, TargetFailure } from '../targets/target-failure.ts';
+import { type BackupSource, writeBackup } from '../write-backup.ts';
+import { identifyTarget } from './target-identity.ts';
+
+/** Keys for which the keys of backups are wrapped. */
+export interface WrappingKeys {
+  masters: MasterKeys;
+  /** The public half of the recovery key; null without one. */
+  recovery: string | null;
+}
+
+/** What a thread does. `target` is BACKUP_TARGET. */
+export type BackupWork =
+  | {
+      kind: 'prepare';
+      target: string;
+      /** Id of the target at the last backup. */
+      expected: string | null;
+      keys: WrappingKeys;
+      secrets: Secrets;
+      /** The keys have changed, so those of all databases are wrapped again. */
+      rewrap: boolean;
+    }
+  | { kind: 'backup'; target: string; keys: WrappingKeys; source: BackupSource; at: Date }
+  | { kind: 'list'; target: string; database: string };
+
+export interface BackupResults {
+  prepare: { targetId: string };
+  backup: { id: string; created_at: string; bytes: number; stored_bytes: number; stored_chunks: number };
+  /** The newest first. */
+  list: { id: string; created_at: string; bytes: number }[];
+}
+
+/** Kept, so that one connection serves all the work of a thread. */
+let opened: { text: string; target: Target } | null = null;
+
+/** Runs in a thread. @throws BackupProblem, and errors that `failureOf` names */
+export async function runBackupWork<W extends BackupWork>(work: W): Promise<BackupResults[W['kind']]> {
+  if (opened?.text !== work.target)
+    opened = { text: work.target, target: new NamedTarget(openTarget(work.target)) };
+  const { target } = opened;
+  return (await run(work, target)) as BackupResults[W['kind']];
+}
+
+function run(work: BackupWork, target: Target): Promise<BackupResults[BackupWork['kind']]> {
+  switch (work.kind) {
+    case 'prepare':
+      return prepare(work, target);
+    case 'backup':
+      return backUp(work, target);
+    case 'list':
+      return list(work, target);
+    default:
+      return work satisfies never;
+  }
+}
+
+async function prepare(
+  { expected, keys, secrets, rewrap }: Extract<BackupWork, { kind: 'prepare' }>,
+  target: Target,
+): Promise<BackupResults['prepare']> {
+  const targetId = await identifyTarget(target, expected);
+  const { masters, recovery } = keys;
+  if (recovery !== null) await storeEscrow(target, secrets, { recovery, masterKey: masters[0].key });
+  if (rewrap) {
+    for await (const { key } of target.list('keys/')) {
+      const database = /^keys\/(.+)\.json$/.exec(key)?.[1];
+      if (database !== undefined) await ensureDataKey(target, database, keys);
+    }
+  }
+  return { targetId };
+}
+
+async function backUp(
+  { keys, source, at }: Extract<BackupWork, { kind: 'backup' }>,
+  target: Target,
+): Promise<BackupResults['backup']> {
+  const key = await ensureDataKey(target, source.database, keys);
+  const previous = await readLatest(target, source.database, keys);
+  const { backup, stored } = await writeBackup(source, { target, key, previous, now: at });
+  const { id, created_at, bytes } = backup;
+  return { id, created_at, bytes, stored_bytes: stored.bytes, stored_chunks: stored.chunks };
+}
+
+/** Null without one that can be read: then all files are read again. */
+async function readLatest(target: Target, database: string, keys: WrappingKeys): Promise<Backup | null> {
+  const id = (await listBackups(target, database)).at(-1);
+  if (id === undefined) return null;
+  try {
+    return await readManifest(target, await readDataKey(target, database, keys), { database, id });
+  } catch (error) {
+    if (error instanceof BackupProblem && !(error instanceof TargetFailure)) return null;
+    throw error;
+  }
+}
+
+async function list(
+  { database }: Extract<BackupWork, { kind: 'list' }>,
+  target: Target,
+): Promise<BackupResults['list']> {
+  const ids = await listBackups(target, database);
+  const backups: BackupResults['list'] = [];
+  for (const id of ids.toReversed()) {
+    const { created_at, bytes } = await readHeader(target, { database, id });
+    backups.push({ id, created_at, bytes });
+  }
+  return backups;
+}
+
+/** The named reason of an error of `runBackupWork`. */
+export function failureOf(error: unknown): { reason: BackupFailureReason; message: string } {
+  return { reason: reasonOf(error), message: messageOf(error) };
+}
+
+function reasonOf(error: unknown): BackupFailureReason {
+  if (error instanceof TargetFailure) return error.reason;
+  if (error instanceof DamagedDatabase) return 'database_damaged';
+  if (error instanceof FathomError && error.code === 'secret.undecryptable') return 'key_unusable';
+  return isDiskFull(error) ? 'disk_full' : 'failed';
+}

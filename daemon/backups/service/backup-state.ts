@@ -1,0 +1,154 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { BACKUP_FAILURES } from '../../../shared/backup-failure.ts';
+import { messageOf } from '../../../shared/errors.ts';
+import { systemErrorCode } from '../../base/files/dir.ts';
+import { replaceFile } from '../../base/files/replace-file.ts';
+import type { Logger } from '../../base/log/log.ts';
+
+const time = z.iso.datetime();
+
+const failureSchema = z.object({
+  reason: z.enum(BACKUP_FAILURES),
+  message: z.string(),
+  /** The first failure in a row. */
+  since: time,
+  attempts: z.int(),
+  retry_at: time,
+});
+
+export type StoredFailure = z.infer<typeof failureSchema>;
+
+const databaseSchema = z.object({
+  /** `changeStamp` at the last backup; null when the next run must read the database. */
+  stamp: z.string().nullable(),
+  /** When the last backup was known to be current: it was made, or nothing had changed. */
+  confirmed_at: time.nullable(),
+  last: z.object({ id: z.string(), created_at: time, bytes: z.int(), stored_bytes: z.int() }).nullable(),
+  failure: failureSchema.nullable(),
+});
+
+export type DatabaseState = z.infer<typeof databaseSchema>;
+
+const stateSchema = z.object({
+  format: z.literal(1),
+  /** BACKUP_TARGET, and the id that it had. */
+  target: z.object({ url: z.string(), id: z.string().nullable() }),
+  /** Ids of the keys for which the keys of all databases are wrapped. */
+  wrapped_for: z.string().nullable(),
+  databases: z.record(z.string(), databaseSchema),
+});
+
+type StoredState = z.infer<typeof stateSchema>;
+
+const NEW_DATABASE: DatabaseState = { stamp: null, confirmed_at: null, last: null, failure: null };
+
+/**
+ * What the daemon knows about the last backups, in a small file. Without the file, everything is backed up again, which stores
+ * nothing twice.
+ */
+export class BackupState {
+  readonly #path: string;
+  readonly #log: Logger;
+  #state: StoredState;
+  #writing: Promise<void> | null = null;
+  #isDirty = false;
+
+  private constructor(path: string, state: StoredState, log: Logger) {
+    this.#path = path;
+    this.#state = state;
+    this.#log = log;
+  }
+
+  /** What is known about another target is not used. */
+  static async read(path: string, url: string, log: Logger): Promise<BackupState> {
+    const stored = await readStored(path, log);
+    const isSame = stored?.target.url === url;
+    const empty: StoredState = {
+      format: 1,
+      target: { url, id: null },
+      wrapped_for: null,
+      databases: {},
+    };
+    return new BackupState(path, isSame ? stored : empty, log);
+  }
+
+  get targetId(): string | null {
+    return this.#state.target.id;
+  }
+
+  get wrappedFor(): string | null {
+    return this.#state.wrapped_for;
+  }
+
+  of(database: string): DatabaseState {
+    return this.#state.databases[database] ?? NEW_DATABASE;
+  }
+
+  update(database: string, change: Partial<DatabaseState>): void {
+    this.#state.databases[database] = { ...this.of(database), ...change };
+    this.#changed();
+  }
+
+  updateTarget(id: string, wrappedFor: string): void {
+    if (this.#state.target.id === id && this.#state.wrapped_for === wrappedFor) return;
+    this.#state.target.id = id;
+    this.#state.wrapped_for = wrappedFor;
+    this.#changed();
+  }
+
+  /** The next backup takes the target as it is, and backs up everything. */
+  forgetTarget(): void {
+    this.#state = {
+      ...this.#state,
+      target: { ...this.#state.target, id: null },
+      wrapped_for: null,
+      databases: {},
+    };
+    this.#changed();
+  }
+
+  /** Removes what is known about databases that do not exist. */
+  keepOnly(databases: ReadonlySet<string>): void {
+    for (const name of Object.keys(this.#state.databases)) {
+      if (databases.has(name)) continue;
+      delete this.#state.databases[name];
+      this.#changed();
+    }
+  }
+
+  /** Resolves when the file has everything. */
+  async settled(): Promise<void> {
+    await this.#writing;
+  }
+
+  /** Changes during a write are written together after it. */
+  #changed(): void {
+    this.#isDirty = true;
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = null;
+    });
+  }
+
+  async #write(): Promise<void> {
+    while (this.#isDirty) {
+      this.#isDirty = false;
+      try {
+        await replaceFile(this.#path, JSON.stringify(this.#state), { mode: 0o600, synced: false });
+      } catch (error) {
+        this.#log.warn(`cannot write ${this.#path}: ${messageOf(error)}`);
+      }
+    }
+  }
+}
+
+/** Null when the file is missing or damaged. */
+async function readStored(path: string, log: Logger): Promise<StoredState | null> {
+  try {
+    return stateSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT')
+      log.warn(`${path} cannot be read, so all databases are backed up again: ${messageOf(error)}`);
+    return null;
+  }
+}

@@ -1,0 +1,393 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BackupFailureReason } from '../../../shared/backup-failure.ts';
+import { messageOf } from '../../../shared/errors.ts';
+import { removeTree } from '../../base/files/remove-tree.ts';
+import { KeyedMutex } from '../../base/keyed-mutex.ts';
+import type { Logger } from '../../base/log/log.ts';
+import { SingleFlight } from '../../base/single-flight.ts';
+import type { Clock } from '../../base/time/clock.ts';
+import { type Loop, startLoop } from '../../base/time/repeat.ts';
+import type { BackupConfig, WrittenSettings } from '../../config/backups.ts';
+import type { MasterKeys } from '../../keys/envelope.ts';
+import { recoveryKeyId } from '../keys/recovery-key.ts';
+import { CONTROL_PLANE } from '../manifest.ts';
+import { BackupFailed, BackupThreads } from '../run/backup-threads.ts';
+import type { BackupResults, WrappingKeys } from '../run/backup-work.ts';
+import { BackupState, type DatabaseState } from './backup-state.ts';
+import { changeStamp } from './change-stamp.ts';
+import { DueTimes, type Run } from './due-times.ts';
+
+/** Longest wait between two looks for databases that are due. */
+const LOOK_EVERY_MS = 30_000;
+/** The target is checked again after this time. */
+const PREPARED_MS = 60_000;
+/** Unchanged databases that are confirmed before other work of the daemon goes on. */
+const CONFIRM_AT_ONCE = 200;
+const RETRY_BASE_MS = 60_000;
+const RETRY_CAP_MS = 3_600_000;
+/** A time in the future beyond this is one of a clock that was wrong. */
+const CLOCK_TOLERANCE_MS = 300_000;
+
+/** What is backed up: the control plane or a user database. */
+export interface BackupSubject {
+  name: string;
+  /** `pb_data` */
+  dataDir: string;
+}
+
+export interface BackupsDeps {
+  config: BackupConfig;
+  /** FATHOM_DATA_DIR */
+  hostDir: string;
+  subjects: () => Iterable<BackupSubject>;
+  find: (name: string) => BackupSubject | null;
+  masters: MasterKeys;
+  /** Reads the public half of the recovery key; null without one. */
+  readRecoveryKey: () => Promise<string | null>;
+  settings: { readonly written: WrittenSettings };
+  /** The disk of the host is nearly full. */
+  isDiskHeld: () => boolean;
+  clock: Clock;
+  log: Logger;
+}
+
+/** A backup that was made, or the last one when nothing has changed. */
+export type BackupOutcome =
+  | { result: 'made'; backup: BackupResults['backup'] }
+  | { result: 'unchanged'; backup: NonNullable<DatabaseState['last']> };
+
+/**
+ * Backs up databases at the times of BACKUP_SCHEDULE and on demand. It compares what is due with what was done, so a run that
+ * the host or the daemon missed is made up for, and one that failed is tried again:
+ *
+ *   due ──▶ unchanged                          confirmed
+ *    ▲  └─▶ copied, checked, stored            confirmed
+ *    │  └─▶ failed ─▶ waits, longer each time ─▶ due
+ *    └────── the next time of the schedule ◀── confirmed
+ *
+ * While the target fails, only one database at a time tries it.
+ */
+export class Backups {
+  readonly #deps: BackupsDeps;
+  readonly #state: BackupState;
+  readonly #threads: BackupThreads;
+  readonly #times: DueTimes | null;
+  readonly #perDatabase = new KeyedMutex();
+  readonly #active = new Set<string>();
+  readonly #preparing = new SingleFlight<WrappingKeys>();
+  readonly #counts = { made: 0, unchanged: 0, failed: 0, storedBytes: 0 };
+  #queue: BackupSubject[] = [];
+  #prepared: { keys: WrappingKeys; untilMs: number } | null = null;
+  /** Until when no database tries a target that failed. */
+  #heldUntil: Date | null = null;
+  #hasRecoveryKey: boolean | null = null;
+  #loop: Loop | null = null;
+  #isStopping = false;
+
+  private constructor(deps: BackupsDeps, state: BackupState) {
+    this.#deps = deps;
+    this.#state = state;
+    this.#threads = new BackupThreads(deps.config.parallel);
+    this.#times = deps.config.schedule && new DueTimes(deps.config.schedule);
+  }
+
+  static async create(deps: BackupsDeps): Promise<Backups> {
+    const path = join(deps.hostDir, 'backup-state.json');
+    return new Backups(deps, await BackupState.read(path, deps.config.target, deps.log));
+  }
+
+  /** Call it when the control plane runs and all databases are known. */
+  async start(): Promise<void> {
+    const { hostDir, clock, readRecoveryKey, subjects, log } = this.#deps;
+    // Copies of a daemon that was killed.
+    await removeTree(join(hostDir, SCRATCH));
+    this.#state.keepOnly(new Set([...subjects()].map(({ name }) => name)));
+    try {
+      this.#hasRecoveryKey = (await readRecoveryKey()) !== null;
+    } catch (error) {
+      log.warn(`cannot read the recovery key of backups: ${messageOf(error)}`);
+    }
+    this.#loop = startLoop(clock, async () => this.#pass());
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#loop?.stop();
+    await this.#threads.close();
+    await this.#state.settled();
+  }
+
+  get counts(): Readonly<{ made: number; unchanged: number; failed: number; storedBytes: number }> {
+    return this.#counts;
+  }
+
+  get hasRecoveryKey(): boolean | null {
+    return this.#hasRecoveryKey;
+  }
+
+  isRunning(name: string): boolean {
+    return this.#active.has(name);
+  }
+
+  get running(): number {
+    return this.#active.size;
+  }
+
+  stateOf(name: string): DatabaseState {
+    return this.#state.of(name);
+  }
+
+  /** The next time of the schedule, and the age above which a backup is late; null without a schedule. */
+  get schedule(): { nextAt: Date; lateAfterMs: number } | null {
+    const run = this.#times?.runAt(this.#deps.clock.now()) ?? null;
+    return run && this.#times ? { nextAt: run.next, lateAfterMs: this.#times.lateAfterMs(run) } : null;
+  }
+
+  /** When a database was last known to be backed up; its creation before the first backup. Null without data. */
+  coveredSince(subject: BackupSubject): Date | null {
+    return this.#confirmedAt(subject.name) ?? createdAt(subject);
+  }
+
+  /**
+   * Backs up a database now.
+   *
+   * @param options.onlyChanged makes no backup when nothing has changed since the last one
+   * @throws BackupFailed
+   */
+  async create(
+    subject: BackupSubject,
+    { onlyChanged = false }: { onlyChanged?: boolean } = {},
+  ): Promise<BackupOutcome> {
+    return this.#perDatabase.run(subject.name, async () => {
+      if (onlyChanged) {
+        const last = this.#confirmUnchanged(subject);
+        if (last) return { result: 'unchanged', backup: last };
+      }
+      return { result: 'made', backup: await this.#backUp(subject, { isUrgent: true }) };
+    });
+  }
+
+  /** The backups of a database on the target, the newest first. @throws BackupFailed */
+  list(database: string): Promise<BackupResults['list']> {
+    return this.#threads.run(
+      { kind: 'list', target: this.#deps.config.target, database },
+      { isUrgent: true },
+    );
+  }
+
+  /** Uses the target as it is, also when it is not the one of the last backup. */
+  acceptTarget(): void {
+    this.#state.forgetTarget();
+    this.#prepared = null;
+    this.#heldUntil = null;
+    this.#loop?.wake();
+  }
+
+  /** Wraps the keys of all backups for another recovery key, and stores the escrow for it. @throws BackupFailed */
+  async useRecoveryKey(): Promise<void> {
+    this.#hasRecoveryKey = true;
+    this.#prepared = null;
+    // One that began before would use the former key.
+    await this.#preparing.settled('target');
+    this.#prepared = null;
+    await this.#prepare();
+  }
+
+  /** Starts what is due. @returns milliseconds until the next look */
+  #pass(): number {
+    const now = this.#deps.clock.now();
+    const run = this.#times?.runAt(now) ?? null;
+    if (run === null) return LOOK_EVERY_MS;
+    if (this.#queue.length === 0) this.#queue = this.#findDue(now, run);
+    let confirmed = 0;
+    while (this.#active.size < this.#limitAt(now)) {
+      const subject = this.#queue.shift();
+      if (!subject) break;
+      if (!this.#isDue(subject, now, run)) continue;
+      if (this.#confirmUnchanged(subject)) {
+        confirmed += 1;
+        if (confirmed >= CONFIRM_AT_ONCE) return 0;
+      } else void this.#backUpScheduled(subject);
+    }
+    return LOOK_EVERY_MS;
+  }
+
+  /** How many backups may run. */
+  #limitAt(now: Date): number {
+    if (this.#isStopping) return 0;
+    if (this.#heldUntil === null) return this.#deps.config.parallel;
+    return this.#heldUntil > now ? 0 : 1;
+  }
+
+  #findDue(now: Date, run: Run): BackupSubject[] {
+    const times = this.#times;
+    if (!times) return [];
+    return [...this.#deps.subjects()]
+      .filter((subject) => this.#isDue(subject, now, run))
+      .map((subject) => ({ subject, at: times.dueIn(run, subject.name).getTime() }))
+      .toSorted((a, b) => a.at - b.at)
+      .map(({ subject }) => subject);
+  }
+
+  #isDue(subject: BackupSubject, now: Date, run: Run): boolean {
+    const { name } = subject;
+    if (this.#active.has(name)) return false;
+    const { failure } = this.#state.of(name);
+    if (failure) {
+      const retryAt = Date.parse(failure.retry_at);
+      const isWaiting = retryAt > now.getTime() && retryAt <= now.getTime() + RETRY_CAP_MS;
+      return !isWaiting;
+    }
+    const dueAt = this.#times?.dueIn(run, name);
+    if (dueAt === undefined || now < dueAt) return false;
+    const covered = this.coveredSince(subject);
+    return covered !== null && covered < dueAt;
+  }
+
+  async #backUpScheduled(subject: BackupSubject): Promise<void> {
+    this.#active.add(subject.name);
+    try {
+      await this.#perDatabase.run(subject.name, () => this.#backUp(subject, { isUrgent: false }));
+    } catch (error) {
+      // A failure was noted already.
+      if (!(error instanceof BackupFailed)) this.#deps.log.error({ err: error }, 'a backup failed');
+    } finally {
+      this.#active.delete(subject.name);
+      this.#loop?.wake();
+    }
+  }
+
+  /** Returns the last backup if nothing has changed since, and notes that it is current. */
+  #confirmUnchanged({ name, dataDir }: BackupSubject): DatabaseState['last'] {
+    const { last, stamp, failure } = this.#state.of(name);
+    if (last === null || stamp === null || failure !== null) return null;
+    const now = this.#deps.clock.now();
+    if (changeStamp(dataDir, now)?.stamp !== stamp) return null;
+    this.#state.update(name, { confirmed_at: now.toISOString() });
+    this.#counts.unchanged += 1;
+    return last;
+  }
+
+  async #backUp(
+    subject: BackupSubject,
+    { isUrgent }: { isUrgent: boolean },
+  ): Promise<BackupResults['backup']> {
+    const { config, hostDir, settings, isDiskHeld, clock, log } = this.#deps;
+    const { name, dataDir } = subject;
+    try {
+      const at = clock.now();
+      const before = changeStamp(dataDir, at);
+      if (before === null) throw failed('failed', `${join(dataDir, 'data.db')} is missing`);
+      if (isDiskHeld()) throw failed('disk_full', 'the disk of FATHOM_DATA_DIR is nearly full');
+      const keys = await this.#prepare();
+      const source = {
+        database: name,
+        dataDir,
+        scratchDir: join(hostDir, SCRATCH, name),
+        ...(name === CONTROL_PLANE && { controlPlane: { hostDir, settings: settings.written.open } }),
+      };
+      const made = await this.#threads.run(
+        { kind: 'backup', target: config.target, keys, source, at },
+        { isUrgent },
+      );
+      const { stored_chunks: _chunks, ...last } = made;
+      this.#state.update(name, {
+        stamp: before.isRecent ? null : before.stamp,
+        confirmed_at: at.toISOString(),
+        last,
+        failure: null,
+      });
+      this.#heldUntil = null;
+      this.#counts.made += 1;
+      this.#counts.storedBytes += made.stored_bytes;
+      log.debug({ database: name, id: made.id, stored: made.stored_bytes }, 'made a backup');
+      return made;
+    } catch (error) {
+      this.#noteFailure(name, error);
+      throw error;
+    }
+  }
+
+  #noteFailure(name: string, error: unknown): void {
+    const { find, clock, log } = this.#deps;
+    // The daemon stops, or the database was deleted meanwhile: neither is a failure of the backup.
+    if (this.#isStopping || find(name) === null) return;
+    const { failure: before } = this.#state.of(name);
+    const reason = error instanceof BackupFailed ? error.reason : 'failed';
+    const message = messageOf(error);
+    const attempts = (before?.attempts ?? 0) + 1;
+    const now = clock.now();
+    const waitMs = Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** Math.min(attempts - 1, 10));
+    const retryAt = new Date(now.getTime() + waitMs);
+    this.#state.update(name, {
+      failure: {
+        reason,
+        message,
+        since: before?.since ?? now.toISOString(),
+        attempts,
+        retry_at: retryAt.toISOString(),
+      },
+    });
+    this.#counts.failed += 1;
+    if (isOfAll(reason)) {
+      this.#heldUntil = retryAt;
+      this.#prepared = null;
+      this.#queue = [];
+    }
+    // The same problem is logged once, not with every retry.
+    if (before?.message !== message)
+      log.error({ database: name, reason }, `the backup of ${name} failed: ${message}`);
+  }
+
+  /** Checks the target, and brings the wrapped keys and the escrow up to date. */
+  async #prepare(): Promise<WrappingKeys> {
+    return this.#preparing.run('target', async () => {
+      const { config, masters, readRecoveryKey, settings, clock } = this.#deps;
+      if (this.#prepared && this.#prepared.untilMs > clock.monotonic()) return this.#prepared.keys;
+      const recovery = await readRecoveryKey();
+      this.#hasRecoveryKey = recovery !== null;
+      const keys = { masters, recovery };
+      const wrappedFor = `${masters[0].id} ${recovery === null ? 'none' : recoveryKeyId(recovery)}`;
+      const { targetId } = await this.#threads.run(
+        {
+          kind: 'prepare',
+          target: config.target,
+          expected: this.#state.targetId,
+          keys,
+          secrets: settings.written.secret,
+          rewrap: this.#state.wrappedFor !== wrappedFor,
+        },
+        { isUrgent: true },
+      );
+      this.#state.updateTarget(targetId, wrappedFor);
+      this.#prepared = { keys, untilMs: clock.monotonic() + PREPARED_MS };
+      return keys;
+    });
+  }
+
+  /** Null before the first backup, and for a time of a clock that was wrong. */
+  #confirmedAt(name: string): Date | null {
+    const { confirmed_at } = this.#state.of(name);
+    if (confirmed_at === null) return null;
+    const at = new Date(confirmed_at);
+    return at.getTime() > this.#deps.clock.now().getTime() + CLOCK_TOLERANCE_MS ? null : at;
+  }
+}
+
+/** The directory of copies, below FATHOM_DATA_DIR. */
+const SCRATCH = 'backup-scratch';
+
+/** Whether a failure concerns every database, and not just one. */
+function isOfAll(reason: BackupFailureReason): boolean {
+  return reason.startsWith('target_') || reason === 'disk_full';
+}
+
+function failed(reason: BackupFailureReason, message: string): BackupFailed {
+  return new BackupFailed({ reason, message });
+}
+
+/** Null without data. */
+function createdAt({ dataDir }: BackupSubject): Date | null {
+  return statSync(join(dataDir, 'data.db'), { throwIfNoEntry: false })?.birthtime ?? null;
+}

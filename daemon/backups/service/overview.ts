@@ -1,0 +1,81 @@
+import type { BackupStatus } from '../../../shared/api/backup-status.ts';
+import type { DatabaseBackups } from '../../../shared/api/backups.ts';
+import { BACKUP_REMEDIES } from '../../../shared/backup-failure.ts';
+import type { Clock } from '../../base/time/clock.ts';
+import type { BackupConfig } from '../../config/backups.ts';
+import type { StoredFailure } from './backup-state.ts';
+import type { BackupSubject, Backups } from './backups.ts';
+
+export interface OverviewDeps {
+  backups: Backups;
+  config: BackupConfig;
+  subjects: () => Iterable<BackupSubject>;
+  clock: Clock;
+}
+
+/** What is shown of the backups of the fleet. */
+export class BackupOverview {
+  readonly #deps: OverviewDeps;
+
+  constructor(deps: OverviewDeps) {
+    this.#deps = deps;
+  }
+
+  of(subject: BackupSubject): DatabaseBackups {
+    const { backups } = this.#deps;
+    const { last, confirmed_at, failure } = backups.stateOf(subject.name);
+    return {
+      database: subject.name,
+      last,
+      confirmed_at,
+      late: this.#isLate(backups.coveredSince(subject)),
+      running: backups.isRunning(subject.name),
+      failure: failure && toView(failure),
+      retry_at: failure?.retry_at ?? null,
+    };
+  }
+
+  status(): BackupStatus {
+    const { backups, config, subjects } = this.#deps;
+    const all = [...subjects()].flatMap((subject) => {
+      const covered = backups.coveredSince(subject);
+      const { failure } = backups.stateOf(subject.name);
+      return covered === null && failure === null ? [] : [{ covered, failure }];
+    });
+    const times = all.flatMap(({ covered }) => (covered === null ? [] : [covered.getTime()]));
+    const failures = Map.groupBy(
+      all.flatMap(({ failure }) => failure ?? []),
+      ({ reason }) => reason,
+    );
+    const { schedule } = config;
+    return {
+      target: withoutPassword(config.target),
+      schedule: schedule && `${schedule.cron} ${schedule.timezone}`,
+      next_at: backups.schedule?.nextAt.toISOString() ?? null,
+      running: backups.running,
+      databases: all.length,
+      late: all.filter(({ covered }) => this.#isLate(covered)).length,
+      oldest_at: times.length === 0 ? null : new Date(times.reduce((a, b) => Math.min(a, b))).toISOString(),
+      failures: [...failures.values()].flatMap((same) => {
+        const [first] = same.toSorted((a, b) => (a.since < b.since ? -1 : 1));
+        return first === undefined ? [] : [{ ...toView(first), databases: same.length }];
+      }),
+      recovery_key: backups.hasRecoveryKey,
+    };
+  }
+
+  #isLate(covered: Date | null): boolean {
+    const { backups, clock } = this.#deps;
+    const { schedule } = backups;
+    if (schedule === null || covered === null) return false;
+    return clock.now().getTime() - covered.getTime() > schedule.lateAfterMs;
+  }
+}
+
+function toView({ reason, message, since }: StoredFailure): NonNullable<DatabaseBackups['failure']> {
+  return { reason, message, remedy: BACKUP_REMEDIES[reason], since };
+}
+
+function withoutPassword(target: string): string {
+  return target.replace(/\/\/[^@/]*@/, '//');
+}

@@ -1,0 +1,28 @@
+import type { Setting } from './setting.ts';
+
+/** Settings of backups; a part of `SETTINGS`. */
+export const BACKUP_SETTINGS = {
+  BACKUP_TARGET: {
+    type: 'text',
+    group: 'backups',
+    about:
+      'Where backups are stored: the path of a directory, s3://bucket/prefix?endpoint=… or sftp://user@host/path. Without it: ' +
+      'FATHOM_DATA_DIR/backups, which is lost together with the disk.',
+  },
+  BACKUP_SCHEDULE: {
+    type: 'text',
+    group: 'backups',
+    about:
+      'When databases are backed up: a cron expression in UTC, or one that ends with a time zone, like ' +
+      '0 2 * * * Europe/Berlin. Databases are spread over the hour that follows. off makes no backups by itself.',
+    default: '0 2 * * *',
+  },
+  BACKUP_PARALLEL: {
+    type: 'number',
+    group: 'backups',
+    about: 'Number of databases that are backed up at the same time.',
+    default: 2,
+    min: 1,
+    max: 64,
+  },
+} as const satisfies Record<string, Setting>;

@@ -1,0 +1,16 @@
+import type { BackupStatus } from '../../../shared/api/backup-status.ts';
+import { backupProblems } from '../../../shared/backup-failure.ts';
+import { type Finding, ok, warning } from './finding.ts';
+
+/** Whether the backups of all databases are recent. Null for a daemon of an earlier release. */
+export function checkBackups(status: BackupStatus | null): Finding[] {
+  if (status === null) return [];
+  const problems = backupProblems(status).map(({ text, remedy }) => warning('backups', text, remedy));
+  const target = `to ${status.target}`;
+  if (problems.length > 0) return problems;
+  if (status.schedule === null)
+    return [ok('backups', `BACKUP_SCHEDULE is off, so backups ${target} are made on demand`)];
+  const key =
+    status.recovery_key === false ? "; without a recovery key, see 'fathomd backups recovery-key'" : '';
+  return [ok('backups', `backups ${target} at ${status.schedule}${key}`)];
+}

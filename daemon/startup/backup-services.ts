@@ -1,0 +1,86 @@
+import { join } from 'node:path';
+import type { BackupRoutesDeps, OwnedSubject } from '../backups/backup-routes.ts';
+import { RecoveryKeys } from '../backups/keys/recovery-keys.ts';
+import { CONTROL_PLANE } from '../backups/manifest.ts';
+import { Backups } from '../backups/service/backups.ts';
+import { BackupOverview } from '../backups/service/overview.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { Config } from '../config/config.ts';
+import type { LiveSettings } from '../config/live-settings.ts';
+import type { Catalog, CatalogEntry } from '../databases/catalog.ts';
+import { exchangeSealedSecret, findSealedSecret, type SealedSecretsDeps } from '../secrets/sealed-secrets.ts';
+
+/** The sealed secret with the public half of the recovery key. Sealed, so that it cannot be replaced in the table. */
+const RECOVERY_KEY = 'backup-recovery-key';
+
+/** Creates the services of backups. */
+export async function createBackupServices({
+  config,
+  settings,
+  catalog,
+  globalData,
+  secrets,
+  isDiskHeld,
+  clock,
+  log,
+}: {
+  config: Config;
+  settings: LiveSettings;
+  catalog: Catalog;
+  /** `pb_data` of the control plane. */
+  globalData: string;
+  secrets: SealedSecretsDeps;
+  isDiskHeld: () => boolean;
+  clock: Clock;
+  log: Logger;
+}): Promise<BackupRoutesDeps> {
+  const controlPlane: OwnedSubject = { name: CONTROL_PLANE, dataDir: globalData, owner: null };
+  const toSubject = ({ row: { name, user } }: CatalogEntry): OwnedSubject => ({
+    name,
+    dataDir: join(catalog.directoryOf(name), 'pb_data'),
+    owner: user,
+  });
+  const subjects = {
+    *all(): Iterable<OwnedSubject> {
+      for (const entry of catalog.entries()) yield toSubject(entry);
+      yield controlPlane;
+    },
+    find(name: string): OwnedSubject | null {
+      if (name === CONTROL_PLANE) return controlPlane;
+      const entry = catalog.find(name);
+      return entry ? toSubject(entry) : null;
+    },
+  };
+  const readRecoveryKey = async (): Promise<string | null> =>
+    (await findSealedSecret(RECOVERY_KEY, secrets))?.toString() ?? null;
+  const backups = await Backups.create({
+    config: config.backups,
+    hostDir: config.dataDir,
+    subjects: () => subjects.all(),
+    find: (name) => subjects.find(name),
+    masters: secrets.masterKeys,
+    readRecoveryKey,
+    settings,
+    isDiskHeld,
+    clock,
+    log,
+  });
+  return {
+    backups,
+    backupOverview: new BackupOverview({
+      backups,
+      config: config.backups,
+      subjects: () => subjects.all(),
+      clock,
+    }),
+    recoveryKeys: new RecoveryKeys({
+      read: readRecoveryKey,
+      async store(publicText) {
+        await exchangeSealedSecret(RECOVERY_KEY, Buffer.from(publicText), secrets);
+      },
+      use: () => backups.useRecoveryKey(),
+    }),
+    backupSubjects: subjects,
+  };
+}

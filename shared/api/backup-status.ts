@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { BACKUP_FAILURES } from '../backup-failure.ts';
+import { EXAMPLE_TIME } from './contract/fields.ts';
+
+const time = z.iso.datetime();
+
+export const backupFailureSchema = z.object({
+  reason: z.enum(BACKUP_FAILURES),
+  message: z.string(),
+  remedy: z.string(),
+  since: time,
+});
+
+/** A part of the status of the daemon. */
+export const backupStatusSchema = z
+  .object({
+    target: z.string().describe('BACKUP_TARGET, without a password.'),
+    schedule: z.string().nullable().describe('BACKUP_SCHEDULE; null when it is off.'),
+    next_at: time.nullable().describe('The next time of the schedule.'),
+    running: z.int(),
+    databases: z.int().describe('Databases with data, the control plane included.'),
+    late: z.int().describe('Databases whose last backup is too old.'),
+    oldest_at: time
+      .nullable()
+      .describe('When the database that is backed up least recently was last backed up.'),
+    failures: z
+      .array(backupFailureSchema.extend({ databases: z.int() }))
+      .describe('Failures of the last attempts, by their reason.'),
+    recovery_key: z.boolean().nullable().describe('There is a recovery key; null while this is unknown.'),
+  })
+  .meta({
+    id: 'BackupStatus',
+    examples: [
+      {
+        target: '/mnt/backups',
+        schedule: '0 2 * * * UTC',
+        next_at: EXAMPLE_TIME,
+        running: 0,
+        databases: 4,
+        late: 0,
+        oldest_at: EXAMPLE_TIME,
+        failures: [],
+        recovery_key: true,
+      },
+    ],
+  });
+
+export type BackupStatus = z.infer<typeof backupStatusSchema>;

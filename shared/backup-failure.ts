@@ -1,0 +1,46 @@
+/** Why a backup failed. */
+export const BACKUP_FAILURES = [
+  'target_full',
+  'target_away',
+  'target_denied',
+  'target_foreign',
+  'database_damaged',
+  'disk_full',
+  'key_unusable',
+  'failed',
+] as const;
+
+export type BackupFailureReason = (typeof BACKUP_FAILURES)[number];
+
+/** What to do about each. */
+export const BACKUP_REMEDIES: Readonly<Record<BackupFailureReason, string>> = {
+  target_full: 'free space on the target, or set BACKUP_TARGET to a larger one',
+  target_away: 'mount or start the target; Fathom tries again by itself',
+  target_denied: 'let the user of fathomd write to the target',
+  target_foreign:
+    "set BACKUP_TARGET to the target of this host, or run 'fathomd backups accept-target' to use this one",
+  database_damaged: 'restore a backup of the database; its earlier backups are kept',
+  disk_full: 'free space on the disk of FATHOM_DATA_DIR',
+  key_unusable: 'set AES_PREVIOUS_MASTER_KEY to the master key with which the backups were made',
+  failed: 'read the message; the log of the daemon has more',
+};
+
+/** What is wrong with the backups, each with the next step; empty if nothing is. */
+export function backupProblems({
+  late,
+  failures,
+}: {
+  late: number;
+  failures: readonly { databases: number; message: string; remedy: string }[];
+}): { text: string; remedy: string }[] {
+  const found = failures.map(({ databases, message, remedy }) => ({
+    text: databases === 1 ? message : `${databases} databases: ${message}`,
+    remedy,
+  }));
+  if (late === 0) return found;
+  const text = late === 1 ? '1 database has no recent backup' : `${late} databases have no recent backup`;
+  return [
+    ...found,
+    { text, remedy: "'fathomd backups list' names them, 'fathomd backups create --all' backs them up" },
+  ];
+}
