@@ -16,6 +16,12 @@ export type LiveSettings = Pick<
   | 'written'
 >;
 
+/** A copy, which a reload changes. */
+export function liveSettingsOf(config: Config): LiveSettings {
+  const { corsOrigins, limits, signUps, maxAwake, restarts, mail, siteUrl, releaseSources, written } = config;
+  return { corsOrigins, limits, signUps, maxAwake, restarts, mail, siteUrl, releaseSources, written };
+}
+
 /** The setting of each value that needs a restart. */
 const RESTART = {
   dataDir: 'FATHOM_DATA_DIR',

@@ -20,7 +20,7 @@ import { Counts } from '../base/counts.ts';
 import { packageRoot } from '../base/package.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
-import type { LiveSettings } from '../config/live-settings.ts';
+import { liveSettingsOf } from '../config/live-settings.ts';
 import { ControlPlaneClient } from '../control-plane/client.ts';
 import { DatabaseRepository } from '../databases/database-repository.ts';
 import { createDatabaseServices, type DatabaseServices } from '../databases/database-services.ts';
@@ -127,17 +127,7 @@ export async function createServices({
   const binary = binaries.fleet;
   const startedAt = clock.now();
   const random = Math.random;
-  const settings: LiveSettings = {
-    corsOrigins: config.corsOrigins,
-    limits: config.limits,
-    signUps: config.signUps,
-    maxAwake: config.maxAwake,
-    restarts: config.restarts,
-    mail: config.mail,
-    siteUrl: config.siteUrl,
-    releaseSources: config.releaseSources,
-    written: config.written,
-  };
+  const settings = liveSettingsOf(config);
   const ownPrograms = new Set<number>();
   const { diagnose } = options;
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));

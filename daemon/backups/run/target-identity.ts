@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type Target } from '../targets/target.ts';
 import { TargetFailure } from '../targets/target-failure.ts';
 
-/** An object that tells targets apart, so that backups do not begin anew in a directory whose disk is not mounted. */
+/** An object that tells targets apart, so that no backup is written to a directory whose disk is not mounted. */
 const KEY = 'fathom.json';
 
 const identitySchema = z.strictObject({ format: z.literal(1), id: z.uuid() });
