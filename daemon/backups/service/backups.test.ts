@@ -1,0 +1,263 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import pino from 'pino';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { ManualTime } from '../../../test/helpers/manual-time.ts';
+import { mayMount, mountTmpfs } from '../../../test/helpers/mounts.ts';
+import { scratch } from '../../../test/helpers/scratch.ts';
+import { listAll } from '../../../test/helpers/target-conformance.ts';
+import { until } from '../../../test/helpers/until.ts';
+import { CONTROL_PLANE, listBackups } from '../manifest.ts';
+import { DirectoryTarget } from '../targets/directory-target.ts';
+import { type BackupSubject, Backups } from './backups.ts';
+import { BackupOverview } from './overview.ts';
+
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const [ANN, BETH] = ['2024-01-15-001-ann', '2024-01-15-002-beth'] as const;
+const MASTERS = [{ id: 'abcd1234', key: randomBytes(32) }] as const;
+
+let root: string;
+let time: ManualTime;
+let backups: Backups;
+let subjects: BackupSubject[];
+let target: DirectoryTarget;
+let isDiskHeld = false;
+
+beforeEach(async () => {
+  root = await scratch();
+  isDiskHeld = false;
+  time = new ManualTime();
+  subjects = [];
+  for (const name of [ANN, BETH, CONTROL_PLANE]) {
+    const dataDir = join(root, 'data', name, 'pb_data');
+    await mkdir(dataDir, { recursive: true });
+    write(dataDir, 'first');
+    subjects.push({ name, dataDir });
+  }
+  target = new DirectoryTarget(join(root, 'target'));
+  // Files have times of the system clock. The next run is hours away.
+  const midday = Math.ceil(Date.now() / (24 * HOUR_MS)) * 24 * HOUR_MS + 12 * HOUR_MS;
+  await time.advance(midday - time.now().getTime());
+  await open();
+});
+
+async function open(): Promise<void> {
+  const config = {
+    target: join(root, 'target'),
+    schedule: { cron: '0 2 * * *', timezone: 'UTC' },
+    parallel: 2,
+  };
+  const created = await Backups.create({
+    config,
+    hostDir: root,
+    subjects: () => subjects,
+    find: (name) => subjects.find((subject) => subject.name === name) ?? null,
+    masters: MASTERS,
+    readRecoveryKey: () => Promise.resolve(null),
+    settings: { written: { open: {}, secret: {} } },
+    isDiskHeld: () => isDiskHeld,
+    clock: time,
+    log: pino({ level: 'silent' }),
+  });
+  backups = created;
+  onTestFinished(() => created.stop());
+}
+
+function write(dataDir: string, text: string): void {
+  using database = new DatabaseSync(join(dataDir, 'data.db'));
+  database.exec('PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t (x)');
+  database.prepare('INSERT INTO t VALUES (?)').run(text.repeat(2_000));
+}
+
+const subject = (name: string): BackupSubject =>
+  subjects.find((one) => one.name === name) ?? expect.fail(name);
+
+const status = () =>
+  new BackupOverview({
+    backups,
+    config: { target: join(root, 'target'), schedule: { cron: '0 2 * * *', timezone: 'UTC' }, parallel: 2 },
+    subjects: () => subjects,
+    clock: time,
+  }).status();
+
+const ids = (name: string) => listBackups(target, name);
+
+/** Moves on until a condition holds; threads need time of their own. */
+async function pass(ms: number, isDone: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  await time.advance(ms);
+  await until(
+    async () => {
+      await time.advance(1);
+      return (await isDone()) && backups.running === 0;
+    },
+    { what },
+  );
+}
+
+const isBackedUp = (name: string) => backups.stateOf(name).last !== null;
+
+/** From midday until all databases were due. */
+const UNTIL_NEXT_RUN_MS = 15 * HOUR_MS + MINUTE_MS;
+
+describe('the schedule', () => {
+  beforeEach(async () => {
+    // Databases that are older than the last run are backed up at once.
+    await backups.start();
+    await pass(MINUTE_MS, () => subjects.every(({ name }) => isBackedUp(name)), 'the first backups');
+  });
+
+  it('backs up what has changed since the last run, and confirms the rest', async () => {
+    const before = backups.stateOf(BETH);
+    write(subject(ANN).dataDir, 'second');
+    await pass(UNTIL_NEXT_RUN_MS, async () => (await ids(ANN)).length === 2, 'a second backup');
+    await pass(0, () => backups.stateOf(BETH).confirmed_at !== before.confirmed_at, 'a confirmation');
+    expect(await ids(BETH)).toHaveLength(1);
+    expect(await ids(CONTROL_PLANE)).toHaveLength(1);
+    expect(backups.stateOf(BETH).last).toEqual(before.last);
+    expect(status()).toMatchObject({ late: 0, failures: [] });
+  });
+
+  it('is made up for after a time without a daemon, also when the state is lost', async () => {
+    await backups.stop();
+    const known = backups.stateOf(ANN).last;
+    write(subject(ANN).dataDir, 'while it was off');
+    await time.advance(3 * 24 * HOUR_MS);
+    await open();
+    expect(backups.stateOf(ANN).last).toEqual(known);
+    expect(status()).toMatchObject({ late: 3 });
+    await backups.start();
+    await pass(MINUTE_MS, () => status().late === 0, 'the missed run');
+    expect(await ids(ANN)).toHaveLength(2);
+    expect(await ids(BETH)).toHaveLength(1);
+
+    await backups.stop();
+    await rm(join(root, 'backup-state.json'));
+    const chunks = (await listAll(target, 'chunks/')).length;
+    await open();
+    await backups.start();
+    await pass(MINUTE_MS, () => subjects.every(({ name }) => isBackedUp(name)), 'the next backups');
+    expect(await listAll(target, 'chunks/')).toHaveLength(chunks);
+  });
+
+  it('reports a damaged database, keeps its backups, and backs it up when it is repaired', async () => {
+    const file = join(subject(ANN).dataDir, 'data.db');
+    const good = await readFile(file);
+    await writeFile(file, Buffer.from(good).fill(7, 4_096, 8_192));
+    await pass(UNTIL_NEXT_RUN_MS, () => backups.stateOf(ANN).failure !== null, 'a failure');
+    expect(status().failures).toMatchObject([{ reason: 'database_damaged', databases: 1 }]);
+    expect(await ids(ANN)).toHaveLength(1);
+    // Others are not held up.
+    await pass(0, () => backups.counts.unchanged >= 2, 'the others');
+    await writeFile(file, good);
+    await pass(2 * MINUTE_MS, () => backups.stateOf(ANN).failure === null, 'a repaired backup');
+    expect(await ids(ANN)).toHaveLength(2);
+  });
+
+  it('notices a target that is away, writes nothing in its place, and goes on when it is back', async () => {
+    for (const { dataDir } of subjects) write(dataDir, 'second');
+    await rename(join(root, 'target'), join(root, 'unmounted'));
+    await mkdir(join(root, 'target'));
+    await pass(UNTIL_NEXT_RUN_MS, () => status().failures.length > 0, 'a failure');
+    expect(status().failures).toMatchObject([{ reason: 'target_away' }]);
+    expect(await listAll(target, '')).toEqual([]);
+    // One database tries at a time.
+    const attempts = backups.counts.failed;
+    expect(attempts).toBeLessThanOrEqual(2);
+    await pass(MINUTE_MS, () => backups.counts.failed > attempts, 'another attempt');
+    await rm(join(root, 'target'), { recursive: true });
+    await rename(join(root, 'unmounted'), join(root, 'target'));
+    await pass(
+      10 * MINUTE_MS,
+      async () => status().failures.length === 0 && (await ids(CONTROL_PLANE)).length === 2,
+      'the backups',
+    );
+    for (const { name } of subjects) expect(await ids(name)).toHaveLength(2);
+  });
+
+  it('refuses the target of another host until it is accepted', async () => {
+    await writeFile(
+      join(root, 'target', 'fathom.json'),
+      JSON.stringify({ format: 1, id: '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a11' }),
+    );
+    await time.advance(2 * MINUTE_MS);
+    await expect(backups.create(subject(ANN))).rejects.toMatchObject({ reason: 'target_foreign' });
+    backups.acceptTarget();
+    expect(await backups.create(subject(ANN))).toMatchObject({ result: 'made' });
+  });
+
+  it.skipIf(!mayMount)('names a target that is full, and continues when it has space', async () => {
+    await rm(join(root, 'target'), { recursive: true });
+    await mkdir(join(root, 'target'));
+    await mountTmpfs(join(root, 'target'), 1);
+    backups.acceptTarget();
+    await pass(MINUTE_MS, () => subjects.every(({ name }) => isBackedUp(name)), 'backups on it');
+    using database = new DatabaseSync(join(subject(ANN).dataDir, 'data.db'));
+    database.prepare('INSERT INTO t VALUES (?)').run(randomBytes(3_000_000));
+    await expect(backups.create(subject(ANN))).rejects.toMatchObject({ reason: 'target_full' });
+    database.exec('DELETE FROM t WHERE length(x) > 1000000; VACUUM');
+    await time.advance(2 * MINUTE_MS);
+    await rm(join(root, 'target', 'chunks', ANN), { recursive: true });
+    expect(await backups.create(subject(ANN))).toMatchObject({ result: 'made' });
+    expect(status().failures).toEqual([]);
+  });
+});
+
+it('a database is late after 26 hours without a backup', async () => {
+  for (const one of subjects) await backups.create(one);
+  for (const { dataDir } of subjects) write(dataDir, 'second');
+  isDiskHeld = true;
+  await backups.start();
+  const backedUpAt = time.now().getTime();
+  await pass(UNTIL_NEXT_RUN_MS, () => status().failures.length > 0, 'a failure');
+  expect(status()).toMatchObject({ late: 0, failures: [{ reason: 'disk_full' }] });
+  await time.advance(backedUpAt + 26 * HOUR_MS - MINUTE_MS - time.now().getTime());
+  expect(status().late).toBe(0);
+  await time.advance(2 * MINUTE_MS);
+  expect(status().late).toBe(3);
+  isDiskHeld = false;
+  await pass(2 * HOUR_MS, () => status().late === 0, 'the backups');
+  expect(status().failures).toEqual([]);
+});
+
+it('a clock that was ahead does not stop backups', async () => {
+  await backups.create(subject(ANN));
+  await backups.stop();
+  const path = join(root, 'backup-state.json');
+  const state = JSON.parse(await readFile(path, 'utf8')) as {
+    databases: Record<string, { confirmed_at: string }>;
+  };
+  const ann = state.databases[ANN] ?? expect.fail(ANN);
+  ann.confirmed_at = new Date(time.now().getTime() + 365 * 24 * HOUR_MS).toISOString();
+  await writeFile(path, JSON.stringify(state));
+  await open();
+  await backups.start();
+  await pass(
+    MINUTE_MS,
+    () => Date.parse(backups.stateOf(ANN).confirmed_at ?? '') <= time.now().getTime(),
+    'a time of now',
+  );
+});
+
+it('the event loop stays free while a database is backed up', async () => {
+  const { dataDir } = subject(ANN);
+  using database = new DatabaseSync(join(dataDir, 'data.db'));
+  const insert = database.prepare('INSERT INTO t VALUES (?)');
+  for (let row = 0; row < 40; row += 1) insert.run(randomBytes(1_000_000));
+  const startedAt = performance.now();
+  let last = startedAt;
+  let longestMs = 0;
+  let isDone = false;
+  const made = backups.create(subject(ANN)).finally(() => {
+    isDone = true;
+  });
+  while (!isDone) {
+    await new Promise((resolve) => setImmediate(resolve));
+    longestMs = Math.max(longestMs, performance.now() - last);
+    last = performance.now();
+  }
+  await made;
+  expect(longestMs).toBeLessThan((performance.now() - startedAt) / 2);
+});
