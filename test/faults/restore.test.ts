@@ -1,4 +1,4 @@
-import { readdir, statfs } from 'node:fs/promises';
+import { cp, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, it } from 'vitest';
@@ -113,4 +113,47 @@ it.skipIf(!mayMount)('names a full disk, and changes nothing', async () => {
   await execa('rm', [join(disk, 'filler')]);
   await fathom.client.backups.restore(tenant.name, id, {});
   await until(async () => (await readAsOwner(fathom, tenant)).length === 1, { what: 'the restored data' });
+});
+
+it.skipIf(!mayMount)('names data that cannot be moved, and changes nothing', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const tenant = await signUp(fathom);
+  await addDocument(fathom, tenant, 'kept');
+  const { id } = await backUp(fathom, tenant.name);
+  await addDocument(fathom, tenant, 'later');
+  await fathom.client.databases.stop(tenant.name);
+  const dataDir = join(directoryOf(fathom, tenant), 'pb_data');
+  const copy = join(await scratch(), 'pb_data');
+  await cp(dataDir, copy, { recursive: true });
+  await mountTmpfs(dataDir, 48);
+  await cp(copy, dataDir, { recursive: true });
+  await fathom.client.databases.start(tenant.name);
+  await expect(fathom.client.backups.restore(tenant.name, id, {})).rejects.toMatchObject({
+    code: 'backup.failed',
+    message: textWith('mount point'),
+  });
+  await untilInstance(fathom, tenant.name, ({ phase }) => phase === 'running', 'to run');
+  expect((await readAsOwner(fathom, tenant)).map(([title]) => title)).toEqual(['kept', 'later']);
+  expect(await readdir(directoryOf(fathom, tenant))).not.toContain('restore');
+});
+
+it('leaves nothing of a database that is deleted during its restore', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const tenant = await signUp(fathom);
+  await addDocument(fathom, tenant, 'kept');
+  const { id } = await backUp(fathom, tenant.name);
+  const restoring = fathom.client.backups.restore(tenant.name, id, {}).then(
+    () => 'restored',
+    (error: unknown) => error,
+  );
+  await until(async () => (await readdir(directoryOf(fathom, tenant))).includes('restore'), {
+    what: 'the restore',
+  });
+  await fathom.client.databases.delete(tenant.name);
+  await restoring;
+  await until(async () => !(await readdir(join(fathom.dataDir, 'user_dbs'))).includes(tenant.name), {
+    what: 'the end of its directory',
+  });
 });

@@ -3,7 +3,8 @@ import { statfs } from 'node:fs/promises';
 import type { RestoredDatabase } from '../../../shared/api/backups.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
-import { exists, isDiskFull, makeDirectory } from '../../base/files/dir.ts';
+import { exists, isDiskFull, makeDirectory, systemErrorCode } from '../../base/files/dir.ts';
+import { CANNOT_MOVE, removeTree } from '../../base/files/remove-tree.ts';
 import type { Catalog, CatalogEntry } from '../../databases/catalog.ts';
 import type { OwnerSync } from '../../databases/owner/owner-sync.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
@@ -100,8 +101,7 @@ export class Restores {
       await this.#try(entry, backup);
       swap = await this.#swap(entry, backup);
     } catch (error) {
-      // Without the present data, the restore is finished by the next start of the daemon.
-      if (await exists(dataDirOf(directory))) await removeRestore(directory);
+      await this.#undo(entry);
       throw error;
     }
     // Tokens were signed with the keys of before.
@@ -116,6 +116,15 @@ export class Restores {
       kept_in: keptIn,
       phase: instance.phase,
     };
+  }
+
+  async #undo({ row, runner }: CatalogEntry): Promise<void> {
+    const { directory } = runner.spec;
+    // Between the two renames, only the next start of the daemon finishes the restore.
+    const isHalf = (await readSwap(directory)) !== null && !(await exists(dataDirOf(directory)));
+    if (!isHalf) await removeRestore(directory);
+    // Reading the backup may have created the directory again.
+    if (row.state === 'deleting') await removeTree(directory);
   }
 
   /** Reads the backup into a directory beside the data. */
@@ -137,7 +146,15 @@ export class Restores {
     onStep('reading', name);
     await makeDirectory(restoreDirOf(directory));
     await requireSpace(directory, backup);
-    const find = (file: string) => thread.run({ kind: 'integrity', file });
+    const find = async (file: string) => {
+      try {
+        return await thread.run({ kind: 'integrity', file });
+      } catch (error) {
+        throw new BackupProblem(`the database of the backup ${chosen} cannot be read: ${messageOf(error)}`, {
+          cause: error,
+        });
+      }
+    };
     await restoreBackup(backup, { target, key, directory: staged, find, signal: this.#stopped.signal });
     await this.#requireVersion(entry, staged, backup);
     endSessions(staged);
@@ -298,6 +315,12 @@ function describeFailure(error: unknown, name: string): unknown {
     return new FathomError(
       'backup.failed',
       `the disk is full, so ${name} was not restored and is as before; free some space, then restore it again`,
+      cause,
+    );
+  if (CANNOT_MOVE.has(systemErrorCode(error)))
+    return new FathomError(
+      'backup.failed',
+      `pb_data of ${name} is a mount point, or lies in a layer of a container, so it cannot be exchanged; the database is as before. Move its data into a plain directory, then restore it again`,
       cause,
     );
   if (error instanceof BackupProblem || error instanceof UnsafeDatabase)
