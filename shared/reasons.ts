@@ -147,7 +147,7 @@ export const PHASE_REASONS = {
     text: 'database is corrupt',
     cause: '`data.db` or its WAL is damaged',
     retry: 'few',
-    remedy: "stop it, copy pb_data away, restore a backup, then run 'fathomd databases start NAME'",
+    remedy: "run 'fathomd backups restore NAME', which also keeps the damaged data",
     page: 'troubleshooting.md#a-damaged-database',
   },
   encryption_key_wrong: {
@@ -162,7 +162,7 @@ export const PHASE_REASONS = {
     cause: 'the data of the instance is gone',
     retry: 'until_gone',
     remedy:
-      "stop it, put the data or a backup into place, then run 'fathomd databases start NAME'; data that was only away needs nothing",
+      "put the data into place, or run 'fathomd backups restore NAME'; data that was only away needs nothing",
     page: 'troubleshooting.md#data-that-is-gone',
   },
   data_dir_replaced: {
