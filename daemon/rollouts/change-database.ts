@@ -1,6 +1,8 @@
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import { messageOf } from '../../shared/errors.ts';
+import { exists } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import { holdMigrations, releaseMigrations } from '../databases/migrations/held-migrations.ts';
@@ -11,18 +13,19 @@ import {
   type Change,
   type ChangeDeps,
   ChangeFailed,
+  CopyDamaged,
   copyOf,
   endChange,
   enter,
   readFactsOf,
   setVersion,
 } from './change.ts';
-import { copyData, restoreData } from './data/copy.ts';
+import { copyData, findDamage, hashCopy, restoreData } from './data/copy.ts';
 import type { DatabaseThread } from './data/database-thread.ts';
 import { type DatabaseFacts, describeLoss } from './data/facts.ts';
 import type { DatabaseJournal } from './journal.ts';
 import { tryVersion } from './trial.ts';
-import { returnData, StaysChanged, stayChanged } from './way-back.ts';
+import { returnData, StaysChanged, stayChanged, tryBefore } from './way-back.ts';
 
 const RETRY_MS = 1_000;
 /** Another process can hold a lock on the database for a while, such as a backup. */
@@ -56,6 +59,7 @@ export async function changeDatabase(
     from: instance.binary.version,
     hold: change.hold,
     reason: null,
+    sums: {},
     facts: null,
   };
   await entry.runner.maintain(async (signal) => {
@@ -66,7 +70,9 @@ export async function changeDatabase(
       return messageOf(error);
     });
     if (problem === null) return;
-    await restore(entry, { ...journal, step: 'restoring' }, deps, signal);
+    await restore(entry, { ...journal, step: 'restoring' }, deps, signal).catch((error: unknown) => {
+      throw error instanceof CopyDamaged ? new CopyDamaged(`${problem}; ${error.message}`) : error;
+    });
     throw new ChangeFailed(problem);
   }, change.why);
   return journal;
@@ -91,7 +97,9 @@ async function tryChange(
   closeDatabases(dataDir);
   // A change that could not go back left its files, which are of an earlier time.
   await removeTree(rolloutDirOf(directory));
-  const facts = await copyAndCheck(dataDir, copyOf(directory), user, thread);
+  await copyData(dataDir, copyOf(directory));
+  journal.sums = await hashCopy(copyOf(directory));
+  const facts = await checkCopy(copyOf(directory), user, thread);
   onStep('copied', name);
   signal.throwIfAborted();
   journal.facts = facts;
@@ -113,19 +121,17 @@ async function tryChange(
 }
 
 /** @throws an Error that names the damage */
-async function copyAndCheck(
-  dataDir: string,
-  copy: string,
-  user: string,
-  thread: DatabaseThread,
-): Promise<DatabaseFacts> {
-  await copyData(dataDir, copy);
+async function checkCopy(copy: string, user: string, thread: DatabaseThread): Promise<DatabaseFacts> {
   const result = await thread.run({ kind: 'check', file: join(copy, 'data.db') });
   if (result !== 'ok') throw new Error(`the copy of its data is damaged: ${result}`);
   return readFactsOf(copy, user, thread);
 }
 
-/** Brings the copy back, until it works: without it, the data may be half changed. */
+/**
+ * Brings the copy back, until it works: without it, the data may be half changed.
+ *
+ * @throws CopyDamaged
+ */
 async function restore(
   entry: CatalogEntry,
   journal: DatabaseJournal,
@@ -137,6 +143,8 @@ async function restore(
     try {
       // Without facts, the copy was not complete, and the data was not changed.
       if (journal.facts !== null) {
+        const damage = await findDamage(copyOf(directory), journal.sums);
+        if (damage !== null) await keepChangedData(entry, journal, damage, deps, signal);
         await enter(journal, 'restoring', deps);
         if (journal.hold !== null) await holdMigrations(directory, journal.hold);
         await restoreData(copyOf(directory), dataDirOf(directory));
@@ -144,6 +152,7 @@ async function restore(
       await endChange(entry, deps);
       return;
     } catch (error) {
+      if (error instanceof CopyDamaged) throw error;
       if (isFirst) {
         const message = `cannot bring back its data, and tries again: ${messageOf(error)}`;
         deps.log.error({ err: error, instance: entry.row.name }, message);
@@ -152,6 +161,36 @@ async function restore(
       signal.throwIfAborted();
     }
   }
+}
+
+/**
+ * Keeps the data as the change left it, for the version before, and the damaged copy beside it. Never brings the copy back
+ * later: clients write from now on.
+ *
+ * @throws CopyDamaged always, with what is left and where
+ */
+async function keepChangedData(
+  entry: CatalogEntry,
+  journal: DatabaseJournal,
+  damage: string,
+  deps: ChangeDeps,
+  signal: AbortSignal,
+): Promise<never> {
+  const { directory } = entry.runner.spec;
+  const kept = join(rolloutDirOf(directory), `damaged-${journal.rollout}`);
+  if (journal.hold !== null) await holdMigrations(directory, journal.hold);
+  if (await exists(copyOf(directory))) await rename(copyOf(directory), kept);
+  closeDatabases(dataDirOf(directory));
+  const binary = await deps.binaryOf(journal.before);
+  const problem = await tryBefore(entry, binary, deps, signal);
+  signal.throwIfAborted();
+  await deps.journals.remove(entry.row.name);
+  const left = `its data is as the change left it, and the damaged copy is in ${kept}`;
+  throw new CopyDamaged(
+    problem === null
+      ? `the copy of its data is damaged (${damage}), so it was not brought back: ${left}`
+      : `the copy of its data is damaged (${damage}), and PocketBase ${binary.version} does not open the data (${problem}): restore a backup; ${left}`,
+  );
 }
 
 /** Goes back to the version before after clients have written with the new one, with their writes. */
@@ -180,7 +219,8 @@ async function returnAndEnd(
   // The copy stays for an administrator, until the next change of the database. A journal would go back to it later, without
   // what is changed from now on.
   await deps.journals.remove(entry.row.name);
-  throw staysChanged;
+  const left = `the copy from before is in ${copyOf(entry.runner.spec.directory)}`;
+  throw new StaysChanged(`${staysChanged.message}; ${left}`, { cause: staysChanged });
 }
 
 /** Returns null when it has the version before. */

@@ -43,6 +43,9 @@ export interface Change {
 /** The change did not work. The data and the version are as before. */
 export class ChangeFailed extends Error {}
 
+/** The copy is damaged, so it was not brought back. The data is as the change left it. */
+export class CopyDamaged extends Error {}
+
 export function copyOf(directory: string): string {
   return join(rolloutDirOf(directory), 'pb_data');
 }

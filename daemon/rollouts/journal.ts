@@ -46,6 +46,8 @@ const journalSchema = z.object({
   hold: z.string().nullable().default(null),
   /** Why it goes back; null while it does not. */
   reason: z.string().nullable(),
+  /** SHA-256 of the files of the copy that the way back replaces, by name. */
+  sums: z.record(z.string(), z.string()).default({}),
   /** Of the data before the change; null while it is copied. */
   facts: factsSchema.nullable(),
 });

@@ -8,7 +8,7 @@ import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
-import { type Change, type ChangeDeps, ChangeFailed, endChange, setVersion } from './change.ts';
+import { type Change, type ChangeDeps, ChangeFailed, CopyDamaged, endChange, setVersion } from './change.ts';
 import { changeDatabase, finishChange, returnDatabase } from './change-database.ts';
 import type { DatabaseJournal } from './journal.ts';
 import { cloneOf, rehearse } from './rehearse.ts';
@@ -118,15 +118,17 @@ export class Rollouts {
     const { log } = this.#deps;
     const { database, step } = journal;
     let problem: string | null = null;
+    let isFailed = step === 'returning';
     try {
       await finishChange(entry, journal, processes, this.#deps);
       log.warn({ instance: database, step }, 'finished a change that an earlier daemon did not end');
     } catch (error) {
       problem = messageOf(error);
+      isFailed ||= error instanceof CopyDamaged;
       log.error({ err: error, instance: database, step }, 'cannot finish a change of an earlier daemon');
     }
     // Else it is changed again by the same rollout.
-    if (step === 'returning') await this.#end(entry, 'failed', problem ?? journal.reason, null);
+    if (isFailed) await this.#end(entry, 'failed', problem ?? journal.reason, null);
   }
 
   /** Continues the rollout of an earlier daemon. Call it when the instances start. */

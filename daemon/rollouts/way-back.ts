@@ -10,7 +10,7 @@ import { writeLastVersion } from '../pocketbase/data/last-version.ts';
 import { inTransaction, withDatabase } from '../pocketbase/data/sqlite.ts';
 import { dataDirOf, rolloutDirOf } from '../supervisor/instance-spec.ts';
 import { type ChangeDeps, copyOf, readFactsOf, setVersion } from './change.ts';
-import { linkFile, replaceDatabase } from './data/copy.ts';
+import { findDamage, linkFile, replaceDatabase } from './data/copy.ts';
 import { hasSameSchema } from './data/facts.ts';
 import type { DatabaseJournal } from './journal.ts';
 import { tryVersion } from './trial.ts';
@@ -69,10 +69,15 @@ export async function stayChanged(
 /** Replaces the data by the copy with the rows of the data. What was there stays beside it. */
 async function carryInto(
   entry: CatalogEntry,
-  { hold }: DatabaseJournal,
+  { hold, sums }: DatabaseJournal,
   { thread }: ChangeDeps,
 ): Promise<void> {
   const { directory } = entry.runner.spec;
+  const damage = await findDamage(copyOf(directory), sums);
+  if (damage !== null) {
+    if (hold !== null) await releaseMigrations(directory);
+    throw new StaysChanged(`the copy of its data is damaged (${damage}), so it stays changed`);
+  }
   const dataDir = dataDirOf(directory);
   const merged = join(rolloutDirOf(directory), 'merged.db');
   await rm(merged, { force: true });
@@ -97,7 +102,8 @@ function newerOf(directory: string): string {
   return join(rolloutDirOf(directory), 'newer.db');
 }
 
-async function tryBefore(
+/** Why a version does not work with the data as it is; null when it does. */
+export async function tryBefore(
   entry: CatalogEntry,
   binary: Binary,
   deps: ChangeDeps,

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_PASSWORD } from '../../daemon/databases/owner/ownership.ts';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import type { Rollout } from '../../shared/api/rollouts.ts';
-import { instance, untilInstance } from '../helpers/fleet-actions.ts';
+import { instance, untilInstance, writeAndRead } from '../helpers/fleet-actions.ts';
 import { installScript } from '../helpers/installed-versions.ts';
 import { StreamReader } from '../helpers/stream-reader.ts';
 import { textWith } from '../helpers/text-with.ts';
@@ -13,8 +13,8 @@ import { until } from '../helpers/until.ts';
 import { readUserDatabase } from '../helpers/user-migrations.ts';
 import { createStage, type RolloutStage, untilEnded } from './stage.ts';
 
-/** The second one waits at its start while a file exists. */
-const [AT_ONCE, WAITS] = ['0.40.7', '0.40.8'] as const;
+/** The second and the third one wait at their start while a file exists, and the third one then fails. */
+const [AT_ONCE, WAITS, FAILS] = ['0.40.7', '0.40.8', '0.40.9'] as const;
 
 let stage: RolloutStage;
 let held: string;
@@ -26,21 +26,25 @@ const fresh = () => {
 };
 
 beforeAll(async () => {
-  stage = await createStage(9, { FATHOM_SANDBOX: 'off' });
+  stage = await createStage(10, { FATHOM_SANDBOX: 'off' });
   const { fathom } = stage;
   const { path: real } = await verifyBinary(null);
   held = join(fathom.filesDir, 'held');
   await installScript(fathom, { version: AT_ONCE, real, lines: '' });
-  await installScript(fathom, { version: WAITS, real, lines: `while [ -e ${held} ]; do sleep 0.1; done` });
+  // Not while its template is built.
+  const atServe = (end: string) =>
+    `[ "$1" != serve ] || { while [ -e ${held} ]; do sleep 0.1; done; ${end}; }`;
+  await installScript(fathom, { version: WAITS, real, lines: atServe(':') });
+  await installScript(fathom, { version: FAILS, real, lines: atServe('exit 3') });
 });
 
 afterAll(() => stage?.fathom.dispose(), 120_000);
 
 /** Begins the upgrade of one database, and stays in its test until `release`. */
-async function beginHeld(name: string): Promise<Rollout> {
+async function beginHeld(name: string, version: string = WAITS): Promise<Rollout> {
   const { fathom } = stage;
   await writeFile(held, '');
-  const rollout = await fathom.client.rollouts.start({ version: WAITS, databases: [name], watch_s: 0 });
+  const rollout = await fathom.client.rollouts.start({ version, databases: [name], canary: 0, watch_s: 0 });
   await untilStep(name, 'trying');
   return rollout;
 }
@@ -147,6 +151,45 @@ describe('a database that is changed by a rollout', () => {
     const left = await readdir(join(fathom.dataDir, 'user_dbs'));
     expect(left.filter((entry) => entry.startsWith('.'))).toEqual([]);
   });
+});
+
+it('keeps the data of a change that failed when the copy is damaged, and says where both are', async () => {
+  const { fathom } = stage;
+  const tenant = fresh();
+  const { name } = tenant;
+  const before = (await instance(fathom, name)).pocketbase_version;
+  const { id } = await beginHeld(name, FAILS);
+  const directory = join(fathom.dataDir, 'user_dbs', name, 'rollout');
+  const copy = join(directory, 'pb_data', 'data.db');
+  const content = await readFile(copy);
+  await writeFile(copy, content.fill(0, 0, 100));
+  const { failed, problems } = await releaseAndEnd();
+  const kept = join(directory, `damaged-${id}`);
+  expect({ failed, problems }).toMatchObject({
+    failed: 1,
+    problems: [{ name, result: 'failed', message: textWith('damaged', 'data.db has changed', kept) }],
+  });
+  expect(await readFile(join(kept, 'data.db'))).toEqual(content);
+  expect(await readdir(join(fathom.dataDir, 'rollouts', 'journals'))).toEqual([]);
+  await untilInstance(
+    fathom,
+    name,
+    ({ phase, pocketbase_version }) => phase === 'running' && pocketbase_version === before,
+    'to run as before',
+  );
+  await writeAndRead(fathom, tenant, 'with the data as it was');
+  expect(
+    readUserDatabase(
+      fathom,
+      name,
+      (database) =>
+        database.prepare("SELECT count(*) AS n FROM documents WHERE title = 'before'").get()?.['n'],
+    ),
+  ).toBe(1);
+  // The next change works, and removes it.
+  await fathom.client.rollouts.start({ version: AT_ONCE, databases: [name], watch_s: 0 });
+  expect(await untilEnded(fathom)).toMatchObject({ changed: 1, problems: [] });
+  expect(existsSync(directory)).toBe(false);
 });
 
 describe('a database that is watched by a rollout', () => {

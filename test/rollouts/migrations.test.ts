@@ -1,9 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import { kill, untilInstance } from '../helpers/fleet-actions.ts';
+import { textWith } from '../helpers/text-with.ts';
+import { until } from '../helpers/until.ts';
 import {
   changeUserDatabase,
   makesCollection,
@@ -161,5 +163,23 @@ describe('a migration that fails in one database', () => {
       database.prepare("SELECT name FROM pragma_table_info('documents')").all(),
     );
     expect(columns).not.toContainEqual({ name: 'extra' });
+  });
+
+  it('after clients have written, with a damaged copy: it stays changed, with their writes', async () => {
+    const { fathom, tenants } = stage;
+    const victim = names[0] ?? '';
+    await putMigration(fathom, '1800000005_crashing.js', makesCollection('crashing'));
+    const writers = await startWriters(fathom, tenants.slice(0, 1));
+    const copy = join(fathom.dataDir, 'user_dbs', victim, 'rollout', 'pb_data');
+    await fathom.client.migrations.apply({ ...FAST, databases: [victim], canary: 0, watch_s: 20 });
+    await until(async () => (await fathom.client.rollouts.status()).active.some(({ watched }) => watched), {
+      what: 'the database to be watched',
+    });
+    await writeFile(join(copy, 'data.db'), 'damaged');
+    const { problems } = await untilEnded(fathom);
+    expect(problems).toMatchObject([{ name: victim, message: textWith('stays changed', 'damaged', copy) }]);
+    expect(await readFile(join(copy, 'data.db'), 'utf8')).toBe('damaged');
+    expect(await checkWriters(fathom, writers)).toBeGreaterThan(0);
+    expect(tablesOf(victim)).toContain('crashing');
   });
 });

@@ -1,8 +1,10 @@
 import { constants, copyFile, link, lstat, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { messageOf } from '../../../shared/errors.ts';
 import { exists, makeDirectory, systemErrorCode, unlessMissing } from '../../base/files/dir.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
 import { syncDirectory } from '../../base/files/replace-file.ts';
+import { hashFile } from '../../pocketbase/binary/executable-hash.ts';
 
 /** Files that PocketBase writes to. Everything else it creates and deletes, but never changes. */
 const WRITTEN = ['data.db', 'data.db-wal', 'auxiliary.db', 'auxiliary.db-wal'];
@@ -19,6 +21,9 @@ const NO_LINK: ReadonlySet<string | undefined> = new Set([
   'EOPNOTSUPP',
   'EXDEV',
 ]);
+
+/** Errors of a file that is not there, or on a disk that does not return its content. */
+const UNREADABLE: ReadonlySet<string | undefined> = new Set(['ENOENT', 'EIO']);
 
 /**
  * Copies the `pb_data` of a database without a process. Databases share their blocks where the file system can, else they are
@@ -57,6 +62,30 @@ export async function restoreData(copy: string, dataDir: string): Promise<void> 
     if (isDirectory) await linkTree(join(copy, name), join(dataDir, name));
   }
   await syncDirectory(dataDir);
+}
+
+/** The SHA-256 of each database of a copy, by the name of its file. */
+export async function hashCopy(copy: string): Promise<Record<string, string>> {
+  const names = (await entriesOf(copy)).map(({ name }) => name).filter((name) => WRITTEN.includes(name));
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await hashFile(join(copy, name))] as const)),
+  );
+}
+
+/** Compares a copy with its sums, see `hashCopy`. Returns what has changed since; null when it is as it was. */
+export async function findDamage(
+  copy: string,
+  sums: Readonly<Record<string, string>>,
+): Promise<string | null> {
+  for (const [name, sum] of Object.entries(sums)) {
+    try {
+      if ((await hashFile(join(copy, name))) !== sum) return `${name} has changed`;
+    } catch (error) {
+      if (!UNREADABLE.has(systemErrorCode(error))) throw error;
+      return `${name} cannot be read: ${messageOf(error)}`;
+    }
+  }
+  return null;
 }
 
 /** Replaces a database by a copy of a file, in one step. */
