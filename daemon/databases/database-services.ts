@@ -12,6 +12,7 @@ import type { EventBus } from '../events/bus.ts';
 import type { MasterKeys } from '../keys/envelope.ts';
 import type { Seal } from '../keys/master-keys.ts';
 import type { Binaries } from '../pocketbase/binary/binaries.ts';
+import { installedVersions } from '../pocketbase/binary/installed-versions.ts';
 import { guardSettings } from '../pocketbase/data/guard-settings.ts';
 import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
@@ -168,9 +169,11 @@ export function createDatabaseServices(deps: {
     templates,
     async tryMigrations() {
       await templates.refresh();
-      await templates.prune().catch((error: unknown) => {
+      try {
+        await templates.prune([...(await installedVersions(config.dataDir)).keys()]);
+      } catch (error) {
         log.warn(`cannot remove templates of earlier migrations: ${messageOf(error)}`);
-      });
+      }
     },
   };
 }

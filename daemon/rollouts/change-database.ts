@@ -141,12 +141,13 @@ async function restore(
   const { directory } = entry.runner.spec;
   for (let isFirst = true; ; isFirst = false) {
     try {
+      // Else its next start would apply them, without a copy.
+      if (journal.hold !== null) await holdMigrations(directory, journal.hold);
       // Without facts, the copy was not complete, and the data was not changed.
       if (journal.facts !== null) {
         const damage = await findDamage(copyOf(directory), journal.sums);
         if (damage !== null) await keepChangedData(entry, journal, damage, deps, signal);
         await enter(journal, 'restoring', deps);
-        if (journal.hold !== null) await holdMigrations(directory, journal.hold);
         await restoreData(copyOf(directory), dataDirOf(directory));
       }
       await endChange(entry, deps);
@@ -178,19 +179,27 @@ async function keepChangedData(
 ): Promise<never> {
   const { directory } = entry.runner.spec;
   const kept = join(rolloutDirOf(directory), `damaged-${journal.rollout}`);
-  if (journal.hold !== null) await holdMigrations(directory, journal.hold);
   if (await exists(copyOf(directory))) await rename(copyOf(directory), kept);
-  closeDatabases(dataDirOf(directory));
-  const binary = await deps.binaryOf(journal.before);
-  const problem = await tryBefore(entry, binary, deps, signal);
+  const problem = await tryChangedData(entry, journal, deps, signal).catch(messageOf);
+  // The daemon ends: the next one continues.
   signal.throwIfAborted();
   await deps.journals.remove(entry.row.name);
   const left = `its data is as the change left it, and the damaged copy is in ${kept}`;
   throw new CopyDamaged(
     problem === null
       ? `the copy of its data is damaged (${damage}), so it was not brought back: ${left}`
-      : `the copy of its data is damaged (${damage}), and PocketBase ${binary.version} does not open the data (${problem}): restore a backup; ${left}`,
+      : `the copy of its data is damaged (${damage}), and PocketBase ${journal.from} does not open the data (${problem}): restore a backup; ${left}`,
   );
+}
+
+async function tryChangedData(
+  entry: CatalogEntry,
+  { before }: DatabaseJournal,
+  deps: ChangeDeps,
+  signal: AbortSignal,
+): Promise<string | null> {
+  closeDatabases(dataDirOf(entry.runner.spec.directory));
+  return tryBefore(entry, await deps.binaryOf(before), deps, signal);
 }
 
 /** Goes back to the version before after clients have written with the new one, with their writes. */

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
+import { messageOf } from '../../shared/errors.ts';
 import { SCRIPTED } from '../helpers/deployment.ts';
 import { untilInstance } from '../helpers/fleet-actions.ts';
 import { makesCollection, putMigration, readUserDatabase } from '../helpers/user-migrations.ts';
@@ -89,3 +90,26 @@ it('SIGKILL of the daemon at any step leaves each database with all of a migrati
   }
   console.log(`${kills} kills, ${await checkWriters(fathom, writers)} records acknowledged`);
 }, 1_200_000);
+
+it('a database whose change had only begun gets the migration by the rollout alone, not at its start', async () => {
+  const { fathom, tenants } = stage;
+  const [file, collection] = ['1800000003_later.js', 'later'];
+  const { name } = tenants.at(-1) ?? { name: '' };
+  await stage.daemon.stop();
+  const killed = await fathom.start({ TEST_KILL_AT_CHANGE: '1' }, SCRIPTED);
+  await putMigration(fathom, file, makesCollection(collection));
+  const begun = fathom.client.migrations.apply({ databases: [name], watch_s: 1 }).catch(messageOf);
+  await killed.exited;
+  await begun;
+  // As by an administrator right before.
+  const rollouts = join(fathom.dataDir, 'rollouts');
+  const state = join(rollouts, await readFile(join(rollouts, 'current'), 'utf8'), 'state.json');
+  const stored = JSON.parse(await readFile(state, 'utf8')) as object;
+  await writeFile(state, JSON.stringify({ ...stored, status: 'paused' }));
+  stage.daemon = await fathom.start({}, SCRIPTED);
+  await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run');
+  expect(Object.values(tracesOf(name, file, collection))).toEqual([false, false, false]);
+  await fathom.client.rollouts.resume();
+  expect(await untilEnded(fathom)).toMatchObject({ status: 'done', changed: 1 });
+  expect(Object.values(tracesOf(name, file, collection))).toEqual([true, true, true]);
+});

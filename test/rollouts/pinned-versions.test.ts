@@ -265,7 +265,7 @@ it.runIf(haveBuilds)('the global PocketBase has a version of its own', async () 
 
 it.runIf(haveBuilds)('commands, metrics, the doctor and the audit log show pinned versions', async () => {
   const fathom = await deployment();
-  await fathom.start();
+  const daemon = await fathom.start();
   const { name } = await signUp(fathom);
   const path = await install(fathom, NEW);
   const run = (...args: string[]) => fathomd([...args, '--socket', fathom.socketPath]);
@@ -307,6 +307,13 @@ it.runIf(haveBuilds)('commands, metrics, the doctor and the audit log show pinne
     { source: 'running', instances: [name] },
   ]);
   expect(await finding('versions')).toMatchObject({ level: 'warning', remedy: textWith(`install ${NEW}`) });
+
+  const templates = async () =>
+    (await readdir(join(fathom.dataDir, 'templates'))).filter((entry) => entry.includes(NEW));
+  expect(await templates()).not.toEqual([]);
+  await daemon.stop();
+  await fathom.start();
+  expect(await templates()).toEqual([]);
 });
 
 it.runIf(haveBuilds)('tests the migrations with each version before a database runs with them', async () => {

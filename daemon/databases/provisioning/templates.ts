@@ -1,7 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MigrationProblem } from '../../../shared/api/migrations.ts';
-import type { Binary } from '../../pocketbase/binary/binary.ts';
+import { type Binary, EMBEDDED } from '../../pocketbase/binary/binary.ts';
 import { type TemplateOptions, TemplateStore } from './template.ts';
 
 /** Files with the names of the last valid templates: that of the fleet, and one for each other executable. */
@@ -55,11 +55,20 @@ export class Templates {
     return null;
   }
 
-  /** Removes unused templates. Call this before a database is cloned, and while no template is built. */
-  async prune(): Promise<void> {
+  /**
+   * Removes unused templates, and those of versions that are no longer installed. Call this before a database is cloned, and
+   * while no template is built.
+   *
+   * @param installed versions of PocketBase, without the embedded one
+   */
+  async prune(installed: readonly string[]): Promise<void> {
     const { directory } = this.#options;
     const entries = await readdir(directory);
-    const goodFiles = entries.filter((entry) => entry === GOOD_FILE || entry.startsWith(`${GOOD_FILE}-`));
+    const versions = [EMBEDDED.version, ...installed];
+    const goodFiles = entries.filter(
+      (entry) =>
+        entry === GOOD_FILE || versions.some((version) => entry.startsWith(`${GOOD_FILE}-${version}-`)),
+    );
     const names = await Promise.all(goodFiles.map((file) => readFile(join(directory, file), 'utf8')));
     const kept = new Set([...goodFiles, ...names.map((name) => name.trim())]);
     for (const entry of entries) {
