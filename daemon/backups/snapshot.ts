@@ -2,7 +2,8 @@ import { constants, copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory, unlessMissing } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
-import { openDatabase, withDatabase } from '../pocketbase/data/sqlite.ts';
+import { closeDatabase } from '../pocketbase/data/close-databases.ts';
+import { openDatabase } from '../pocketbase/data/sqlite.ts';
 
 /** Waiting for a lock blocks the thread. Readers wait only while another process recovers the database. */
 const LOCK_TIMEOUT_MS = 1_000;
@@ -29,8 +30,6 @@ export async function copyDatabase(dataDir: string, directory: string): Promise<
   } finally {
     reader.close();
   }
-  withDatabase(copy, { readOnly: false, timeoutMs: LOCK_TIMEOUT_MS }, (database) =>
-    database.exec('PRAGMA wal_checkpoint(TRUNCATE)'),
-  );
+  closeDatabase(copy, { timeoutMs: LOCK_TIMEOUT_MS });
   return copy;
 }

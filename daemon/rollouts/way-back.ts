@@ -5,7 +5,7 @@ import { exists } from '../base/files/dir.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import { holdMigrations, releaseMigrations } from '../databases/migrations/held-migrations.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
-import { closeDatabases } from '../pocketbase/data/close-databases.ts';
+import { closeDatabase, closeDatabases } from '../pocketbase/data/close-databases.ts';
 import { writeLastVersion } from '../pocketbase/data/last-version.ts';
 import { inTransaction, withDatabase } from '../pocketbase/data/sqlite.ts';
 import { dataDirOf, rolloutDirOf } from '../supervisor/instance-spec.ts';
@@ -91,7 +91,7 @@ async function carryInto(
       { cause: error },
     );
   }
-  closeDatabase(merged);
+  closeDatabase(merged, { isTrusted: true });
   await rm(newerOf(directory), { force: true });
   await linkFile(join(dataDir, 'data.db'), newerOf(directory));
   await replaceDatabase(merged, dataDir);
@@ -118,11 +118,5 @@ export async function tryBefore(
 function setLastVersion(dataDir: string, version: string): void {
   withDatabase(join(dataDir, 'data.db'), { readOnly: false }, (database) =>
     inTransaction(database, () => writeLastVersion(database, version), { allowTriggers: true }),
-  );
-}
-
-function closeDatabase(file: string): void {
-  withDatabase(file, { readOnly: false, isTrusted: true }, (database) =>
-    database.exec('PRAGMA wal_checkpoint(TRUNCATE)'),
   );
 }

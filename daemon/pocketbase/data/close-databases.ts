@@ -1,6 +1,6 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { withDatabase } from './sqlite.ts';
+import { type OpenOptions, withDatabase } from './sqlite.ts';
 
 const FILES = ['data.db', 'auxiliary.db'];
 
@@ -15,6 +15,13 @@ export function closeDatabases(dataDir: string): void {
     const path = join(dataDir, file);
     const wal = lstatSync(`${path}-wal`, { throwIfNoEntry: false });
     if (wal === undefined) continue;
-    withDatabase(path, { readOnly: false }, (database) => database.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
+    closeDatabase(path);
   }
+}
+
+/** The same for one file. */
+export function closeDatabase(path: string, options: Omit<OpenOptions, 'readOnly'> = {}): void {
+  withDatabase(path, { ...options, readOnly: false }, (database) =>
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)'),
+  );
 }

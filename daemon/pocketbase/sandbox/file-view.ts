@@ -141,7 +141,7 @@ export function parseProgram(bytes: Buffer): Program {
   return { kind: 'program', interpreter: bytes.toString('latin1', at, at + length).replace(/\0.*$/, '') };
 }
 
-function resolvedPath(path: string): string | null {
+export function resolvedPath(path: string): string | null {
   try {
     return realpathSync(path);
   } catch {

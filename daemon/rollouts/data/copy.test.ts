@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
@@ -100,5 +100,33 @@ it.runIf(mayMount)('does not fill the disk of other databases', async () => {
   await copyData(data, copy);
   await writeFile(join(data, 'data.db'), Buffer.alloc(8 * 1024 * 1024));
   await expect(copyData(data, copy)).rejects.toThrow(/data.db has 8 MiB, and 8 MiB are free/);
+  expect(await readdir(copy)).toEqual([]);
+});
+
+it('keeps the files of a storage that was moved behind a link', async () => {
+  const directory = await scratch();
+  const data = join(directory, 'user_dbs', 'a', 'pb_data');
+  const copy = join(directory, 'user_dbs', 'a', 'rollout', 'pb_data');
+  await mkdir(data, { recursive: true });
+  const moved = await scratch();
+  await writeFile(join(moved, 'file.txt'), 'content');
+  await symlink(moved, join(data, 'storage'));
+  await copyData(data, copy);
+  await rm(join(moved, 'file.txt'));
+  await restoreData(copy, data);
+  expect(await readFile(join(moved, 'file.txt'), 'utf8')).toBe('content');
+  expect(await readlink(join(data, 'storage'))).toBe(moved);
+});
+
+it('neither reads nor writes a storage that leads into another database', async () => {
+  const directory = await scratch();
+  const data = join(directory, 'user_dbs', 'a', 'pb_data');
+  const copy = join(directory, 'user_dbs', 'a', 'rollout', 'pb_data');
+  const other = join(directory, 'user_dbs', 'b', 'pb_data', 'storage');
+  await mkdir(data, { recursive: true });
+  await mkdir(other, { recursive: true });
+  await writeFile(join(other, 'file.txt'), 'of another user');
+  await symlink(other, join(data, 'storage'));
+  await copyData(data, copy);
   expect(await readdir(copy)).toEqual([]);
 });

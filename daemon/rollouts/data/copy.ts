@@ -1,10 +1,24 @@
-import { constants, copyFile, link, lstat, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises';
+import {
+  constants,
+  copyFile,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  statfs,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf } from '../../../shared/errors.ts';
 import { exists, makeDirectory, systemErrorCode, unlessMissing } from '../../base/files/dir.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
 import { syncDirectory } from '../../base/files/replace-file.ts';
 import { hashFile } from '../../pocketbase/binary/executable-hash.ts';
+import { linkedDirectories, resolvedPath } from '../../pocketbase/sandbox/file-view.ts';
+import { directoryBytes } from '../../supervisor/disk/database-usage.ts';
 
 /** Files that PocketBase writes to. Everything else it creates and deletes, but never changes. */
 const WRITTEN = ['data.db', 'data.db-wal', 'auxiliary.db', 'auxiliary.db-wal'];
@@ -42,12 +56,21 @@ export async function copyData(dataDir: string, copy: string): Promise<void> {
     else if (WRITTEN.includes(name)) await cloneOrCopy(from, to);
     else await linkFile(from, to);
   }
+  const moved = movedStorage(dataDir);
+  if (moved !== null) await linkTree(moved, join(copy, 'storage'));
   await syncDirectory(copy);
+}
+
+/** The `storage` that an administrator has moved to another disk, with a link in its place; null without one. */
+function movedStorage(dataDir: string): string | null {
+  const target = resolvedPath(join(dataDir, 'storage'));
+  const fleetDirectories = [dirname(dirname(dataDir))];
+  return linkedDirectories({ dataDir, fleetDirectories }).find((directory) => directory === target) ?? null;
 }
 
 /** Links the files of records of a database into a clone, also while a process runs on it. */
 export async function linkStorage(dataDir: string, clone: string): Promise<void> {
-  const storage = join(dataDir, 'storage');
+  const storage = movedStorage(dataDir) ?? join(dataDir, 'storage');
   if (await exists(storage)) await linkTree(storage, join(clone, 'storage'));
 }
 
@@ -58,8 +81,10 @@ export async function linkStorage(dataDir: string, clone: string): Promise<void>
 export async function restoreData(copy: string, dataDir: string): Promise<void> {
   await makeDirectory(dataDir);
   for (const name of ['data.db', 'auxiliary.db']) await restoreDatabase(copy, dataDir, name);
+  const moved = movedStorage(dataDir);
   for (const { name, isDirectory } of await entriesOf(copy)) {
-    if (isDirectory) await linkTree(join(copy, name), join(dataDir, name));
+    const target = name === 'storage' && moved !== null ? moved : join(dataDir, name);
+    if (isDirectory) await linkTree(join(copy, name), target);
   }
   await syncDirectory(dataDir);
 }
@@ -99,7 +124,15 @@ export async function copiedBytes(dataDir: string): Promise<number> {
   const sizes = WRITTEN.map(
     async (name) => (await lstat(join(dataDir, name)).catch(unlessMissing))?.size ?? 0,
   );
-  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+  const databases = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+  const storage = movedStorage(dataDir) ?? join(dataDir, 'storage');
+  // Files of another disk cannot be linked.
+  const isCopied = (await deviceOf(storage)) !== (await deviceOf(dirname(dataDir)));
+  return databases + (isCopied && (await exists(storage)) ? await directoryBytes(storage) : 0);
+}
+
+async function deviceOf(path: string): Promise<number | null> {
+  return (await stat(path).catch(unlessMissing))?.dev ?? null;
 }
 
 async function restoreDatabase(copy: string, dataDir: string, name: string): Promise<void> {
