@@ -4,6 +4,8 @@ import {
   createRecoveryKey,
   listBackups,
   listFleetBackups,
+  pruneBackups,
+  verifyBackups,
 } from '../../shared/api/backups.ts';
 import { BACKUP_REMEDIES } from '../../shared/backup-failure.ts';
 import { FathomError } from '../../shared/errors.ts';
@@ -67,6 +69,18 @@ export function backupRoutes(
     const { result, backup } = await answered(backups.create(require(name), { onlyChanged }));
     const { id, created_at, bytes, stored_bytes } = backup;
     return { id, created_at, bytes, stored_bytes, changed: result === 'made' };
+  });
+
+  serve(app, pruneBackups, async (request) => {
+    const { name } = require(request.params.name);
+    const isDryRun = request.body?.dry_run === true;
+    const { chunks, ...pruned } = await answered(backups.prune(name, { isDryRun }));
+    return { ...pruned, removed_bytes: chunks.bytes };
+  });
+
+  serve(app, verifyBackups, async (request) => {
+    const { name } = require(request.params.name);
+    return { items: await answered(backups.verify(name, request.body?.ids ?? [])) };
   });
 
   serve(app, createRecoveryKey, (request) =>

@@ -44,6 +44,13 @@ it.each([
   expect(load(written === undefined ? {} : { BACKUP_TARGET: written }).backups.target).toBe(target);
 });
 
+it('reads which backups are kept', () => {
+  expect(load({}).backups.keep).toEqual({ hours: 0, days: 7, weeks: 4, months: 6, years: 0 });
+  expect(() => load({ BACKUP_KEEP: '7 days' })).toThrow(
+    expect.objectContaining({ fields: [expect.objectContaining({ path: 'BACKUP_KEEP' })] }) as Error,
+  );
+});
+
 const attempt = () => load({ BACKUP_TARGET: 'ftp://user:password-of-it@host/path' });
 
 it('refuses a target of an unknown kind, and does not show its password', () => {

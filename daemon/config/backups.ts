@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 import { firstRun } from '../base/time/cron.ts';
+import { type KeepRule, parseKeepRule } from './backup-keep.ts';
 import type { Setting } from './sources/setting.ts';
 import type { Sources } from './sources/sources.ts';
 import { isSecret, SETTINGS, VARIABLES } from './sources/variables.ts';
@@ -14,6 +15,8 @@ export interface BackupConfig {
   target: string;
   /** Null: no backups by themselves. */
   schedule: BackupSchedule | null;
+  /** Which backups are kept. */
+  keep: KeepRule;
   /** Databases that are backed up at the same time. */
   parallel: number;
 }
@@ -38,6 +41,7 @@ export function readBackups(
   return {
     target: readTarget(read, { dataDir, cwd }),
     schedule: readSchedule(read),
+    keep: readKeep(read),
     parallel: read.wholeNumber('BACKUP_PARALLEL'),
   };
 }
@@ -71,6 +75,14 @@ function readSchedule(read: ValueReader): BackupSchedule | null {
     );
   }
   return { cron, timezone };
+}
+
+function readKeep(read: ValueReader): KeepRule {
+  const value = read.textOrDefault('BACKUP_KEEP');
+  const rule = parseKeepRule(value);
+  if (rule) return rule;
+  read.problem('BACKUP_KEEP', `'${value}' is invalid; write it like ${SETTINGS.BACKUP_KEEP.default}`);
+  return { hours: 0, days: 1, weeks: 0, months: 0, years: 0 };
 }
 
 /** Every setting that has a value, for the backups of the host. */

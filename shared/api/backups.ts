@@ -113,6 +113,85 @@ export const createBackup = endpoint({
   timeoutMs: BACKUP_TIMEOUT_MS,
 });
 
+const prunedSchema = z
+  .object({
+    kept: z.array(z.string()).describe('Ids.'),
+    removed: z.array(z.string()).describe('Ids.'),
+    unreadable: z
+      .array(z.object({ id: z.string(), problem: z.string() }))
+      .describe('Backups with a damaged list of parts. They stay, and so do the parts of all backups.'),
+    removed_bytes: z.int().describe('Size of the parts that no backup uses any more.'),
+  })
+  .meta({
+    id: 'PrunedBackups',
+    examples: [{ kept: [EXAMPLE_BACKUP.id], removed: [], unreadable: [], removed_bytes: 0 }],
+  });
+
+export type PrunedBackups = z.infer<typeof prunedSchema>;
+
+export const pruneBackups = endpoint({
+  operationId: 'pruneBackups',
+  method: 'POST',
+  path: '/api/v1/databases/{name}/backups/prune',
+  tag,
+  summary: 'Remove the backups of a database that BACKUP_KEEP does not keep',
+  description: 'Also runs after each scheduled backup. The newest backup that is not damaged always stays.',
+  permission: 'backups.configure',
+  audit: 'backup.prune',
+  params: databaseParams,
+  body: z
+    .strictObject({ dry_run: z.boolean().default(false).describe('Remove nothing.') })
+    .nullish()
+    .meta({ examples: [{ dry_run: true }] }),
+  responses: { 200: { description: 'What was removed.', schema: prunedSchema } },
+  errors: ['not_found', 'backup.failed'],
+  timeoutMs: BACKUP_TIMEOUT_MS,
+});
+
+const verifiedSchema = z
+  .object({
+    id: z.string(),
+    state: z.enum(['complete', 'damaged']),
+    chunks: z.int().describe('Number of parts.'),
+    bytes: z.int(),
+    missing: z.array(z.string()).describe('Objects that the target does not have.'),
+    damaged: z.array(z.string()).describe('Objects that were changed.'),
+  })
+  .meta({
+    id: 'VerifiedBackup',
+    examples: [
+      { id: EXAMPLE_BACKUP.id, state: 'complete', chunks: 200, bytes: 52_428_800, missing: [], damaged: [] },
+    ],
+  });
+
+export type VerifiedBackup = z.infer<typeof verifiedSchema>;
+
+export const verifyBackups = endpoint({
+  operationId: 'verifyBackups',
+  method: 'POST',
+  path: '/api/v1/databases/{name}/backups/verify',
+  tag,
+  summary: 'Read every part of backups of a database, and name what is missing or damaged',
+  description: 'A damaged part is stored again by the next backup if the database still has it.',
+  permission: 'backups.configure',
+  audit: 'backup.verify',
+  params: databaseParams,
+  body: z
+    .strictObject({ ids: z.array(z.string()).max(1000).default([]).describe('Empty for all.') })
+    .nullish()
+    .meta({ examples: [{ ids: [EXAMPLE_BACKUP.id] }] }),
+  responses: {
+    200: {
+      description: 'The backups.',
+      schema: z
+        .object({ items: z.array(verifiedSchema) })
+        .meta({ id: 'VerifiedBackups', examples: [{ items: [] }] }),
+    },
+  },
+  errors: ['not_found', 'backup.failed'],
+  timeoutMs: BACKUP_TIMEOUT_MS,
+});
+
 export const createRecoveryKey = endpoint({
   operationId: 'createRecoveryKey',
   method: 'POST',
@@ -237,6 +316,8 @@ export const backups = {
   ofDatabase: listBackups,
   create: createBackup,
   restore: restoreBackup,
+  prune: pruneBackups,
+  verify: verifyBackups,
   createRecoveryKey,
   acceptTarget: acceptBackupTarget,
 };

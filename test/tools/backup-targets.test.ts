@@ -10,6 +10,8 @@ import { S3Target } from '../../daemon/backups/targets/s3-target.ts';
 import { SftpTarget } from '../../daemon/backups/targets/sftp-target.ts';
 import type { Target } from '../../daemon/backups/targets/target.ts';
 import { TargetProblem } from '../../daemon/backups/targets/target-problem.ts';
+import { createDeployment } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { freePortRange } from '../helpers/free-ports.ts';
 import { mayMount, mountTmpfs } from '../helpers/mounts.ts';
 import { findS3Server, type S3Server, startS3Server } from '../helpers/s3-server.ts';
@@ -154,6 +156,29 @@ describe.skipIf(s3 === null)('S3', () => {
     const versions = await (await server.request(`/${bucket}?versions&prefix=keys/`)).text();
     expect(versions).not.toMatch(/<Version>|<DeleteMarker>/);
   });
+});
+
+it.skipIf(s3 === null || !isSshdInstalled)('the daemon backs up to both (skipped without them)', async () => {
+  await using server = await startS3Server(s3 ?? '');
+  await using sftp = await startSftpServer();
+  await server.createBucket('fathom');
+  await server.requireCredentials(true);
+  const bucket = `s3://fathom/host?endpoint=${encodeURIComponent(server.url)}`;
+  const targets = [bucket, urlOf(sftp, 'host')];
+  const fathom = await createDeployment({ BACKUP_SCHEDULE: 'off', ...server.credentials }, { ports: 1 });
+  try {
+    for (const BACKUP_TARGET of targets) {
+      const daemon = await fathom.start({ BACKUP_TARGET });
+      const { exitCode, stderr } = await fathomd(['backups', 'create', 'global'], fathom);
+      expect([exitCode, stderr]).toEqual([0, '']);
+      const verified = await fathom.client.backups.verify('global', {});
+      expect(verified.items).toMatchObject([{ state: 'complete' }]);
+      expect(daemon.output()).not.toContain(server.credentials.AWS_SECRET_ACCESS_KEY);
+      await daemon.stop();
+    }
+  } finally {
+    await fathom.dispose();
+  }
 });
 
 const sftpTitle = `SFTP${isSshdInstalled ? '' : ' (skipped: apt-get install openssh-server)'}`;

@@ -64,6 +64,8 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   listBackups: 'backups list',
   createBackup: 'backups create',
   createRecoveryKey: 'backups recovery-key',
+  pruneBackups: 'backups prune',
+  verifyBackups: 'backups verify',
   getSecrets: 'secrets status',
   rotateSecrets: 'secrets rotate',
   getAdvisories: 'pocketbase advisories',

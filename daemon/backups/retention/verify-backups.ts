@@ -1,7 +1,7 @@
 import { Semaphore } from '../../base/semaphore.ts';
 import { DamagedObject } from '../backup-problem.ts';
 import type { DataKey } from '../keys/data-key.ts';
-import { type Backup, chunkKey, manifestKey, readManifest } from '../manifest.ts';
+import { type Backup, chunkKey, chunkPrefix, manifestKey, readManifest } from '../manifest.ts';
 import type { Target } from '../targets/target.ts';
 
 const CONCURRENT_READS = 4;
@@ -23,7 +23,7 @@ export interface VerifiedBackup {
  * Reads every part of backups of one database, and checks that none was changed. Parts that several backups use are read
  * once.
  *
- * @throws BackupProblem when the target cannot be read now, or does not have one of the backups
+ * @throws BackupProblem when the target cannot be read now
  */
 export async function verifyBackups(
   target: Target,
@@ -34,9 +34,9 @@ export async function verifyBackups(
   const verified: VerifiedBackup[] = [];
   for (const id of ids) {
     const backup = await readIfIntact(target, key, { database, id });
-    if (backup === null) {
-      const damaged = [manifestKey(database, id)];
-      verified.push({ id, state: 'damaged', chunks: 0, bytes: 0, missing: [], damaged });
+    if (backup === 'missing' || backup === 'damaged') {
+      const lists = { missing: [], damaged: [], [backup]: [manifestKey(database, id)] };
+      verified.push({ id, state: 'damaged', chunks: 0, bytes: 0, ...lists });
       continue;
     }
     await readChunks(target, key, backup, states);
@@ -49,15 +49,33 @@ export async function verifyBackups(
   return verified;
 }
 
+/**
+ * Removes parts that are damaged, after it has read them again. The next backup stores them again if the database still has
+ * them, which repairs the backups that use them.
+ */
+export async function removeDamagedChunks(
+  target: Target,
+  key: DataKey,
+  { database, verified }: { database: string; verified: readonly VerifiedBackup[] },
+): Promise<void> {
+  const damaged = new Set(verified.flatMap((backup) => backup.damaged));
+  for (const place of damaged) {
+    if (!place.startsWith(chunkPrefix(database))) continue;
+    const name = place.slice(place.lastIndexOf('/') + 1);
+    if ((await stateOf(target, key, { name, place })) === 'damaged') await target.delete(place);
+  }
+}
+
 async function readIfIntact(
   target: Target,
   key: DataKey,
   which: { database: string; id: string },
-): Promise<Backup | null> {
+): Promise<Backup | 'missing' | 'damaged'> {
+  if (!(await target.has(manifestKey(which.database, which.id)))) return 'missing';
   try {
     return await readManifest(target, key, which);
   } catch (error) {
-    if (error instanceof DamagedObject) return null;
+    if (error instanceof DamagedObject) return 'damaged';
     throw error;
   }
 }

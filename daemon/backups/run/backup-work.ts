@@ -1,11 +1,14 @@
 import type { BackupFailureReason } from '../../../shared/backup-failure.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { isDiskFull } from '../../base/files/dir.ts';
+import type { KeepRule } from '../../config/backup-keep.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
 import { BackupProblem, DamagedDatabase } from '../backup-problem.ts';
 import { type Secrets, storeEscrow } from '../keys/escrow.ts';
 import { ensureDataKey, readDataKey } from '../keys/stored-keys.ts';
 import { type Backup, listBackups, readHeader, readManifest } from '../manifest.ts';
+import { type PrunedBackups, pruneBackups } from '../retention/prune-backups.ts';
+import { removeDamagedChunks, type VerifiedBackup, verifyBackups } from '../retention/verify-backups.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { NamedTarget, TargetFailure } from '../targets/target-failure.ts';
@@ -32,13 +35,34 @@ export type BackupWork =
       rewrap: boolean;
     }
   | { kind: 'backup'; target: string; keys: WrappingKeys; source: BackupSource; at: Date }
-  | { kind: 'list'; target: string; database: string };
+  | { kind: 'list'; target: string; database: string }
+  | {
+      kind: 'prune';
+      target: string;
+      database: string;
+      masters: MasterKeys;
+      rule: KeepRule;
+      timezone: string;
+      /** Ids. They do not displace others. */
+      damaged: readonly string[];
+      isDryRun: boolean;
+    }
+  | {
+      kind: 'verify';
+      target: string;
+      database: string;
+      masters: MasterKeys;
+      /** Empty for all. */
+      ids: readonly string[];
+    };
 
 export interface BackupResults {
   prepare: { targetId: string };
   backup: { id: string; created_at: string; bytes: number; stored_bytes: number; stored_chunks: number };
   /** The newest first. */
   list: { id: string; created_at: string; bytes: number }[];
+  prune: PrunedBackups;
+  verify: VerifiedBackup[];
 }
 
 /** Kept, so that one connection serves all the work of a thread. */
@@ -60,6 +84,10 @@ function run(work: BackupWork, target: Target): Promise<BackupResults[BackupWork
       return backUp(work, target);
     case 'list':
       return list(work, target);
+    case 'prune':
+      return prune(work, target);
+    case 'verify':
+      return verify(work, target);
     default:
       return work satisfies never;
   }
@@ -115,6 +143,26 @@ async function list(
     backups.push({ id, created_at, bytes });
   }
   return backups;
+}
+
+async function prune(
+  { database, masters, rule, timezone, damaged, isDryRun }: Extract<BackupWork, { kind: 'prune' }>,
+  target: Target,
+): Promise<PrunedBackups> {
+  const key = await readDataKey(target, database, { masters });
+  const isProven = (id: string) => !damaged.includes(id);
+  return pruneBackups(target, key, database, { rule, timezone, isProven, isDryRun });
+}
+
+async function verify(
+  { database, masters, ids }: Extract<BackupWork, { kind: 'verify' }>,
+  target: Target,
+): Promise<VerifiedBackup[]> {
+  const key = await readDataKey(target, database, { masters });
+  const chosen = ids.length > 0 ? ids : await listBackups(target, database);
+  const verified = await verifyBackups(target, key, { database, ids: chosen });
+  await removeDamagedChunks(target, key, { database, verified });
+  return verified;
 }
 
 /** The named reason of an error of `runBackupWork`. */

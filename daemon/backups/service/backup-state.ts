@@ -26,6 +26,8 @@ const databaseSchema = z.object({
   confirmed_at: time.nullable(),
   last: z.object({ id: z.string(), created_at: time, bytes: z.int(), stored_bytes: z.int() }).nullable(),
   failure: failureSchema.nullable(),
+  /** Backups that `verify` found damaged. */
+  damaged: z.array(z.string()).default([]),
 });
 
 export type DatabaseState = z.infer<typeof databaseSchema>;
@@ -41,7 +43,13 @@ const stateSchema = z.object({
 
 type StoredState = z.infer<typeof stateSchema>;
 
-const NEW_DATABASE: DatabaseState = { stamp: null, confirmed_at: null, last: null, failure: null };
+const NEW_DATABASE: DatabaseState = {
+  stamp: null,
+  confirmed_at: null,
+  last: null,
+  failure: null,
+  damaged: [],
+};
 
 /**
  * What the daemon knows about the last backups, in a small file. Without the file, everything is backed up again, which stores

@@ -14,6 +14,8 @@ import { DirectoryTarget } from '../targets/directory-target.ts';
 import { type BackupSubject, Backups } from './backups.ts';
 import { BackupOverview } from './overview.ts';
 
+const KEEP = { hours: 0, days: 7, weeks: 4, months: 6, years: 0 };
+
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 const [ANN, BETH] = ['2024-01-15-001-ann', '2024-01-15-002-beth'] as const;
@@ -48,6 +50,7 @@ async function open(): Promise<void> {
   const config = {
     target: join(root, 'target'),
     schedule: { cron: '0 2 * * *', timezone: 'UTC' },
+    keep: KEEP,
     parallel: 2,
   };
   const created = await Backups.create({
@@ -78,7 +81,12 @@ const subject = (name: string): BackupSubject =>
 const status = () =>
   new BackupOverview({
     backups,
-    config: { target: join(root, 'target'), schedule: { cron: '0 2 * * *', timezone: 'UTC' }, parallel: 2 },
+    config: {
+      target: join(root, 'target'),
+      schedule: { cron: '0 2 * * *', timezone: 'UTC' },
+      keep: KEEP,
+      parallel: 2,
+    },
     subjects: () => subjects,
     clock: time,
   }).status();

@@ -176,6 +176,36 @@ export class Backups {
     );
   }
 
+  /**
+   * Removes backups of a database that BACKUP_KEEP does not keep, between two backups of it.
+   *
+   * @throws BackupFailed
+   */
+  async prune(name: string, { isDryRun }: { isDryRun: boolean }): Promise<BackupResults['prune']> {
+    return this.#perDatabase.run(name, () => this.#prune(name, { isDryRun, isUrgent: true }));
+  }
+
+  /**
+   * Reads every part of backups of a database. What is damaged is stored again by the next backup, if the database still
+   * has it.
+   *
+   * @param ids empty for all
+   * @throws BackupFailed
+   */
+  async verify(name: string, ids: readonly string[]): Promise<BackupResults['verify']> {
+    return this.#perDatabase.run(name, async () => {
+      const { masters } = await this.#prepare();
+      const { target } = this.#deps.config;
+      const verified = await this.#threads.run({ kind: 'verify', target, database: name, masters, ids });
+      const isDamaged = new Map(verified.map(({ id, state }) => [id, state === 'damaged']));
+      const others = this.#state.of(name).damaged.filter((id) => !isDamaged.has(id));
+      const damaged = [...others, ...verified.map(({ id }) => id).filter((id) => isDamaged.get(id))];
+      const isAnyDamaged = verified.some(({ state }) => state === 'damaged');
+      this.#state.update(name, { damaged, ...(isAnyDamaged && { stamp: null, confirmed_at: null }) });
+      return verified;
+    });
+  }
+
   /** Uses the target as it is, also when it is not the one of the last backup. */
   acceptTarget(): void {
     this.#state.forgetTarget();
@@ -248,7 +278,10 @@ export class Backups {
   async #backUpScheduled(subject: BackupSubject): Promise<void> {
     this.#active.add(subject.name);
     try {
-      await this.#perDatabase.run(subject.name, () => this.#backUp(subject, { isUrgent: false }));
+      await this.#perDatabase.run(subject.name, async () => {
+        await this.#backUp(subject, { isUrgent: false });
+        await this.#pruneScheduled(subject.name);
+      });
     } catch (error) {
       // A failure was noted already.
       if (!(error instanceof BackupFailed)) this.#deps.log.error({ err: error }, 'a backup failed');
@@ -306,6 +339,32 @@ export class Backups {
     } catch (error) {
       this.#noteFailure(name, error);
       throw error;
+    }
+  }
+
+  async #prune(
+    name: string,
+    { isDryRun, isUrgent }: { isDryRun: boolean; isUrgent: boolean },
+  ): Promise<BackupResults['prune']> {
+    const { masters } = await this.#prepare();
+    const { target, keep: rule, schedule } = this.#deps.config;
+    const timezone = schedule?.timezone ?? 'UTC';
+    const { damaged } = this.#state.of(name);
+    return this.#threads.run(
+      { kind: 'prune', target, database: name, masters, rule, timezone, damaged, isDryRun },
+      { isUrgent },
+    );
+  }
+
+  /** The backup was made, so a failure is logged only. The next run tries again. */
+  async #pruneScheduled(name: string): Promise<void> {
+    try {
+      const { unreadable } = await this.#prune(name, { isDryRun: false, isUrgent: false });
+      for (const { id, problem } of unreadable)
+        this.#deps.log.warn({ database: name, backup: id }, `a backup cannot be read: ${problem}`);
+    } catch (error) {
+      if (!(error instanceof BackupFailed)) throw error;
+      this.#deps.log.error({ database: name, reason: error.reason }, `pruning failed: ${error.message}`);
     }
   }
 

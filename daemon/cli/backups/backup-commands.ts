@@ -32,6 +32,35 @@ export const backupCommands = [
     },
   }),
   command({
+    words: ['backups', 'prune'],
+    summary: 'Remove the backups that BACKUP_KEEP does not keep; exit with 1 when a database fails',
+    positionals: {
+      names: { type: 'string', array: true, describe: 'Names of databases; without one, all' },
+    },
+    options: {
+      'dry-run': { type: 'boolean', default: false, describe: 'Show what would be removed' },
+      ...JSON_OPTION,
+      ...CONNECT_OPTIONS,
+    },
+    async run(args, context) {
+      const { pruneBackups } = await import('./upkeep-actions.ts');
+      return pruneBackups(args, context);
+    },
+  }),
+  command({
+    words: ['backups', 'verify'],
+    summary: 'Read every part of the backups of a database; exit with 1 when one is damaged',
+    positionals: {
+      name: { type: 'string', demandOption: true, describe: "Name of a database, or 'global'" },
+      ids: { type: 'string', array: true, describe: 'Ids of backups; without one, all' },
+    },
+    options: { ...TABLE_OPTIONS, ...CONNECT_OPTIONS },
+    async run(args, context) {
+      const { verifyBackups } = await import('./upkeep-actions.ts');
+      return verifyBackups(args, context);
+    },
+  }),
+  command({
     words: ['backups', 'recovery-key'],
     summary: 'Create the key that opens backups without this host, and show it once',
     options: {

@@ -17,6 +17,14 @@ export const BACKUP_SETTINGS = {
       '0 2 * * * Europe/Berlin. Databases are spread over the hour that follows. off makes no backups by itself.',
     default: '0 2 * * *',
   },
+  BACKUP_KEEP: {
+    type: 'text',
+    group: 'backups',
+    about:
+      'Which backups are kept: the newest of each of the last hours (h), days (d), weeks (w), months (m) and years (y) that ' +
+      'have one. Days begin in the time zone of BACKUP_SCHEDULE.',
+    default: '7d,4w,6m',
+  },
   BACKUP_PARALLEL: {
     type: 'number',
     group: 'backups',
