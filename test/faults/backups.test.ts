@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, it } from 'vitest';
+import { readDataKey } from '../../daemon/backups/keys/stored-keys.ts';
+import { listBackups, readManifest } from '../../daemon/backups/manifest.ts';
+import { restoreBackup } from '../../daemon/backups/restore-backup.ts';
+import { keyId } from '../../daemon/keys/derived-keys.ts';
+import { targetOf } from '../helpers/backups.ts';
+import { signUp } from '../helpers/fleet-actions.ts';
+import { deployment } from '../helpers/harness.ts';
+import { listAll } from '../helpers/target-conformance.ts';
+import { until } from '../helpers/until.ts';
+
+const ROUNDS = 4;
+
+it('a daemon that is killed in a backup leaves complete backups only, and the next one continues', async () => {
+  const fathom = await deployment({ BACKUP_SCHEDULE: '* * * * *' });
+  let daemon = await fathom.start();
+  const { name } = await signUp(fathom, 'ann');
+  const dataDir = join(fathom.dataDir, 'user_dbs', name, 'pb_data');
+  const target = targetOf(fathom);
+  using data = new DatabaseSync(join(dataDir, 'data.db'), { timeout: 10_000 });
+  data.exec('CREATE TABLE IF NOT EXISTS kept (round INTEGER, x BLOB)');
+  const master = Buffer.from(fathom.env['AES_MASTER_KEY'] ?? '', 'base64');
+  const restore = async (id: string, label: string): Promise<string> => {
+    const key = await readDataKey(target, name, { masters: [{ id: keyId(master), key: master }] });
+    const directory = join(fathom.filesDir, label);
+    const backup = await readManifest(target, key, { database: name, id });
+    await restoreBackup(backup, { target, key, directory });
+    return directory;
+  };
+
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (let row = 0; row < 12; row += 1)
+      data.prepare('INSERT INTO kept VALUES (?, ?)').run(round, randomBytes(1_000_000));
+    const before = (await listAll(target, 'chunks/')).length;
+    const attempt = fathom.client.backups.create(name).catch(() => null);
+    await until(async () => (await listAll(target, 'chunks/')).length > before + 3, {
+      what: 'a part of the backup',
+    });
+    daemon.signal('SIGKILL');
+    await daemon.exited;
+    await attempt;
+    daemon = await fathom.start();
+    for (const id of await listBackups(target, name)) await restore(id, `${round}-${id}`);
+  }
+  const made = await fathom.client.backups.create(name);
+  const directory = await restore(made.id, 'last');
+  using restored = new DatabaseSync(join(directory, 'data.db'));
+  expect(restored.prepare('SELECT count(*) AS n FROM kept').get()).toEqual({ n: 12 * ROUNDS });
+  // Copies of the daemons that were killed are gone.
+  await expect(stat(join(fathom.dataDir, 'backup-scratch', name))).rejects.toThrow('ENOENT');
+}, 300_000);
