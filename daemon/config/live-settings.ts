@@ -64,7 +64,12 @@ const RESTART = {
   admin: { email: 'PB_ADMIN_EMAIL', password: 'PB_ADMIN_PASSWORD' },
   log: { dir: 'LOG_DIR', retentionMs: 'LOG_RETENTION_DAYS', maxBytes: 'LOG_MAX_MB' },
   auditRetentionMs: 'AUDIT_RETENTION_DAYS',
-  backups: { target: 'BACKUP_TARGET', schedule: 'BACKUP_SCHEDULE', parallel: 'BACKUP_PARALLEL' },
+  backups: {
+    target: 'BACKUP_TARGET',
+    schedule: 'BACKUP_SCHEDULE',
+    keep: 'BACKUP_KEEP',
+    parallel: 'BACKUP_PARALLEL',
+  },
 } as const satisfies {
   // `secretPaths` has no setting of its own: it follows from FATHOM_DATA_DIR.
   [K in Exclude<keyof Config, keyof LiveSettings | 'oauth' | 'secretPaths'>]:

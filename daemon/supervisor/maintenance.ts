@@ -40,13 +40,20 @@ export class Maintenance {
     await Promise.allSettled([this.ended]);
   }
 
-  /** Never rejects. @param isFree whether the instance has no process */
-  async run(name: string, isFree: boolean): Promise<void> {
+  /**
+   * Never rejects.
+   *
+   * @param isFree whether the instance has no process
+   * @param onEnd called before `ended` settles, so that who waits for it can begin other work
+   */
+  async run(name: string, isFree: boolean, onEnd: () => void): Promise<void> {
     try {
       if (!isFree) throw new FathomError('instance.failed', `the process of ${name} cannot be ended yet`);
       await this.#work(this.#aborted.signal);
+      onEnd();
       this.#end.resolve();
     } catch (error) {
+      onEnd();
       this.#end.reject(error instanceof Error ? error : new Error(messageOf(error)));
     }
   }

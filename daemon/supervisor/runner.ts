@@ -308,9 +308,10 @@ export class Runner {
     // The keeper must not start a sleeping instance now. A connection is reported, and starts it after the work.
     if (this.#asleep && observed.port !== null) this.#deps.driver.explain(observed.port, MAINTAINED, 'later');
     if (phase !== 'failed') this.state.enter(phase, maintenance.why);
-    await maintenance.run(this.spec.name, this.#process === null);
-    this.#maintenance = this.#restartReason = null;
-    this.#prepared.reset();
+    await maintenance.run(this.spec.name, this.#process === null, () => {
+      this.#maintenance = this.#restartReason = null;
+      this.#prepared.reset();
+    });
   }
 
   /** False when it is woken in the meantime, or when its socket cannot be held: then it starts. */

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { expect, it } from 'vitest';
 import { createRecoveryKey } from '../../daemon/backups/keys/recovery-key.ts';
-import { backUpHost } from '../helpers/backups.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { addDocument, readAsOwner } from '../helpers/documents.ts';
-import { FATHOMD } from '../helpers/fathomd.ts';
+import { FATHOMD, fathomd } from '../helpers/fathomd.ts';
 import { PASSWORD, signUpMany, type Tenant } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { refreshStatus } from '../helpers/http-call.ts';
@@ -39,14 +38,11 @@ async function destroyedHost(): Promise<Stage> {
       await addDocument(fathom, tenant, `document ${number}`);
   const [first] = tenants;
   const outside = await scratch();
-  const { privateText, publicText } = createRecoveryKey();
   const keyFile = join(outside, 'recovery-key.txt');
-  await writeFile(keyFile, `${privateText}\n`, { mode: 0o600 });
-  await backUpHost(
-    fathom,
-    tenants.map(({ name }) => name),
-    publicText,
-  );
+  const recoveryKey = await fathomd(['backups', 'recovery-key', '--socket', fathom.socketPath]);
+  await writeFile(keyFile, recoveryKey.stdout, { mode: 0o600 });
+  const created = await fathomd(['backups', 'create', '--all', '--socket', fathom.socketPath]);
+  expect([created.exitCode, created.stderr]).toEqual([0, '']);
   const target = join(outside, 'target');
   await cp(join(fathom.dataDir, 'backups'), target, { recursive: true });
   await daemon.stop();

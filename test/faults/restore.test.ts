@@ -100,7 +100,7 @@ it.skipIf(!mayMount)('names a full disk, and changes nothing', async () => {
   const tenant = await signUp(fathom);
   await addDocument(fathom, tenant, 'kept');
   const dataDir = join(disk, tenant.name, 'pb_data');
-  const { id } = await backUp(fathom, tenant.name, { dataDir });
+  const { id } = await backUp(fathom, tenant.name, dataDir);
   await addDocument(fathom, tenant, 'later');
   const { bavail, bsize } = await statfs(disk);
   await execa('fallocate', ['-l', String(bavail * bsize - FREE_BYTES), join(disk, 'filler')]);
