@@ -9,7 +9,7 @@ import { signUp, type Tenant, writeAndRead } from '../helpers/fleet-actions.ts';
 let fathom: Deployment;
 let tenant: Tenant;
 beforeAll(async () => {
-  fathom = await createDeployment({ BACKUP_SCHEDULE: 'off', BACKUP_KEEP: '1d' }, { ports: 1 });
+  fathom = await createDeployment({ BACKUP_KEEP: '1d' }, { ports: 1 });
   await fathom.start();
   tenant = await signUp(fathom);
 });

@@ -165,7 +165,7 @@ it.skipIf(s3 === null || !isSshdInstalled)('the daemon backs up to both (skipped
   await server.requireCredentials(true);
   const bucket = `s3://fathom/host?endpoint=${encodeURIComponent(server.url)}`;
   const targets = [bucket, urlOf(sftp, 'host')];
-  const fathom = await createDeployment({ BACKUP_SCHEDULE: 'off', ...server.credentials }, { ports: 1 });
+  const fathom = await createDeployment({ ...server.credentials }, { ports: 1 });
   try {
     for (const BACKUP_TARGET of targets) {
       const daemon = await fathom.start({ BACKUP_TARGET });

@@ -448,5 +448,7 @@ function failed(reason: BackupFailureReason, message: string): BackupFailed {
 
 /** Null without data. */
 function createdAt({ dataDir }: BackupSubject): Date | null {
-  return statSync(join(dataDir, 'data.db'), { throwIfNoEntry: false })?.birthtime ?? null;
+  const stats = statSync(join(dataDir, 'data.db'), { throwIfNoEntry: false });
+  // Some file systems do not know when a file was created.
+  return stats ? new Date(stats.birthtimeMs || stats.ctimeMs) : null;
 }
