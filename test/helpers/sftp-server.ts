@@ -28,6 +28,8 @@ export interface SftpServer extends AsyncDisposable {
   changeHostKey(): Promise<void>;
   /** Ends all connections, and the server with them. */
   stop(): Promise<void>;
+  /** Ends all connections. The server accepts others. */
+  cutConnections(): Promise<void>;
   start(): Promise<void>;
   /** Lets processes of the server, and of its connections, wait. */
   signal(signal: 'SIGSTOP' | 'SIGCONT'): Promise<void>;
@@ -111,6 +113,9 @@ export async function startSftpServer(): Promise<SftpServer> {
     },
     stop,
     start,
+    cutConnections: async () => {
+      for (const pid of (await processes()).slice(1)) process.kill(pid, 'SIGKILL');
+    },
     signal: signalAll,
     [Symbol.asyncDispose]: async () => {
       await stop();

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DamagedObject } from '../../daemon/backups/backup-problem.ts';
 import { openTarget } from '../../daemon/backups/targets/open-target.ts';
 import { S3Target } from '../../daemon/backups/targets/s3-target.ts';
 import { SftpTarget } from '../../daemon/backups/targets/sftp-target.ts';
@@ -254,6 +255,41 @@ describe.skipIf(!isSshdInstalled)(sftpTitle, () => {
         expect(seen?.equals(contentOf(seen[0] ?? 0))).toBe(true);
       }
     }
+  });
+
+  it('follows no link below its directory, and reads no FIFO and no huge file', async () => {
+    const target = open('links');
+    const [directory, other] = [join(server.directory, 'links'), await scratch()];
+    await writeFile(join(other, 'file'), 'kept');
+    await target.put('a/b', Buffer.of(1));
+    await symlink(other, join(directory, 'chunks'));
+    for (const call of [
+      () => target.get('chunks/file'),
+      () => target.has('chunks/file'),
+      () => listAll(target, 'chunks/'),
+      () => target.put('chunks/a/b/c', Buffer.of(1)),
+      () => target.delete('chunks/file'),
+    ]) {
+      expect(await problemOfCall(call())).toMatchObject({ reason: 'refused' });
+    }
+    expect(await readdir(other)).toEqual(['file']);
+    await execa('mkfifo', [join(directory, 'fifo')]);
+    await symlink(join(other, 'file'), join(directory, 'link'));
+    await writeFile(join(directory, 'huge'), '');
+    await truncate(join(directory, 'huge'), 9 * 1024 * 1024);
+    for (const key of ['fifo', 'link', 'huge'])
+      await expect(target.get(key), key).rejects.toThrow(DamagedObject);
+    expect((await listAll(target, '')).map(({ key }) => key).toSorted()).toEqual(['a/b', 'huge']);
+  });
+
+  it('stores an object again when the connection is lost while it writes', async () => {
+    const target = open('again');
+    await target.put('first', Buffer.of(1));
+    const writing = target.put('second', randomBytes(8_000_000));
+    await until(() => isWriting(join(server.directory, 'again')), { what: 'a file that is being written' });
+    await server.cutConnections();
+    await writing;
+    expect(await target.has('second')).toBe(true);
   });
 
   it('names a server that does not answer in time, and continues when it answers', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import { mayMount, mountTmpfs } from '../../../test/helpers/mounts.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { describeTarget, listAll } from '../../../test/helpers/target-conformance.ts';
 import { until } from '../../../test/helpers/until.ts';
+import { DamagedObject } from '../backup-problem.ts';
 import { DirectoryTarget } from './directory-target.ts';
 
 describeTarget('directory', async () => new DirectoryTarget(join(await scratch(), 'backups')));
@@ -38,6 +39,49 @@ it('a writer that is killed leaves complete objects only', async () => {
     expect([bytes, content?.length]).toEqual([500_000, 500_000]);
     expect(content?.equals(Buffer.alloc(500_000, content[0]))).toBe(true);
   }
+});
+
+it('follows no link below its directory', async () => {
+  const [directory, other] = [await scratch(), await scratch()];
+  await mkdir(join(other, 'aa'));
+  await writeFile(join(other, 'aa', 'data.db'), 'live');
+  await mkdir(join(directory, 'chunks'));
+  await symlink(other, join(directory, 'chunks', 'name'));
+  await symlink(join(other, 'aa', 'data.db'), join(directory, 'object'));
+  const target = new DirectoryTarget(directory);
+  for (const call of [
+    () => listAll(target, 'chunks/name/'),
+    () => target.get('chunks/name/aa/data.db'),
+    () => target.has('chunks/name/aa/data.db'),
+    () => target.put('chunks/name/aa/data.db', Buffer.of(1)),
+    () => target.put('chunks/name/new/object', Buffer.of(1)),
+    () => target.delete('chunks/name/aa/data.db'),
+  ]) {
+    await expect(call()).rejects.toMatchObject({ reason: 'refused' });
+  }
+  await expect(target.get('object')).rejects.toThrow(DamagedObject);
+  expect(await listAll(target, '')).toEqual([]);
+  expect(await readdir(other)).toEqual(['aa']);
+  expect(await readFile(join(other, 'aa', 'data.db'), 'utf8')).toBe('live');
+});
+
+it('may be reached over a link itself', async () => {
+  const [directory, parent] = [await scratch(), await scratch()];
+  await symlink(directory, join(parent, 'link'));
+  const target = new DirectoryTarget(join(parent, 'link'));
+  await target.put('a/b', Buffer.of(1));
+  expect(await target.get('a/b')).toEqual(Buffer.of(1));
+});
+
+it('reads no FIFO, no directory and no huge file', async () => {
+  const directory = await scratch();
+  await execa('mkfifo', [join(directory, 'fifo')]);
+  await mkdir(join(directory, 'directory'));
+  await writeFile(join(directory, 'huge'), '');
+  await truncate(join(directory, 'huge'), 9 * 1024 * 1024);
+  const target = new DirectoryTarget(directory);
+  for (const key of ['fifo', 'directory', 'huge'])
+    await expect(target.get(key), key).rejects.toThrow(DamagedObject);
 });
 
 it('does not list what is no object', async () => {

@@ -1,11 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import type { Dirent } from 'node:fs';
-import { lstat, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { constants, type Dirent, type Stats } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, realpath, rename, rm } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
 import { exists, makeDirectory, systemErrorCode } from '../../base/files/dir.ts';
 import { syncDirectory, writeAndClose } from '../../base/files/replace-file.ts';
-import { checkKey, checkPrefix, type StoredObject, type Target, UNFINISHED_PREFIX } from './target.ts';
-import { problemOfSystem } from './target-problem.ts';
+import { DamagedObject } from '../backup-problem.ts';
+import {
+  checkKey,
+  checkPrefix,
+  checkSize,
+  type StoredObject,
+  type Target,
+  UNFINISHED_PREFIX,
+} from './target.ts';
+import { problemOfSystem, TargetProblem } from './target-problem.ts';
 
 /** Stores each object in a file of a local directory, or of a mounted one. */
 export class DirectoryTarget implements Target {
@@ -20,17 +28,20 @@ export class DirectoryTarget implements Target {
 
   async put(key: string, content: Uint8Array): Promise<void> {
     const path = this.#pathOf(key);
-    await this.#use(() => this.#replace(path, content));
+    await this.#use(async () => {
+      await this.#checkExistingParent(path);
+      await this.#replace(path, content);
+    });
   }
 
   async get(key: string): Promise<Buffer | null> {
     const path = this.#pathOf(key);
-    return this.#use(() => readFile(path).catch(unlessMissing));
+    return this.#use(() => this.#read(key, path).catch(unlessMissing));
   }
 
   async has(key: string): Promise<boolean> {
     const path = this.#pathOf(key);
-    const stats = await this.#use(() => lstat(path).catch(unlessMissing));
+    const stats = await this.#use(() => this.#statOf(path).catch(unlessMissing));
     return stats?.isFile() === true;
   }
 
@@ -42,14 +53,55 @@ export class DirectoryTarget implements Target {
   /** Directories stay, because another `put` may use them right now. */
   async delete(key: string): Promise<void> {
     const path = this.#pathOf(key);
-    await this.#use(async () => {
-      await rm(path, { force: true });
-      await syncDirectory(dirname(path)).catch(unlessMissing);
-    });
+    await this.#use(() => this.#remove(path).catch(unlessMissing));
   }
 
   async erase(key: string): Promise<void> {
     await this.delete(key);
+  }
+
+  async #read(key: string, path: string): Promise<Buffer> {
+    await this.#checkParent(path);
+    await using file = await openObject(key, path);
+    const stats = await file.stat();
+    if (!stats.isFile()) throw new DamagedObject(`${key} is damaged: it is no regular file`);
+    checkSize(key, stats.size);
+    return await file.readFile();
+  }
+
+  async #statOf(path: string): Promise<Stats> {
+    await this.#checkParent(path);
+    return lstat(path);
+  }
+
+  async #remove(path: string): Promise<void> {
+    await this.#checkParent(path);
+    await rm(path, { force: true });
+    await syncDirectory(dirname(path));
+  }
+
+  /**
+   * Refuses links below the directory: another user of the target could lead to files of the host.
+   *
+   * @throws TargetProblem, and system errors for a parent that is missing
+   */
+  async #checkParent(path: string): Promise<void> {
+    const root = await realpath(this.#directory);
+    const below = relative(this.#directory, dirname(path));
+    if ((await realpath(dirname(path))) === join(root, below)) return;
+    throw new TargetProblem('refused', this.#directory, `has a link in the path ${below}`, {
+      nextStep: 'find out who created the link, and remove it',
+    });
+  }
+
+  /** For a path whose parents are created. */
+  async #checkExistingParent(path: string): Promise<void> {
+    try {
+      await this.#checkParent(path);
+    } catch (error) {
+      unlessMissing(error);
+      if (dirname(path) !== this.#directory) await this.#checkExistingParent(dirname(path));
+    }
   }
 
   async #replace(path: string, content: Uint8Array): Promise<void> {
@@ -68,13 +120,22 @@ export class DirectoryTarget implements Target {
 
   async *#listDirectory(prefix: string): AsyncIterable<StoredObject> {
     const directory = join(this.#directory, prefix);
-    for (const entry of await this.#use(() => entriesOf(directory))) {
+    for (const entry of await this.#use(() => this.#entriesOf(directory))) {
       if (entry.name.startsWith('.')) continue;
       const key = `${prefix}${entry.name}`;
       if (entry.isDirectory()) yield* this.#listDirectory(`${key}/`);
       if (!entry.isFile()) continue;
       const stats = await this.#use(() => lstat(join(directory, entry.name)).catch(unlessMissing));
       if (stats) yield { key, bytes: stats.size, storedAt: stats.mtime };
+    }
+  }
+
+  async #entriesOf(directory: string): Promise<Dirent[]> {
+    try {
+      await this.#checkParent(join(directory, 'any'));
+      return await readdir(directory, { withFileTypes: true });
+    } catch (error) {
+      return unlessMissing(error) ?? [];
     }
   }
 
@@ -101,8 +162,14 @@ export class DirectoryTarget implements Target {
   }
 }
 
-async function entriesOf(directory: string): Promise<Dirent[]> {
-  return (await readdir(directory, { withFileTypes: true }).catch(unlessMissing)) ?? [];
+/** Never waits, as the open of a FIFO does. @throws DamagedObject for a link */
+async function openObject(key: string, path: string): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    const isSpecial = ['ELOOP', 'ENXIO'].includes(systemErrorCode(error) ?? '');
+    throw isSpecial ? new DamagedObject(`${key} is damaged: it is no regular file`, { cause: error }) : error;
+  }
 }
 
 /** A part of the key may also be a file, which has no object below it. @throws every other error */

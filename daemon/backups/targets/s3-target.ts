@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import type { PutObjectCommandInput, S3Client, ServerSideEncryption } from '@aws-sdk/client-s3';
+import { DamagedObject } from '../backup-problem.ts';
 import type * as Client from './s3-client.ts';
-import { checkKey, checkPrefix, ERASABLE_PREFIX, type StoredObject, type Target } from './target.ts';
+import {
+  checkKey,
+  checkPrefix,
+  checkSize,
+  ERASABLE_PREFIX,
+  type StoredObject,
+  type Target,
+} from './target.ts';
 import { problemOf, problemOfSystem, type TargetProblem, type TargetReason } from './target-problem.ts';
 
 type Sdk = typeof Client;
@@ -56,7 +65,13 @@ export class S3Target implements Target {
   async get(key: string): Promise<Buffer | null> {
     const place = this.#place(key);
     return this.#use(async ({ sdk, client }) => {
-      const { Body } = await client.send(new sdk.GetObjectCommand(place));
+      const { Body, ContentLength = 0 } = await client.send(new sdk.GetObjectCommand(place));
+      try {
+        checkSize(key, ContentLength);
+      } catch (error) {
+        if (Body instanceof Readable) Body.destroy();
+        throw error;
+      }
       return Body === undefined ? Buffer.of() : Buffer.from(await Body.transformToByteArray());
     }).catch(nullIfMissing);
   }
@@ -191,7 +206,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
 const CERTIFICATE = /CERT|SIGNATURE|ISSUER|ALTNAME/;
 
 function problemOfS3(where: string, error: unknown): TargetProblem | null {
-  if (!(error instanceof Error)) return null;
+  if (!(error instanceof Error) || error instanceof DamagedObject) return null;
   const { name } = error;
   const { $metadata, code } = error as { $metadata?: { httpStatusCode?: number }; code?: unknown };
   const reason = REASONS[name] ?? (NEXT_STEPS[name] === undefined ? null : 'refused');

@@ -40,11 +40,12 @@ export class SftpFiles {
     });
   }
 
-  /** Null for a directory. */
-  async read(path: string): Promise<Buffer | null> {
+  /** @param check throws for a file that is not to be read; called before the open, which waits at a FIFO, and after it */
+  async read(path: string, check: (stats: Stats) => void): Promise<Buffer> {
+    check(await this.stat(path));
     return this.#withFile(path, 'r', async (handle) => {
       const stats = await this.#request<Stats>((sftp, done) => sftp.fstat(handle, done));
-      if (!stats.isFile()) return null;
+      check(stats);
       const content = Buffer.allocUnsafe(stats.size);
       await eachSlice(content.length, async (start, length) => {
         for (let read = 0; read < length; ) {
@@ -67,6 +68,11 @@ export class SftpFiles {
   async isDirectory(path: string): Promise<boolean> {
     const stats = await this.#request<Stats>((sftp, done) => sftp.stat(path, done)).catch(unlessNoSuchFile);
     return stats?.isDirectory() === true;
+  }
+
+  /** The path without links. */
+  realPath(path: string): Promise<string> {
+    return this.#request<string>((sftp, done) => sftp.realpath(path, done));
   }
 
   list(directory: string): Promise<FileEntryWithStats[]> {

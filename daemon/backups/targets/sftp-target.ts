@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { dirname, join } from 'node:path/posix';
+import { dirname, join, relative } from 'node:path/posix';
+import type { Stats } from 'ssh2';
 import { Semaphore } from '../../base/semaphore.ts';
+import { DamagedObject } from '../backup-problem.ts';
 import { connectSftp, type SftpConnection, type SftpServer } from './sftp-connection.ts';
 import {
   isFailure,
@@ -10,7 +12,14 @@ import {
   SftpTimeout,
   unlessNoSuchFile,
 } from './sftp-files.ts';
-import { checkKey, checkPrefix, type StoredObject, type Target, UNFINISHED_PREFIX } from './target.ts';
+import {
+  checkKey,
+  checkPrefix,
+  checkSize,
+  type StoredObject,
+  type Target,
+  UNFINISHED_PREFIX,
+} from './target.ts';
 import { problemOf, problemOfSystem, TargetProblem } from './target-problem.ts';
 
 /** Directories that are read at a time, so that the distance to the server costs little. */
@@ -41,8 +50,10 @@ export class SftpTarget implements Target {
 
   async put(key: string, content: Uint8Array): Promise<void> {
     const path = this.#pathOf(key);
-    const unfinished = join(dirname(path), `${UNFINISHED_PREFIX}${randomUUID()}`);
     await this.#use(async (files) => {
+      // A new name for each try: the lost connection may have left the file.
+      const unfinished = join(dirname(path), `${UNFINISHED_PREFIX}${randomUUID()}`);
+      await this.#checkExistingDirectory(files, dirname(path));
       try {
         await this.#writeFile(files, unfinished, content);
         await files.rename(unfinished, path);
@@ -56,28 +67,72 @@ export class SftpTarget implements Target {
 
   async get(key: string): Promise<Buffer | null> {
     const path = this.#pathOf(key);
-    return this.#use((files) => files.read(path).catch(unlessNoSuchFile));
+    return this.#use(async (files) => {
+      const read = async () => {
+        await this.#checkDirectory(files, dirname(path));
+        return files.read(path, (stats) => checkObject(key, stats));
+      };
+      return read().catch(unlessNoSuchFile);
+    });
   }
 
   async has(key: string): Promise<boolean> {
     const path = this.#pathOf(key);
-    const stats = await this.#use((files) => files.stat(path).catch(unlessNoSuchFile));
+    const stats = await this.#use(async (files) => {
+      const read = async () => {
+        await this.#checkDirectory(files, dirname(path));
+        return files.stat(path);
+      };
+      return read().catch(unlessNoSuchFile);
+    });
     return stats?.isFile() === true;
   }
 
   async *list(prefix: string): AsyncIterable<StoredObject> {
     checkPrefix(prefix);
-    yield* await this.#use((files) => listBelow(files, this.#options.directory, prefix));
+    const { directory } = this.#options;
+    yield* await this.#use(async (files) => {
+      await this.#checkExistingDirectory(files, join(directory, prefix));
+      return listBelow(files, directory, prefix);
+    });
   }
 
   /** Directories stay, because another `put` may use them right now. */
   async delete(key: string): Promise<void> {
     const path = this.#pathOf(key);
-    await this.#use((files) => files.remove(path).catch(unlessNoSuchFile));
+    await this.#use(async (files) => {
+      const remove = async () => {
+        await this.#checkDirectory(files, dirname(path));
+        await files.remove(path);
+      };
+      await remove().catch(unlessNoSuchFile);
+    });
   }
 
   async erase(key: string): Promise<void> {
     await this.delete(key);
+  }
+
+  /** Refuses links below the directory of the target. @throws TargetProblem, and errors for a directory that is missing */
+  async #checkDirectory(files: SftpFiles, path: string): Promise<void> {
+    const { directory } = this.#options;
+    const below = relative(directory, path);
+    const [root, real] = await Promise.all([files.realPath(directory), files.realPath(path)]);
+    if (real === join(root, below)) return;
+    throw new TargetProblem('refused', this.#where, `has a link in the path ${below}`, {
+      nextStep: 'find out who created the link, and remove it',
+    });
+  }
+
+  /** Checks the parents of a directory that is missing. */
+  async #checkExistingDirectory(files: SftpFiles, path: string): Promise<void> {
+    try {
+      await this.#checkDirectory(files, path);
+    } catch (error) {
+      unlessNoSuchFile(error);
+      if (relative(this.#options.directory, path) !== '')
+        await this.#checkExistingDirectory(files, dirname(path));
+    }
   }
 
   #pathOf(key: string): string {
@@ -145,7 +200,7 @@ export class SftpTarget implements Target {
   }
 
   #problemOf(cause: unknown, connection: SftpConnection): unknown {
-    if (cause instanceof TargetProblem) return cause;
+    if (cause instanceof TargetProblem || cause instanceof DamagedObject) return cause;
     if (cause instanceof SftpTimeout) return problemOf('slow', this.#where, cause);
     if (isPermissionDenied(cause)) return problemOf('refused', this.#where, cause);
     if (connection.ended.aborted) return problemOf('away', this.#where, cause);
@@ -154,6 +209,12 @@ export class SftpTarget implements Target {
       return problemOf('refused', this.#where, cause, 'use a server with the extensions of OpenSSH');
     return problemOfSystem(this.#where, cause) ?? cause;
   }
+}
+
+/** @throws DamagedObject */
+function checkObject(key: string, stats: Stats): void {
+  if (!stats.isFile()) throw new DamagedObject(`${key} is damaged: it is no regular file`);
+  checkSize(key, stats.size);
 }
 
 /** Creates a directory and its missing parents. */

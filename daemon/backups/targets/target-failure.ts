@@ -1,7 +1,7 @@
 import type { BackupFailureReason } from '../../../shared/backup-failure.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { isDiskFull, systemErrorCode } from '../../base/files/dir.ts';
-import { BackupProblem } from '../backup-problem.ts';
+import { BackupProblem, DamagedObject } from '../backup-problem.ts';
 import type { StoredObject, Target } from './target.ts';
 import { TargetProblem, type TargetReason } from './target-problem.ts';
 
@@ -74,7 +74,7 @@ async function named<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof TargetFailure) throw error;
+    if (error instanceof TargetFailure || error instanceof DamagedObject) throw error;
     if (error instanceof TargetProblem)
       throw new TargetFailure(REASONS[error.reason], error.message, { cause: error });
     throw new TargetFailure(reasonOf(error), messageOf(error), { cause: error });

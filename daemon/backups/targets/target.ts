@@ -1,3 +1,5 @@
+import { DamagedObject } from '../backup-problem.ts';
+
 /** One stored object. */
 export interface StoredObject {
   key: string;
@@ -16,7 +18,11 @@ export interface StoredObject {
 export interface Target {
   /** Stores an object, or replaces it. It is complete or not there, also after a crash, and durable when this resolves. */
   put(key: string, content: Uint8Array): Promise<void>;
-  /** Null when there is none. */
+  /**
+   * Null when there is none.
+   *
+   * @throws DamagedObject for what no `put` stores: an object that is too large, a link, a device
+   */
   get(key: string): Promise<Buffer | null>;
   has(key: string): Promise<boolean>;
   /** The objects whose key begins with `prefix`, in any order. `prefix` is empty or ends with `/`. */
@@ -32,6 +38,19 @@ export interface Target {
 
 /** Objects below it are never protected against deletion: a backup is erased by the deletion of its key. */
 export const ERASABLE_PREFIX = 'keys/';
+
+const MAX_MANIFEST_BYTES = 256 * 1024 * 1024;
+const MAX_OBJECT_BYTES = 8 * 1024 * 1024;
+
+/** No larger object is read into memory: another program stored it. */
+function maxBytesOf(key: string): number {
+  return key.startsWith('manifests/') ? MAX_MANIFEST_BYTES : MAX_OBJECT_BYTES;
+}
+
+/** @throws DamagedObject */
+export function checkSize(key: string, bytes: number): void {
+  if (bytes > maxBytesOf(key)) throw new DamagedObject(`${key} is damaged: it has ${bytes} bytes`);
+}
 
 /** Names of files that are being written. Keys have no part that begins with a dot. */
 export const UNFINISHED_PREFIX = '.put-';
