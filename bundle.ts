@@ -100,6 +100,7 @@ const daemon = await build({
     'daemon/pocketbase/data/sql-process-main.ts',
     'daemon/rollouts/data/database-thread-main.ts',
     'daemon/backups/run/backup-thread-main.ts',
+    'daemon/backups/run/integrity-main.ts',
     'daemon/queue/runner/runner-main.ts',
     'daemon/queue/runner/confined-main.ts',
     'daemon/queue/runner/handler-thread.ts',

@@ -282,6 +282,22 @@ describe('a backup', () => {
     expect(rowsOf(await place.restore(backup.id))).toEqual(rowsOf(place.dataDir));
   });
 
+  it('has values that are larger than those that the daemon reads', async () => {
+    using database = openData(place.dataDir);
+    database.prepare('INSERT INTO t (x) VALUES (zeroblob(?))').run(5 * 1024 * 1024);
+    const { backup } = await place.backUp();
+    expect(rowsOf(await place.restore(backup.id))).toEqual(rowsOf(place.dataDir));
+  });
+
+  it('has accounts without a limit', async () => {
+    using database = openData(place.dataDir);
+    database.exec(`CREATE TABLE users (id);
+      WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 10001) INSERT INTO users SELECT i FROM n`);
+    const { backup } = await place.backUp();
+    using restored = new DatabaseSync(join(await place.restore(backup.id), 'data.db'));
+    expect(restored.prepare('SELECT count(*) AS n FROM users').get()).toEqual({ n: 10_001 });
+  });
+
   it('does not replace a directory', async () => {
     openData(place.dataDir).close();
     const { backup } = await place.backUp();

@@ -22,9 +22,11 @@ export async function copyDatabase(dataDir: string, directory: string): Promise<
   // A WAL of an interrupted copy would change this one.
   await removeTree(directory);
   await makeDirectory(directory);
-  // Reads the schema, so the transaction has begun.
-  const reader = openDatabase(source, { readOnly: true, timeoutMs: LOCK_TIMEOUT_MS });
+  // It reads the schema only, so the rows need no check.
+  const reader = openDatabase(source, { readOnly: true, isTrusted: true, timeoutMs: LOCK_TIMEOUT_MS });
   try {
+    // The first read begins the transaction.
+    reader.exec('BEGIN; SELECT 1 FROM sqlite_schema');
     await copyFile(source, copy, constants.COPYFILE_FICLONE);
     await copyFile(`${source}-wal`, `${copy}-wal`, constants.COPYFILE_FICLONE).catch(unlessMissing);
   } finally {

@@ -36,6 +36,16 @@ export interface BackupSource {
   controlPlane?: ControlPlaneSource | undefined;
 }
 
+export interface WriteOptions {
+  target: Target;
+  key: DataKey;
+  /** The last backup. Files with the same path and size are not read again: PocketBase never rewrites them. */
+  previous: Backup | null;
+  now: Date;
+  /** Reads a whole database, see `findDamage`. A daemon does it in a process. */
+  find?: (path: string) => string | null | Promise<string | null>;
+}
+
 export interface ControlPlaneSource {
   /** FATHOM_DATA_DIR */
   hostDir: string;
@@ -58,11 +68,10 @@ export interface WrittenBackup {
  * rows of the table, and a row that moves into a file meanwhile is in both.
  *
  * @throws BackupProblem for a damaged database, and as the target
- * @param previous the last backup, whose files with the same path and size are not read again: PocketBase never rewrites them
  */
 export async function writeBackup(
   source: BackupSource,
-  { target, key, previous, now }: { target: Target; key: DataKey; previous: Backup | null; now: Date },
+  { target, key, previous, now, find = findDamage }: WriteOptions,
 ): Promise<WrittenBackup> {
   const { database, dataDir, scratchDir, controlPlane } = source;
   const writer = new ChunkWriter(target, key, database);
@@ -70,7 +79,7 @@ export async function writeBackup(
   const directory = await identityOf(dataDir);
   try {
     const files = controlPlane ? await addBeforeDatabase(writer, controlPlane) : [];
-    const copy = await copyUndamaged(source);
+    const copy = await copyUndamaged(source, find);
     files.push(await writer.addFile(copy, 'data.db'));
     const known = new Map(previous?.files.map((file) => [file.path, file]));
     for await (const path of filesBelow(dataDir, STORAGE)) {
@@ -106,10 +115,13 @@ async function identityOf(directory: string): Promise<string> {
   return `${dev}:${ino}`;
 }
 
-async function copyUndamaged({ database, dataDir, scratchDir }: BackupSource): Promise<string> {
+async function copyUndamaged(
+  { database, dataDir, scratchDir }: BackupSource,
+  find: NonNullable<WriteOptions['find']>,
+): Promise<string> {
   try {
     const copy = await copyDatabase(dataDir, scratchDir);
-    const damage = findDamage(copy);
+    const damage = await find(copy);
     if (damage === null) return copy;
     throw new DamagedDatabase(database, damage);
   } catch (error) {

@@ -4,6 +4,8 @@ import { modulePath } from '../../base/package.ts';
 import { Semaphore } from '../../base/semaphore.ts';
 import type { BackupResults, BackupWork } from './backup-work.ts';
 
+/** A thread without work ends after this time. */
+const IDLE_MS = 10_000;
 const PROGRAM = modulePath('daemon/backups/run/backup-thread-main');
 
 export interface NamedFailure {
@@ -26,12 +28,13 @@ export class BackupFailed extends Error {
 
 /**
  * Threads for work that takes long, so that the event loop of the daemon stays free. A thread does one thing at a time. It
- * ends when there is nothing to do, because its memory is not small.
+ * ends soon when there is nothing to do, because its memory is not small.
  */
 export class BackupThreads {
   readonly #slots: Semaphore;
   readonly #idle: Worker[] = [];
   readonly #busy = new Set<Worker>();
+  #idleTimer: NodeJS.Timeout | undefined;
   readonly #closed = new AbortController();
 
   constructor(parallel: number) {
@@ -45,18 +48,24 @@ export class BackupThreads {
   ): Promise<BackupResults[W['kind']]> {
     const release = await this.#slots.acquire(this.#closed.signal, { isUrgent });
     if (!release) throw closed();
+    clearTimeout(this.#idleTimer);
     try {
       return (await this.#runIn(this.#idle.pop() ?? this.#start(), work)) as BackupResults[W['kind']];
     } finally {
       release();
-      if (this.#slots.held === 0) for (const worker of this.#idle.splice(0)) void worker.terminate();
+      if (this.#slots.held === 0) this.#idleTimer = setTimeout(() => this.#endIdle(), IDLE_MS).unref();
     }
   }
 
   /** Ends all threads. Work in progress fails; what it has stored is used by the next backup. */
   async close(): Promise<void> {
     this.#closed.abort();
+    clearTimeout(this.#idleTimer);
     await Promise.all([...this.#idle.splice(0), ...this.#busy].map((worker) => worker.terminate()));
+  }
+
+  #endIdle(): void {
+    for (const worker of this.#idle.splice(0)) void worker.terminate();
   }
 
   #start(): Worker {

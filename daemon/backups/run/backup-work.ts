@@ -1,8 +1,10 @@
 import type { BackupFailureReason } from '../../../shared/backup-failure.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { isDiskFull } from '../../base/files/dir.ts';
+import { modulePath } from '../../base/package.ts';
 import type { KeepRule } from '../../config/backup-keep.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
+import { SqlProcesses } from '../../pocketbase/data/sql-processes.ts';
 import { BackupProblem, DamagedDatabase } from '../backup-problem.ts';
 import { type Secrets, storeEscrow } from '../keys/escrow.ts';
 import { ensureDataKey, readDataKey } from '../keys/stored-keys.ts';
@@ -68,6 +70,9 @@ export interface BackupResults {
 /** Kept, so that one connection serves all the work of a thread. */
 let opened: { text: string; target: Target } | null = null;
 
+/** Reads the content of users, so it runs in a process. That process ends with this thread. */
+const reader = new SqlProcesses(modulePath('daemon/backups/run/integrity-main'));
+
 /** Runs in a thread. @throws BackupProblem, and errors that `failureOf` names */
 export async function runBackupWork<W extends BackupWork>(work: W): Promise<BackupResults[W['kind']]> {
   if (opened?.text !== work.target)
@@ -115,7 +120,13 @@ async function backUp(
 ): Promise<BackupResults['backup']> {
   const key = await ensureDataKey(target, source.database, keys);
   const previous = await readLatest(target, source.database, keys);
-  const { backup, stored } = await writeBackup(source, { target, key, previous, now: at });
+  const { backup, stored } = await writeBackup(source, {
+    target,
+    key,
+    previous,
+    now: at,
+    find: (file) => reader.run({ file }) as Promise<string | null>,
+  });
   const { id, created_at, bytes } = backup;
   return { id, created_at, bytes, stored_bytes: stored.bytes, stored_chunks: stored.chunks };
 }

@@ -105,13 +105,23 @@ export class BackupState {
     this.#changed();
   }
 
-  /** The next backup takes the target as it is, and backs up everything. */
+  /** The next `prepare` wraps the keys of all databases again. */
+  forgetWrapping(): void {
+    this.#state.wrapped_for = null;
+    this.#changed();
+  }
+
+  /** The next backup takes the target as it is, and backs up everything. What is known as damaged stays so. */
   forgetTarget(): void {
     this.#state = {
       ...this.#state,
       target: { ...this.#state.target, id: null },
       wrapped_for: null,
-      databases: {},
+      databases: Object.fromEntries(
+        Object.entries(this.#state.databases)
+          .filter(([, { damaged }]) => damaged.length > 0)
+          .map(([name, { damaged }]) => [name, { ...NEW_DATABASE, damaged }]),
+      ),
     };
     this.#changed();
   }

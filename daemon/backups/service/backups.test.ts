@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import pino from 'pino';
@@ -9,6 +10,7 @@ import { mayMount, mountTmpfs } from '../../../test/helpers/mounts.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { listAll } from '../../../test/helpers/target-conformance.ts';
 import { until } from '../../../test/helpers/until.ts';
+import { createRecoveryKey, recoveryKeyId } from '../keys/recovery-key.ts';
 import { CONTROL_PLANE, listBackups } from '../manifest.ts';
 import { DirectoryTarget } from '../targets/directory-target.ts';
 import { type BackupSubject, Backups } from './backups.ts';
@@ -21,16 +23,23 @@ const MINUTE_MS = 60_000;
 const [ANN, BETH] = ['2024-01-15-001-ann', '2024-01-15-002-beth'] as const;
 const MASTERS = [{ id: 'abcd1234', key: randomBytes(32) }] as const;
 
+/** Each row takes SQLite some milliseconds. */
+const ENDLESS_CHECK = `CREATE TABLE slow (n CHECK (length(hex(zeroblob(1900000 + n))) > 0));
+  PRAGMA ignore_check_constraints = ON;
+  WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 300000) INSERT INTO slow SELECT n % 9 FROM c`;
+
 let root: string;
 let time: ManualTime;
 let backups: Backups;
 let subjects: BackupSubject[];
 let target: DirectoryTarget;
 let isDiskHeld = false;
+let recovery: string | null = null;
 
 beforeEach(async () => {
   root = await scratch();
   isDiskHeld = false;
+  recovery = null;
   time = new ManualTime();
   subjects = [];
   for (const name of [ANN, BETH, CONTROL_PLANE]) {
@@ -59,7 +68,7 @@ async function open(): Promise<void> {
     subjects: () => subjects,
     find: (name) => subjects.find((subject) => subject.name === name) ?? null,
     masters: MASTERS,
-    readRecoveryKey: () => Promise.resolve(null),
+    readRecoveryKey: () => Promise.resolve(recovery),
     settings: { written: { open: {}, secret: {} } },
     isDiskHeld: () => isDiskHeld,
     clock: time,
@@ -164,6 +173,18 @@ describe('the schedule', () => {
     expect(await ids(ANN)).toHaveLength(2);
   });
 
+  it('reports a database whose files cannot be read, and backs up the others', async () => {
+    const { dataDir } = subject(ANN);
+    await rm(dataDir, { recursive: true });
+    // Fails with ELOOP, also for root.
+    await symlink(dataDir, dataDir);
+    write(subject(BETH).dataDir, 'second');
+    await pass(UNTIL_NEXT_RUN_MS, async () => (await ids(BETH)).length === 2, 'the other database');
+    await pass(0, () => backups.stateOf(ANN).failure !== null, 'a failure');
+    expect(backups.stateOf(ANN).failure?.message).toContain('cannot be read: ELOOP');
+    expect(status()).toMatchObject({ databases: 3, failures: [{ reason: 'failed', databases: 1 }] });
+  });
+
   it('notices a target that is away, writes nothing in its place, and goes on when it is back', async () => {
     for (const { dataDir } of subjects) write(dataDir, 'second');
     await rename(join(root, 'target'), join(root, 'unmounted'));
@@ -183,6 +204,18 @@ describe('the schedule', () => {
       'the backups',
     );
     for (const { name } of subjects) expect(await ids(name)).toHaveLength(2);
+  });
+
+  it.skipIf(!mayMount)('backs up the others while one has no space for its copy', async () => {
+    await mkdir(join(root, 'backup-scratch'), { recursive: true });
+    await mountTmpfs(join(root, 'backup-scratch'), 1);
+    for (const { dataDir } of subjects) write(dataDir, 'second');
+    using database = new DatabaseSync(join(subject(ANN).dataDir, 'data.db'));
+    database.prepare('INSERT INTO t VALUES (?)').run(randomBytes(3_000_000));
+    await pass(UNTIL_NEXT_RUN_MS, () => backups.stateOf(ANN).failure !== null, 'a failure');
+    await pass(0, async () => (await ids(CONTROL_PLANE)).length === 2, 'the control plane');
+    expect(await ids(BETH)).toHaveLength(2);
+    expect(status().failures).toMatchObject([{ reason: 'disk_full', databases: 1 }]);
   });
 
   it('refuses the target of another host until it is accepted', async () => {
@@ -211,6 +244,42 @@ describe('the schedule', () => {
     expect(await backups.create(subject(ANN))).toMatchObject({ result: 'made' });
     expect(status().failures).toEqual([]);
   });
+});
+
+it('wraps keys again after a backup that was queued before the recovery key changed', async () => {
+  await backups.create(subject(BETH));
+  // The last one waits for a thread.
+  const queued = [BETH, CONTROL_PLANE, ANN].map((name) => backups.create(subject(name)));
+  await new Promise((resolve) => setImmediate(resolve));
+  recovery = createRecoveryKey().publicText;
+  await backups.useRecoveryKey();
+  await Promise.all(queued);
+  await backups.create(subject(BETH));
+  for (const { name } of subjects) {
+    const { recovery: wrapped } = JSON.parse(String(await target.get(`keys/${name}.json`))) as {
+      recovery: string | null;
+    };
+    expect(wrapped, name).toContain(recoveryKeyId(recovery));
+  }
+});
+
+it('reports a database that could never be read', async () => {
+  const { dataDir } = subject(ANN);
+  await rm(dataDir, { recursive: true });
+  await symlink(dataDir, dataDir);
+  await backups.start();
+  await pass(MINUTE_MS, () => isBackedUp(BETH) && backups.stateOf(ANN).failure !== null, 'a failure');
+  expect(status().failures).toMatchObject([{ reason: 'failed', databases: 1 }]);
+});
+
+it('stops while SQLite reads a database that was made to take for ever', async () => {
+  const { dataDir } = subject(ANN);
+  using database = new DatabaseSync(join(dataDir, 'data.db'));
+  database.exec(ENDLESS_CHECK);
+  const made = expect(backups.create(subject(ANN))).rejects.toThrow('the daemon stops');
+  await until(() => existsSync(join(root, 'backup-scratch', ANN, 'data.db')), { what: 'a copy' });
+  await backups.stop();
+  await made;
 });
 
 it('a database is late after 26 hours without a backup', async () => {

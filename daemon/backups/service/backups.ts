@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BackupFailureReason } from '../../../shared/backup-failure.ts';
 import { messageOf } from '../../../shared/errors.ts';
@@ -15,7 +14,7 @@ import { CONTROL_PLANE } from '../manifest.ts';
 import { BackupFailed, BackupThreads } from '../run/backup-threads.ts';
 import type { BackupResults, WrappingKeys } from '../run/backup-work.ts';
 import { BackupState, type DatabaseState } from './backup-state.ts';
-import { changeStamp } from './change-stamp.ts';
+import { changeStamp, createdAt, findUnreadable } from './change-stamp.ts';
 import { DueTimes, type Run } from './due-times.ts';
 
 /** Longest wait between two looks for databases that are due. */
@@ -26,6 +25,8 @@ const PREPARED_MS = 60_000;
 const CONFIRM_AT_ONCE = 200;
 const RETRY_BASE_MS = 60_000;
 const RETRY_CAP_MS = 3_600_000;
+/** After this time, a database tries a target that failed. One that has not failed yet is the first. */
+const HOLD_CAP_MS = 300_000;
 /** A time in the future beyond this is one of a clock that was wrong. */
 const CLOCK_TOLERANCE_MS = 300_000;
 
@@ -146,7 +147,7 @@ export class Backups {
 
   /** When a database was last known to be backed up; its creation before the first backup. Null without data. */
   coveredSince(subject: BackupSubject): Date | null {
-    return this.#confirmedAt(subject.name) ?? createdAt(subject);
+    return this.#confirmedAt(subject.name) ?? createdAt(subject.dataDir);
   }
 
   /**
@@ -253,11 +254,18 @@ export class Backups {
   #findDue(now: Date, run: Run): BackupSubject[] {
     const times = this.#times;
     if (!times) return [];
-    return [...this.#deps.subjects()]
-      .filter((subject) => this.#isDue(subject, now, run))
-      .map((subject) => ({ subject, at: times.dueIn(run, subject.name).getTime() }))
-      .toSorted((a, b) => a.at - b.at)
-      .map(({ subject }) => subject);
+    return (
+      [...this.#deps.subjects()]
+        .filter((subject) => this.#isDue(subject, now, run))
+        .map((subject) => ({
+          subject,
+          retryAt: Date.parse(this.#state.of(subject.name).failure?.retry_at ?? '') || 0,
+          at: times.dueIn(run, subject.name).getTime(),
+        }))
+        // One that fails again and again is behind the others, so that it does not hold them up.
+        .toSorted((a, b) => a.retryAt - b.retryAt || a.at - b.at)
+        .map(({ subject }) => subject)
+    );
   }
 
   #isDue(subject: BackupSubject, now: Date, run: Run): boolean {
@@ -272,7 +280,8 @@ export class Backups {
     const dueAt = this.#times?.dueIn(run, name);
     if (dueAt === undefined || now < dueAt) return false;
     const covered = this.coveredSince(subject);
-    return covered !== null && covered < dueAt;
+    // A backup that fails names the problem.
+    return covered === null ? findUnreadable(subject.dataDir) !== null : covered < dueAt;
   }
 
   async #backUpScheduled(subject: BackupSubject): Promise<void> {
@@ -311,7 +320,8 @@ export class Backups {
     try {
       const at = clock.now();
       const before = changeStamp(dataDir, at);
-      if (before === null) throw failed('failed', `${join(dataDir, 'data.db')} is missing`);
+      if (before === null)
+        throw failed('failed', findUnreadable(dataDir) ?? `${join(dataDir, 'data.db')} is missing`);
       if (isDiskHeld()) throw failed('disk_full', 'the disk of FATHOM_DATA_DIR is nearly full');
       const keys = await this.#prepare();
       const source = {
@@ -331,6 +341,11 @@ export class Backups {
         last,
         failure: null,
       });
+      if (this.#isWrappedForOther(keys)) {
+        // The backup may have wrapped its key for the keys before.
+        this.#state.forgetWrapping();
+        this.#prepared = null;
+      }
       this.#heldUntil = null;
       this.#counts.made += 1;
       this.#counts.storedBytes += made.stored_bytes;
@@ -369,7 +384,7 @@ export class Backups {
   }
 
   #noteFailure(name: string, error: unknown): void {
-    const { find, clock, log } = this.#deps;
+    const { find, isDiskHeld, clock, log } = this.#deps;
     // The daemon stops, or the database was deleted meanwhile: neither is a failure of the backup.
     if (this.#isStopping || find(name) === null) return;
     const { failure: before } = this.#state.of(name);
@@ -389,8 +404,9 @@ export class Backups {
       },
     });
     this.#counts.failed += 1;
-    if (isOfAll(reason)) {
-      this.#heldUntil = retryAt;
+    // A copy of one database may need more space than the disk has, while the others have enough.
+    if (reason.startsWith('target_') || (reason === 'disk_full' && isDiskHeld())) {
+      this.#heldUntil = new Date(now.getTime() + Math.min(waitMs, HOLD_CAP_MS));
       this.#prepared = null;
       this.#queue = [];
     }
@@ -407,7 +423,7 @@ export class Backups {
       const recovery = await readRecoveryKey();
       this.#hasRecoveryKey = recovery !== null;
       const keys = { masters, recovery };
-      const wrappedFor = `${masters[0].id} ${recovery === null ? 'none' : recoveryKeyId(recovery)}`;
+      const wrappedFor = wrappedForOf(keys);
       const { targetId } = await this.#threads.run(
         {
           kind: 'prepare',
@@ -425,6 +441,11 @@ export class Backups {
     });
   }
 
+  #isWrappedForOther(keys: WrappingKeys): boolean {
+    const { wrappedFor } = this.#state;
+    return wrappedFor !== null && wrappedFor !== wrappedForOf(keys);
+  }
+
   /** Null before the first backup, and for a time of a clock that was wrong. */
   #confirmedAt(name: string): Date | null {
     const { confirmed_at } = this.#state.of(name);
@@ -437,18 +458,11 @@ export class Backups {
 /** The directory of copies, below FATHOM_DATA_DIR. */
 const SCRATCH = 'backup-scratch';
 
-/** Whether a failure concerns every database, and not just one. */
-function isOfAll(reason: BackupFailureReason): boolean {
-  return reason.startsWith('target_') || reason === 'disk_full';
+/** Ids of the keys for which the keys of backups are wrapped. */
+function wrappedForOf({ masters, recovery }: WrappingKeys): string {
+  return `${masters[0].id} ${recovery === null ? 'none' : recoveryKeyId(recovery)}`;
 }
 
 function failed(reason: BackupFailureReason, message: string): BackupFailed {
   return new BackupFailed({ reason, message });
-}
-
-/** Null without data. */
-function createdAt({ dataDir }: BackupSubject): Date | null {
-  const stats = statSync(join(dataDir, 'data.db'), { throwIfNoEntry: false });
-  // Some file systems do not know when a file was created.
-  return stats ? new Date(stats.birthtimeMs || stats.ctimeMs) : null;
 }

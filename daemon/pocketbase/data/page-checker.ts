@@ -1,9 +1,8 @@
 import { readlinkSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { basename } from 'node:path';
-import { parentPort } from 'node:worker_threads';
 import type { PageCheck, PageVerdict } from './page-damage.ts';
-import { MAX_SQL_VALUE_BYTES, type SqlAnswer } from './sql-processes.ts';
+import { answerSqlWork, MAX_SQL_VALUE_BYTES } from './sql-processes.ts';
 import { withDatabase } from './sqlite.ts';
 
 /** A worker thread that checks all pages of one database with the lowest priority, and posts the result. */
@@ -29,7 +28,4 @@ function check({ file, isThorough }: PageCheck): PageVerdict {
   }
 }
 
-parentPort?.on('message', (work: PageCheck) => {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of node:worker_threads has none
-  parentPort?.postMessage({ value: check(work) } satisfies SqlAnswer);
-});
+answerSqlWork((work: PageCheck) => check(work));

@@ -1,6 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
+import { parentPort } from 'node:worker_threads';
+import { messageOf } from '../../../shared/errors.ts';
 import { modulePath } from '../../base/package.ts';
 
 const PROGRAM = modulePath('daemon/pocketbase/data/sql-process-main');
@@ -13,7 +15,7 @@ const BYTES_PER_MS = 5_000;
 export const MAX_SQL_VALUE_BYTES = 256 * 1024 * 1024;
 
 /** What a program answers. */
-export type SqlAnswer = { value: unknown } | { problem: string };
+type SqlAnswer = { value: unknown } | { problem: string };
 
 interface Idle {
   child: ChildProcess;
@@ -31,7 +33,7 @@ export class SqlProcesses {
   readonly #idle: Idle[] = [];
 
   /**
-   * @param program a module that answers each message to its thread with a `SqlAnswer`
+   * @param program a module that calls `answerSqlWork`
    * @param timeoutOf milliseconds for work on a file of a size
    */
   constructor(program: string, timeoutOf = (bytes: number) => BASE_TIMEOUT_MS + bytes / BYTES_PER_MS) {
@@ -42,10 +44,10 @@ export class SqlProcesses {
   /** @throws the error of SQLite as text, or an Error when the work takes too long */
   async run(work: { file: string }): Promise<unknown> {
     const { file } = work;
+    const timeoutMs = this.#timeoutOf(statSync(file, { throwIfNoEntry: false })?.size ?? 0);
     const child = this.#take();
     const answer = Promise.withResolvers<SqlAnswer>();
     const end = () => answer.reject(new Error(`the process that reads ${file} has ended`));
-    const timeoutMs = this.#timeoutOf(statSync(file, { throwIfNoEntry: false })?.size ?? 0);
     const timer = setTimeout(
       () => answer.reject(new Error(`${file} was not read within ${Math.ceil(timeoutMs / 1000)} s`)),
       timeoutMs,
@@ -62,7 +64,7 @@ export class SqlProcesses {
       throw error;
     } finally {
       clearTimeout(timer);
-      child.off('message', answer.resolve).off('exit', end);
+      child.off('message', answer.resolve).off('exit', end).off('error', answer.reject);
     }
     this.#rest(child);
     if ('problem' in result) throw new Error(result.problem);
@@ -114,4 +116,19 @@ export class SqlProcesses {
     const timer = setTimeout(() => child.kill('SIGKILL'), IDLE_MS).unref();
     this.#idle.push({ child, timer });
   }
+}
+
+/** For a program: answers each message to its thread with what `run` returns or throws. */
+export function answerSqlWork(run: (work: never) => unknown): void {
+  const runAny = run as (work: unknown) => unknown;
+  parentPort?.on('message', (work: unknown) => {
+    let answer: SqlAnswer;
+    try {
+      answer = { value: runAny(work) };
+    } catch (error) {
+      answer = { problem: messageOf(error) };
+    }
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of node:worker_threads has none
+    parentPort?.postMessage(answer);
+  });
 }

@@ -1,7 +1,5 @@
-import { parentPort } from 'node:worker_threads';
-import { messageOf } from '../../../shared/errors.ts';
 import { findDamage } from '../../backups/integrity.ts';
-import { MAX_SQL_VALUE_BYTES, type SqlAnswer } from '../../pocketbase/data/sql-processes.ts';
+import { answerSqlWork, MAX_SQL_VALUE_BYTES } from '../../pocketbase/data/sql-processes.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { carryOver } from './carry-over.ts';
 import type { ThreadWork } from './database-thread.ts';
@@ -38,13 +36,4 @@ function run(work: ThreadWork): unknown {
   });
 }
 
-parentPort?.on('message', (work: ThreadWork) => {
-  let answer: SqlAnswer;
-  try {
-    answer = { value: run(work) };
-  } catch (error) {
-    answer = { problem: messageOf(error) };
-  }
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of node:worker_threads has none
-  parentPort?.postMessage(answer);
-});
+answerSqlWork(run);
