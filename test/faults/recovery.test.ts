@@ -4,6 +4,10 @@ import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { expect, it } from 'vitest';
 import { createRecoveryKey } from '../../daemon/backups/keys/recovery-key.ts';
+import { restoreHost } from '../../daemon/backups/restore/restore-host.ts';
+import { DirectoryTarget } from '../../daemon/backups/targets/directory-target.ts';
+import { TargetProblem } from '../../daemon/backups/targets/target-problem.ts';
+import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { addDocument, readAsOwner } from '../helpers/documents.ts';
 import { FATHOMD, fathomd } from '../helpers/fathomd.ts';
@@ -183,6 +187,34 @@ it('uses an earlier backup where the last one is damaged, and says so', async ()
   await fathom.start();
   expect(await fathom.client.databases.get(damaged)).toMatchObject({ phase: 'running' });
   expect((await fathom.client.databases.get(lost)).reason?.code).toBe('data_dir_missing');
+});
+
+it('ends when the target fails, uses no earlier backup for it, and continues later', async () => {
+  const stage = await destroyedHost();
+  const { fathom, tenants, target, keyFile } = stage;
+  const lost = `chunks/${tenants[2]?.name}/`;
+  class LostTarget extends DirectoryTarget {
+    override get(key: string): Promise<Buffer | null> {
+      if (key.startsWith(lost)) throw new TargetProblem('slow', target, 'does not answer in time');
+      return super.get(key);
+    }
+  }
+  const restoring = restoreHost({
+    from: target,
+    target: new LostTarget(target),
+    recoveryKey: await readFile(keyFile, 'utf8'),
+    dataDir: fathom.dataDir,
+    userDatabasesDir: join(fathom.dataDir, 'user_dbs'),
+    version: (await verifyBinary(null)).version,
+    parallel: 1,
+    onProgress: () => {},
+  });
+  await expect(restoring).rejects.toThrow(TargetProblem);
+  const again = await runInProcess([...restoreCommand(stage), '--json'], { cwd: '/', env: fathom.env });
+  expect(again.code).toBe(0);
+  expect(JSON.parse(again.out)).toMatchObject({ older: [], missing: [] });
+  await fathom.start();
+  await checkFleet(stage);
 });
 
 it('refuses another directory, another key and a target without backups', async () => {

@@ -9,7 +9,9 @@ import { lockDataDir } from '../../base/files/data-dir-lock.ts';
 import { exists, makePrivateDir, unlessMissing } from '../../base/files/dir.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
 import { replaceFile, syncDirectory } from '../../base/files/replace-file.ts';
+import { endControlPlaneSessions, endSessions } from '../../databases/owner/end-sessions.ts';
 import { isRefusedAfter, lastVersionOf } from '../../pocketbase/data/last-version.ts';
+import { UnsafeDatabase } from '../../pocketbase/data/schema-check.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { dataDirOf, hasRunMarkerOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
@@ -25,7 +27,8 @@ import {
 } from '../manifest.ts';
 import { restoreBackup } from '../restore-backup.ts';
 import type { Target } from '../targets/target.ts';
-import { endControlPlaneSessions, endSessions } from './end-sessions.ts';
+import { TargetFailure } from '../targets/target-failure.ts';
+import { TargetProblem } from '../targets/target-problem.ts';
 import { restoredSettings } from './restored-settings.ts';
 
 /** Beside the data, while a host is restored. A daemon does not start then. */
@@ -243,7 +246,7 @@ async function restoreRow(
 ): Promise<void> {
   const { name } = row;
   const directory = join(options.userDatabasesDir, name);
-  const restored = await restoreNewest(options, { name, ids, directory, onBytes });
+  const restored = await restoreNewest(options, { name, ids, directory, onBytes, isOfUser: true });
   if ('message' in restored) {
     report.missing.push({ name, message: restored.message });
     await removeTree(directory);
@@ -253,7 +256,6 @@ async function restoreRow(
   const last = lastVersionOf(staged);
   if (row.version === '' && last !== null && isRefusedAfter(options.version, last))
     throw olderVersion(name, options.version, last);
-  endSessions(staged);
   await putInPlace(directory);
   noteOlder(report, name, backup, failures);
   report.restored.push({ name, backup: backup.id, bytes: backup.bytes });
@@ -269,7 +271,14 @@ async function restoreNewest(
     ids,
     directory,
     onBytes,
-  }: { name: string; ids: readonly string[]; directory: string; onBytes?: (bytes: number) => void },
+    isOfUser = false,
+  }: {
+    name: string;
+    ids: readonly string[];
+    directory: string;
+    onBytes?: (bytes: number) => void;
+    isOfUser?: boolean;
+  },
 ): Promise<Restored> {
   const staged = dataDirOf(restoreDirOf(directory));
   const failures: string[] = [];
@@ -279,13 +288,21 @@ async function restoreNewest(
       const key = await readDataKey(target, name, { recoveryKey });
       const backup = await readManifest(target, key, { database: name, id });
       await restoreBackup(backup, { target, key, directory: staged, ...(onBytes ? { onBytes } : {}) });
+      if (isOfUser) endSessions(join(staged, 'data.db'));
       return { backup, staged, failures };
     } catch (error) {
-      if (!(error instanceof BackupProblem)) throw error;
+      if (!isOfBackup(error)) throw error;
       failures.push(error.message);
+      await removeTree(staged);
     }
   }
   return { message: failures[0] ?? 'it has no backup' };
+}
+
+/** Whether an earlier backup may be better. A target that fails now says nothing about its backups. */
+function isOfBackup(error: unknown): error is Error {
+  if (error instanceof TargetProblem || error instanceof TargetFailure) return false;
+  return error instanceof BackupProblem || error instanceof UnsafeDatabase;
 }
 
 async function putInPlace(directory: string): Promise<void> {

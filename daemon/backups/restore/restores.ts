@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { RestoredDatabase } from '../../../shared/api/backups.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
@@ -23,7 +24,6 @@ import { readDataKey } from '../keys/stored-keys.ts';
 import { type Backup, listBackups, readManifest } from '../manifest.ts';
 import { restoreBackup } from '../restore-backup.ts';
 import type { Target } from '../targets/target.ts';
-import { endSessions } from './end-sessions.ts';
 import { beginSwap, endSwap, moveData, readSwap, removeRestore, type Swap } from './swap-data.ts';
 
 /** Steps of a restore that tests observe. */
@@ -157,9 +157,20 @@ export class Restores {
     };
     await restoreBackup(backup, { target, key, directory: staged, find, signal: this.#stopped.signal });
     await this.#requireVersion(entry, staged, backup);
-    endSessions(staged);
+    await this.#endSessions(staged, backup);
     onStep('staged', name);
     return backup;
+  }
+
+  /** In a process that can be ended: the content is the owner's. */
+  async #endSessions(staged: string, { id }: Backup): Promise<void> {
+    try {
+      await this.#deps.thread.run({ kind: 'end-sessions', file: join(staged, 'data.db') });
+    } catch (error) {
+      throw new BackupProblem(`the sessions of the backup ${id} cannot be ended: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
   }
 
   /** @throws FathomError `conflict` for a PocketBase that is older than the one of the backup */

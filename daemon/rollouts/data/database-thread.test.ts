@@ -53,6 +53,30 @@ it('refuses values that would fill the memory', async () => {
   await expect(thread(60_000).run(facts(file))).rejects.toThrow('too big');
 });
 
+it.each(['_otps', '_mfas', '_collections'])(
+  'ends sessions of a database with a trigger without an end on %s',
+  async (table) => {
+    const file = await dataFile(
+      `CREATE TABLE _collections (id, type, fields, indexes, options); CREATE TABLE _otps (id); CREATE TABLE _mfas (id);
+       INSERT INTO _collections VALUES ('u', 'auth', '[]', '[]', '{"authToken":{"secret":"old"}}');
+       INSERT INTO _otps VALUES (1); INSERT INTO _mfas VALUES (1);
+       ${['DELETE', 'UPDATE']
+         .map(
+           (
+             event,
+           ) => `CREATE TRIGGER endless_${event} BEFORE ${event} ON "${table}" BEGIN SELECT count(*) FROM (
+         WITH RECURSIVE rows (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM rows) SELECT n FROM rows); END;`,
+         )
+         .join('')}`,
+    );
+    await thread(10_000).run({ kind: 'end-sessions', file });
+    using database = new DatabaseSync(file, { readOnly: true });
+    const left = 'SELECT options, (SELECT count(*) FROM _otps) AS otps FROM _collections';
+    expect(database.prepare(left).get()).toEqual({ options: expect.not.stringContaining('old'), otps: 0 });
+  },
+  30_000,
+);
+
 it('leaves nothing that runs when the daemon is killed', async () => {
   const work = JSON.stringify(facts(await dataFile(USERS + ENDLESS)));
   const program = `import('${join(import.meta.dirname, 'database-thread.ts')}')

@@ -12,6 +12,8 @@ export type ThreadWork =
   | { kind: 'facts'; file: string; ownerId: string }
   | { kind: 'check'; file: string }
   | { kind: 'integrity'; file: string }
+  /** See `endSessions`. */
+  | { kind: 'end-sessions'; file: string }
   | { kind: 'vacuum'; file: string; target: string }
   | { kind: 'carry'; file: string; from: string };
 
@@ -22,6 +24,7 @@ interface Results {
   check: string;
   /** See `findDamage`. */
   integrity: string | null;
+  'end-sessions': null;
   vacuum: null;
   carry: CarriedRows;
 }
