@@ -9,7 +9,7 @@ import { Semaphore } from '../base/semaphore.ts';
 import { isUnreadable } from '../pocketbase/data/sqlite.ts';
 import { BackupProblem, DamagedDatabase } from './backup-problem.ts';
 import { findDamage } from './integrity.ts';
-import type { DataKey } from './keys/data-key.ts';
+import { type DataKey, MIN_SEALED_BYTES } from './keys/data-key.ts';
 import {
   type BackedUpFile,
   type Backup,
@@ -44,6 +44,8 @@ export interface WriteOptions {
   now: Date;
   /** Reads a whole database, see `findDamage`. A daemon does it in a process. */
   find?: (path: string) => string | null | Promise<string | null>;
+  /** Throws when the parts may not be on the target any more. */
+  beforeManifest?: () => Promise<void>;
 }
 
 export interface ControlPlaneSource {
@@ -71,7 +73,7 @@ export interface WrittenBackup {
  */
 export async function writeBackup(
   source: BackupSource,
-  { target, key, previous, now, find = findDamage }: WriteOptions,
+  { target, key, previous, now, find = findDamage, beforeManifest }: WriteOptions,
 ): Promise<WrittenBackup> {
   const { database, dataDir, scratchDir, controlPlane } = source;
   const writer = new ChunkWriter(target, key, database);
@@ -102,6 +104,7 @@ export async function writeBackup(
       chunks: [...new Set(files.flatMap(({ chunks }) => chunks))].toSorted(),
       files,
     };
+    await beforeManifest?.();
     await storeManifest(target, key, backup);
     return { backup, stored: writer.stored };
   } finally {
@@ -213,7 +216,9 @@ class ChunkWriter {
   }
 
   async readStored(): Promise<void> {
-    for await (const { key } of this.#target.list(chunkPrefix(this.#database))) {
+    for await (const { key, bytes } of this.#target.list(chunkPrefix(this.#database))) {
+      // Truncated by a disk or by another program: it is stored again.
+      if (bytes < MIN_SEALED_BYTES) continue;
       this.#names.add(key.slice(key.lastIndexOf('/') + 1));
     }
   }

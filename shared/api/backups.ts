@@ -25,6 +25,16 @@ const backupSchema = z
 
 export type Backup = z.infer<typeof backupSchema>;
 
+const listedSchema = backupSchema
+  .extend({
+    damaged: z
+      .boolean()
+      .describe('The list of parts was changed: the backup cannot be restored, and `bytes` is 0.'),
+  })
+  .meta({ id: 'ListedBackup', examples: [{ ...EXAMPLE_BACKUP, damaged: false }] });
+
+export type ListedBackup = z.infer<typeof listedSchema>;
+
 const madeSchema = backupSchema
   .extend({ stored_bytes: z.int().describe('What the backup added to the target.') })
   .meta({ id: 'MadeBackup', examples: [EXAMPLE_LAST] });
@@ -80,7 +90,7 @@ export const listBackups = endpoint({
   permission: 'backups.read',
   params: databaseParams,
   query: wholePageQuerySchema,
-  responses: { 200: { description: 'One page of backups.', schema: pageOf(backupSchema) } },
+  responses: { 200: { description: 'One page of backups.', schema: pageOf(listedSchema) } },
   errors: ['not_found', 'backup.failed'],
 });
 

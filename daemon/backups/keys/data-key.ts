@@ -5,6 +5,8 @@ import { DamagedObject } from '../backup-problem.ts';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+/** Every sealed object has more bytes. */
+export const MIN_SEALED_BYTES = NONCE_BYTES + TAG_BYTES + 1;
 export const DATA_KEY_BYTES = 32;
 /** Above this level, zstd takes much more time for little. */
 const COMPRESSION_LEVEL = 3;

@@ -110,7 +110,11 @@ describe('pruning', () => {
     const chunks = await chunkNames();
     await target.put(manifestKey(DATABASE, ids[0] ?? ''), Buffer.from('{}'));
     const pruned = await prune('1d');
-    expect(pruned).toMatchObject({ removed: [ids[1]], unreadable: [{ id: ids[0] }], chunks: { removed: 0 } });
+    expect(pruned).toMatchObject({
+      removed: [ids[1]],
+      unreadable: [{ id: ids[0], problem: expect.stringContaining('or delete it') as string }],
+      chunks: { removed: 0 },
+    });
     expect(await chunkNames()).toEqual(chunks);
   });
 

@@ -74,7 +74,8 @@ async function readAll(
       backups.push({ backup: await readManifest(target, key, { database, id }), storedAt });
     } catch (error) {
       if (!(error instanceof DamagedObject)) throw error;
-      unreadable.push({ id, problem: error.message });
+      const nextStep = `no part is removed until you copy ${manifestKey(database, id)} from another copy of the target, or delete it there`;
+      unreadable.push({ id, problem: `${error.message}; ${nextStep}` });
     }
   }
   return { backups, unreadable };

@@ -5,17 +5,17 @@ import { modulePath } from '../../base/package.ts';
 import type { KeepRule } from '../../config/backup-keep.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
 import { SqlProcesses } from '../../pocketbase/data/sql-processes.ts';
-import { BackupProblem, DamagedDatabase } from '../backup-problem.ts';
+import { BackupProblem, DamagedDatabase, DamagedObject } from '../backup-problem.ts';
 import { type Secrets, storeEscrow } from '../keys/escrow.ts';
 import { ensureDataKey, readDataKey } from '../keys/stored-keys.ts';
-import { type Backup, listBackups, readHeader, readManifest } from '../manifest.ts';
+import { type Backup, listBackups, manifestKey, readHeader, readManifest } from '../manifest.ts';
 import { type PrunedBackups, pruneBackups } from '../retention/prune-backups.ts';
 import { removeDamagedChunks, type VerifiedBackup, verifyBackups } from '../retention/verify-backups.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { NamedTarget, TargetFailure } from '../targets/target-failure.ts';
 import { type BackupSource, writeBackup } from '../write-backup.ts';
-import { identifyTarget } from './target-identity.ts';
+import { checkTargetId, identifyTarget, readTargetId } from './target-identity.ts';
 
 /** Keys for which the keys of backups are wrapped. */
 export interface WrappingKeys {
@@ -58,11 +58,20 @@ export type BackupWork =
       ids: readonly string[];
     };
 
+/** `damaged` cannot be restored: its list of parts was changed, so its size is unknown (0). */
+export interface ListedBackup {
+  id: string;
+  created_at: string;
+  bytes: number;
+  damaged: boolean;
+}
+
 export interface BackupResults {
-  prepare: { targetId: string };
+  /** `unusable` are keys that cannot be wrapped again: damaged, or of another host. */
+  prepare: { targetId: string; unusable: { database: string; problem: string }[] };
   backup: { id: string; created_at: string; bytes: number; stored_bytes: number; stored_chunks: number };
   /** The newest first. */
-  list: { id: string; created_at: string; bytes: number }[];
+  list: ListedBackup[];
   prune: PrunedBackups;
   verify: VerifiedBackup[];
 }
@@ -105,19 +114,33 @@ async function prepare(
   const targetId = await identifyTarget(target, expected);
   const { masters, recovery } = keys;
   if (recovery !== null) await storeEscrow(target, secrets, { recovery, masterKey: masters[0].key });
+  const unusable: BackupResults['prepare']['unusable'] = [];
   if (rewrap) {
     for await (const { key } of target.list('keys/')) {
       const database = /^keys\/(.+)\.json$/.exec(key)?.[1];
-      if (database !== undefined) await ensureDataKey(target, database, keys);
+      if (database === undefined) continue;
+      try {
+        await ensureDataKey(target, database, keys);
+      } catch (error) {
+        if (!isOfKey(error)) throw error;
+        unusable.push({ database, problem: messageOf(error) });
+      }
     }
   }
-  return { targetId };
+  return { targetId, unusable };
+}
+
+/** Whether only one key is concerned, and not the target. */
+function isOfKey(error: unknown): boolean {
+  if (error instanceof TargetFailure) return false;
+  return error instanceof BackupProblem || reasonOf(error) === 'key_unusable';
 }
 
 async function backUp(
   { keys, source, at }: Extract<BackupWork, { kind: 'backup' }>,
   target: Target,
 ): Promise<BackupResults['backup']> {
+  const targetId = await readTargetId(target);
   const key = await ensureDataKey(target, source.database, keys);
   const previous = await readLatest(target, source.database, keys);
   const { backup, stored } = await writeBackup(source, {
@@ -126,6 +149,7 @@ async function backUp(
     previous,
     now: at,
     find: (file) => reader.run({ file }) as Promise<string | null>,
+    beforeManifest: () => checkTargetId(target, targetId),
   });
   const { id, created_at, bytes } = backup;
   return { id, created_at, bytes, stored_bytes: stored.bytes, stored_chunks: stored.chunks };
@@ -150,10 +174,36 @@ async function list(
   const ids = await listBackups(target, database);
   const backups: BackupResults['list'] = [];
   for (const id of ids.toReversed()) {
-    const { created_at, bytes } = await readHeader(target, { database, id });
-    backups.push({ id, created_at, bytes });
+    const backup = await readListed(target, { database, id });
+    if (backup) backups.push(backup);
   }
   return backups;
+}
+
+/** Null for one that was pruned in the meantime, and for an object that is no backup. */
+async function readListed(
+  target: Target,
+  which: { database: string; id: string },
+): Promise<ListedBackup | null> {
+  const { id } = which;
+  try {
+    const { created_at, bytes } = await readHeader(target, which);
+    return { id, created_at, bytes, damaged: false };
+  } catch (error) {
+    if (!(error instanceof DamagedObject)) {
+      if (await target.has(manifestKey(which.database, id))) throw error;
+      return null;
+    }
+    const time = /^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)z-/.exec(id);
+    if (!time) return null;
+    const [, year, month, day, hour, minute, second] = time;
+    return {
+      id,
+      created_at: `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`,
+      bytes: 0,
+      damaged: true,
+    };
+  }
 }
 
 async function prune(

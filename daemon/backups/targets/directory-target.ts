@@ -9,6 +9,7 @@ import {
   checkKey,
   checkPrefix,
   checkSize,
+  isKey,
   type StoredObject,
   type Target,
   UNFINISHED_PREFIX,
@@ -121,8 +122,8 @@ export class DirectoryTarget implements Target {
   async *#listDirectory(prefix: string): AsyncIterable<StoredObject> {
     const directory = join(this.#directory, prefix);
     for (const entry of await this.#use(() => this.#entriesOf(directory))) {
-      if (entry.name.startsWith('.')) continue;
       const key = `${prefix}${entry.name}`;
+      if (!isKey(key)) continue;
       if (entry.isDirectory()) yield* this.#listDirectory(`${key}/`);
       if (!entry.isFile()) continue;
       const stats = await this.#use(() => lstat(join(directory, entry.name)).catch(unlessMissing));

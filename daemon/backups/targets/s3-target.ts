@@ -8,6 +8,7 @@ import {
   checkPrefix,
   checkSize,
   ERASABLE_PREFIX,
+  isKey,
   type StoredObject,
   type Target,
 } from './target.ts';
@@ -99,7 +100,8 @@ export class S3Target implements Target {
         ),
       );
       for (const { Key = '', Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
-        yield { key: Key.slice(own.length), bytes: Size, storedAt: LastModified };
+        const key = Key.slice(own.length);
+        if (isKey(key)) yield { key, bytes: Size, storedAt: LastModified };
       }
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
     } while (token !== undefined);

@@ -16,6 +16,7 @@ import {
   checkKey,
   checkPrefix,
   checkSize,
+  isKey,
   type StoredObject,
   type Target,
   UNFINISHED_PREFIX,
@@ -242,7 +243,7 @@ async function listBelow(files: SftpFiles, root: string, prefix: string): Promis
       .list(join(root, below))
       .catch(unlessNoSuchFile)
       .finally(() => release?.());
-    const visible = (entries ?? []).filter(({ filename }) => !filename.startsWith('.'));
+    const visible = (entries ?? []).filter(({ filename }) => isKey(`${below}${filename}`));
     for (const { filename, attrs } of visible) {
       if (!attrs.isFile()) continue;
       found.push({ key: `${below}${filename}`, bytes: attrs.size, storedAt: new Date(attrs.mtime * 1000) });

@@ -25,7 +25,7 @@ export interface Target {
    */
   get(key: string): Promise<Buffer | null>;
   has(key: string): Promise<boolean>;
-  /** The objects whose key begins with `prefix`, in any order. `prefix` is empty or ends with `/`. */
+  /** The objects whose key begins with `prefix`, in any order. What has no key of a target is left out. `prefix` is empty or ends with `/`. */
   list(prefix: string): AsyncIterable<StoredObject>;
   /**
    * Does nothing when there is none. Objects that are deleted one after the other do not come back in another order after a
@@ -60,10 +60,15 @@ const KEY = /^(?:[a-z0-9_-][a-z0-9._-]*\/)*[a-z0-9_-][a-z0-9._-]*$/;
 const MAX_PART_BYTES = 200;
 const MAX_KEY_BYTES = 1024;
 
+/** Other programs may store files with other names. */
+export function isKey(key: string): boolean {
+  const isLong = key.length > MAX_KEY_BYTES || key.split('/').some((part) => part.length > MAX_PART_BYTES);
+  return !isLong && KEY.test(key);
+}
+
 /** @throws Error for a key that no target stores: for callers of `put` and `get` a fault of the program */
 export function checkKey(key: string): string {
-  const isLong = key.length > MAX_KEY_BYTES || key.split('/').some((part) => part.length > MAX_PART_BYTES);
-  if (isLong || !KEY.test(key)) throw new Error(`'${key}' is no key of a backup target`);
+  if (!isKey(key)) throw new Error(`'${key}' is no key of a backup target`);
   return key;
 }
 

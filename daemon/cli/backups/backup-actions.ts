@@ -1,4 +1,4 @@
-import type { Backup, DatabaseBackups } from '../../../shared/api/backups.ts';
+import type { DatabaseBackups, ListedBackup } from '../../../shared/api/backups.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { Semaphore } from '../../base/semaphore.ts';
@@ -27,10 +27,10 @@ const FLEET_COLUMNS: readonly Column<DatabaseBackups>[] = [
   },
 ];
 
-const COLUMNS: readonly Column<Backup>[] = [
+const COLUMNS: readonly Column<ListedBackup>[] = [
   { title: 'BACKUP', cell: ({ id }) => id },
   { title: 'TIME', cell: ({ created_at }) => created_at },
-  { title: 'SIZE', cell: ({ bytes }) => byteSize(bytes) },
+  { title: 'SIZE', cell: ({ bytes, damaged }) => (damaged ? 'damaged' : byteSize(bytes)) },
 ];
 
 /** The last backup of each database, or all backups of one. */
