@@ -57,7 +57,9 @@ export function backupRoutes(
   serve(app, listBackups, async (request) => {
     const { name } = request.params;
     requireOwnerOrAll(request, backupSubjects.find(name)?.owner ?? null);
-    const found = await answered(backups.list(require(name).name));
+    // Owners do not displace the schedule.
+    const isUrgent = seesAll(request.caller, 'backups.read');
+    const found = await answered(backups.list(require(name).name, { isUrgent }));
     return slicePage(found, request.query);
   });
 
@@ -66,7 +68,9 @@ export function backupRoutes(
     requireOwnerOrAll(request, backupSubjects.find(name)?.owner ?? null);
     const isOwn = !seesAll(request.caller, 'backups.create');
     const onlyChanged = isOwn || request.body?.only_changed === true;
-    const { result, backup } = await answered(backups.create(require(name), { onlyChanged }));
+    const { result, backup } = await answered(
+      backups.create(require(name), { onlyChanged, isUrgent: !isOwn }),
+    );
     const { id, created_at, bytes, stored_bytes } = backup;
     return { id, created_at, bytes, stored_bytes, changed: result === 'made' };
   });

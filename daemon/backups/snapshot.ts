@@ -1,5 +1,5 @@
-import { constants, copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cloneOrCopy } from '../base/files/clone-or-copy.ts';
 import { makeDirectory, unlessMissing } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import { closeDatabase } from '../pocketbase/data/close-databases.ts';
@@ -11,7 +11,7 @@ const LOCK_TIMEOUT_MS = 1_000;
 /**
  * Copies `data.db` of a database that runs, sleeps or is stopped, as it is at one moment. Writers are not delayed: while the
  * read transaction is open, no process begins the WAL from its start, so the copies of the database and then of its WAL
- * always recover. Needs space for the copy where the file system shares no blocks.
+ * always recover. Needs space for the copy where the file system shares no blocks, and leaves some space free.
  *
  * @param directory is created, or replaced; the copy has no WAL
  * @returns the path of the copy
@@ -27,8 +27,8 @@ export async function copyDatabase(dataDir: string, directory: string): Promise<
   try {
     // The first read begins the transaction.
     reader.exec('BEGIN; SELECT 1 FROM sqlite_schema');
-    await copyFile(source, copy, constants.COPYFILE_FICLONE);
-    await copyFile(`${source}-wal`, `${copy}-wal`, constants.COPYFILE_FICLONE).catch(unlessMissing);
+    await cloneOrCopy(source, copy);
+    await cloneOrCopy(`${source}-wal`, `${copy}-wal`).catch(unlessMissing);
   } finally {
     reader.close();
   }

@@ -8,7 +8,7 @@ const HOUR_MS = 3_600_000;
 
 function candidate(text: string, values: Partial<KeptCandidate> = {}): KeptCandidate {
   const time = new Date(text);
-  return { id: text, createdAt: time, storedAt: time, isProven: true, ...values };
+  return { id: text, createdAt: time, storedAt: time, isUndamaged: true, ...values };
 }
 
 function keep(times: readonly string[], rule: Partial<KeepRule>, timezone = 'UTC'): string[] {
@@ -60,13 +60,13 @@ describe('kept backups', () => {
     ]);
   });
 
-  it('contain the last proven one, however many others follow', () => {
-    const proven = candidate('2024-01-01T00:00Z');
+  it('contain the last undamaged one, however many others follow', () => {
+    const undamaged = candidate('2024-01-01T00:00Z');
     const others = Array.from({ length: 50 }, (_, day) =>
-      candidate(new Date(Date.UTC(2024, 0, 2 + day)).toISOString(), { isProven: false }),
+      candidate(new Date(Date.UTC(2024, 0, 2 + day)).toISOString(), { isUndamaged: false }),
     );
-    const kept = chooseKept([proven, ...others], { ...NOTHING, days: 7 }, 'UTC');
-    expect(kept.has(proven.id)).toBe(true);
+    const kept = chooseKept([undamaged, ...others], { ...NOTHING, days: 7 }, 'UTC');
+    expect(kept.has(undamaged.id)).toBe(true);
     expect(kept.size).toBe(8);
   });
 });
@@ -88,15 +88,15 @@ const rules = fc.record({
 const START = Date.UTC(2023, 11, 1);
 /** In the order in which they were made. */
 const histories = fc
-  .array(fc.record({ hoursLater: fc.integer({ min: 1, max: 400 }), isProven: fc.boolean() }), {
+  .array(fc.record({ hoursLater: fc.integer({ min: 1, max: 400 }), isUndamaged: fc.boolean() }), {
     maxLength: 60,
   })
   .map((steps) => {
     let hours = 0;
-    return steps.map(({ hoursLater, isProven }, index): KeptCandidate => {
+    return steps.map(({ hoursLater, isUndamaged }, index): KeptCandidate => {
       hours += hoursLater;
       const time = new Date(START + hours * HOUR_MS);
-      return { id: `b${index}`, createdAt: time, storedAt: time, isProven };
+      return { id: `b${index}`, createdAt: time, storedAt: time, isUndamaged };
     });
   });
 
@@ -115,7 +115,7 @@ describe('for every history', () => {
     );
   });
 
-  it('the newest and the last proven one stay, and a larger rule keeps no fewer', () => {
+  it('the newest and the last undamaged one stay, and a larger rule keeps no fewer', () => {
     fc.assert(
       fc.property(
         histories,
@@ -138,8 +138,9 @@ describe('for every history', () => {
           const larger = chooseKept(backups, sum, timezone);
           expect([...kept].filter((id) => !larger.has(id))).toEqual([]);
           const last = backups.at(-1);
-          const lastProven = backups.findLast(({ isProven }) => isProven);
-          for (const each of [last, lastProven]) expect(each === undefined || kept.has(each.id)).toBe(true);
+          const lastUndamaged = backups.findLast(({ isUndamaged }) => isUndamaged);
+          for (const each of [last, lastUndamaged])
+            expect(each === undefined || kept.has(each.id)).toBe(true);
           expect(
             chooseKept(
               backups.filter(({ id }) => kept.has(id)),

@@ -10,15 +10,15 @@ export interface KeptCandidate {
   createdAt: Date;
   /** By the clock of the target. */
   storedAt: Date;
-  /** It was restored or read completely since it was made. */
-  isProven: boolean;
+  /** It is not known as damaged. */
+  isUndamaged: boolean;
 }
 
 /**
  * Chooses the backups to keep: the newest of each of the last N hours, days, weeks, months and years that have a backup. An
  * idle database, which gets no new backups, so loses none.
  *
- * Proven backups are also chosen among themselves: backups that were not proven never displace them. The newest one is
+ * Undamaged backups are also chosen among themselves: damaged ones never displace them. The newest one is
  * always kept, by the clock of the host and by that of the target: after a clock went back, the last backup that was made has
  * an early time.
  *
@@ -29,15 +29,15 @@ export function chooseKept(backups: readonly KeptCandidate[], rule: KeepRule, ti
   const sorted = backups.toSorted(
     (a, b) => b.createdAt.getTime() - a.createdAt.getTime() || (a.id < b.id ? 1 : -1),
   );
-  const proven = sorted.filter(({ isProven }) => isProven);
-  const newest = [sorted, proven].flatMap((all) => [
+  const undamaged = sorted.filter(({ isUndamaged }) => isUndamaged);
+  const newest = [sorted, undamaged].flatMap((all) => [
     ...all.slice(0, 1),
     ...all.toSorted((a, b) => b.storedAt.getTime() - a.storedAt.getTime()).slice(0, 1),
   ]);
   const periods = periodsIn(timezone);
   const kept = new Set(newest.map(({ id }) => id));
   for (const unit of Object.keys(periods) as (keyof KeepRule)[]) {
-    for (const all of [sorted, proven]) {
+    for (const all of [sorted, undamaged]) {
       for (const id of newestOfEach(all, periods[unit], rule[unit])) kept.add(id);
     }
   }

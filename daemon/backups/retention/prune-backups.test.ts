@@ -56,7 +56,7 @@ async function prune(keep: string, options: Partial<PruneOptions> = {}) {
   const key = await readDataKey(target, DATABASE, { masters: [MASTER] });
   const rule = parseKeepRule(keep);
   if (rule === null) throw new Error(`${keep} is no rule`);
-  const usual = { rule, timezone: 'UTC', isProven: () => true, isDryRun: false };
+  const usual = { rule, timezone: 'UTC', isUndamaged: () => true, isDryRun: false };
   return pruneBackups(target, key, DATABASE, { ...usual, ...options });
 }
 
@@ -99,9 +99,9 @@ describe('pruning', () => {
     expect(await prune('2d')).toMatchObject({ removed: [], chunks: { removed: 0, bytes: 0 } });
   });
 
-  it('keeps the last proven backup', async () => {
+  it('keeps the last undamaged backup', async () => {
     const ids = await makeBackups(4);
-    await prune('1d', { isProven: (id) => id === ids[1] });
+    await prune('1d', { isUndamaged: (id) => id === ids[1] });
     expect(await restoreAll()).toEqual([ids[1], ids[3]]);
   });
 
@@ -122,7 +122,7 @@ describe('pruning', () => {
     const ids = await makeBackups(3);
     const other = await ensureDataKey(new DirectoryTarget(join(root, 'other')), DATABASE, KEYS);
     const rule = { hours: 0, days: 1, weeks: 0, months: 0, years: 0 };
-    const options = { rule, timezone: 'UTC', isProven: () => true, isDryRun: false };
+    const options = { rule, timezone: 'UTC', isUndamaged: () => true, isDryRun: false };
     const pruned = await pruneBackups(target, other, DATABASE, options);
     expect(pruned).toMatchObject({ kept: [], removed: [], chunks: { removed: 0 } });
     expect(await restoreAll()).toEqual(ids);
@@ -171,7 +171,7 @@ async function pruneUntilKilled(deletions: number): Promise<void> {
     const masters = [{ id: '${MASTER.id}', key: Buffer.from('${MASTER.key.toString('hex')}', 'hex') }];
     const key = await readDataKey(target, '${DATABASE}', { masters });
     const rule = ${JSON.stringify(parseKeepRule('2d,2w'))};
-    await pruneBackups(target, key, '${DATABASE}', { rule, timezone: 'UTC', isProven: () => true, isDryRun: false });`;
+    await pruneBackups(target, key, '${DATABASE}', { rule, timezone: 'UTC', isUndamaged: () => true, isDryRun: false });`;
   const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', program];
   const child = spawn(process.execPath, args, { stdio: 'inherit' });
   expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);

@@ -9,8 +9,8 @@ export interface PruneOptions {
   rule: KeepRule;
   /** IANA name. */
   timezone: string;
-  /** Whether a backup was restored or read completely since it was made. */
-  isProven: (id: string) => boolean;
+  /** Whether a backup is not known as damaged. */
+  isUndamaged: (id: string) => boolean;
   /** Removes nothing. */
   isDryRun: boolean;
 }
@@ -38,14 +38,14 @@ export async function pruneBackups(
   target: Target,
   key: DataKey,
   database: string,
-  { rule, timezone, isProven, isDryRun }: PruneOptions,
+  { rule, timezone, isUndamaged, isDryRun }: PruneOptions,
 ): Promise<PrunedBackups> {
   const { backups, unreadable } = await readAll(target, key, database);
   const candidates = backups.map(({ backup: { id, created_at }, storedAt }) => ({
     id,
     createdAt: new Date(created_at),
     storedAt,
-    isProven: isProven(id),
+    isUndamaged: isUndamaged(id),
   }));
   const kept = chooseKept(candidates, rule, timezone);
   const removed = candidates.map(({ id }) => id).filter((id) => !kept.has(id));

@@ -211,8 +211,8 @@ async function prune(
   target: Target,
 ): Promise<PrunedBackups> {
   const key = await readDataKey(target, database, { masters });
-  const isProven = (id: string) => !damaged.includes(id);
-  return pruneBackups(target, key, database, { rule, timezone, isProven, isDryRun });
+  const isUndamaged = (id: string) => !damaged.includes(id);
+  return pruneBackups(target, key, database, { rule, timezone, isUndamaged, isDryRun });
 }
 
 async function verify(

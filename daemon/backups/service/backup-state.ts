@@ -6,6 +6,9 @@ import { systemErrorCode } from '../../base/files/dir.ts';
 import { replaceFile } from '../../base/files/replace-file.ts';
 import type { Logger } from '../../base/log/log.ts';
 
+/** The file of a large fleet has megabytes, so results of single databases are written together. */
+const WRITE_EVERY_MS = 5_000;
+
 const time = z.iso.datetime();
 
 const failureSchema = z.object({
@@ -61,6 +64,8 @@ export class BackupState {
   #state: StoredState;
   #writing: Promise<void> | null = null;
   #isDirty = false;
+  #writtenAt = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | null = null;
 
   private constructor(path: string, state: StoredState, log: Logger) {
     this.#path = path;
@@ -95,7 +100,10 @@ export class BackupState {
 
   update(database: string, change: Partial<DatabaseState>): void {
     this.#state.databases[database] = { ...this.of(database), ...change };
-    this.#changed();
+    this.#isDirty = true;
+    const waitMs = this.#writtenAt + WRITE_EVERY_MS - performance.now();
+    if (waitMs <= 0) this.#changed();
+    else this.#timer ??= setTimeout(() => this.#changed(), waitMs).unref();
   }
 
   updateTarget(id: string, wrappedFor: string): void {
@@ -137,12 +145,15 @@ export class BackupState {
 
   /** Resolves when the file has everything. */
   async settled(): Promise<void> {
+    if (this.#isDirty) this.#changed();
     await this.#writing;
   }
 
   /** Changes during a write are written together after it. */
   #changed(): void {
     this.#isDirty = true;
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
     this.#writing ??= this.#write().finally(() => {
       this.#writing = null;
     });
@@ -151,6 +162,7 @@ export class BackupState {
   async #write(): Promise<void> {
     while (this.#isDirty) {
       this.#isDirty = false;
+      this.#writtenAt = performance.now();
       try {
         await replaceFile(this.#path, JSON.stringify(this.#state), { mode: 0o600, synced: false });
       } catch (error) {

@@ -218,6 +218,16 @@ describe('the schedule', () => {
     expect(status().failures).toMatchObject([{ reason: 'disk_full', databases: 1 }]);
   });
 
+  it('removes old backups also while the disk is held', async () => {
+    write(subject(ANN).dataDir, 'second');
+    await backups.create(subject(ANN));
+    expect(await ids(ANN)).toHaveLength(2);
+    write(subject(ANN).dataDir, 'third');
+    isDiskHeld = true;
+    await pass(UNTIL_NEXT_RUN_MS, async () => (await ids(ANN)).length === 1, 'the older one to be removed');
+    expect(status().failures).toMatchObject([{ reason: 'disk_full' }]);
+  });
+
   it('refuses the target of another host until it is accepted', async () => {
     await writeFile(
       join(root, 'target', 'fathom.json'),

@@ -154,27 +154,25 @@ export class Backups {
    * Backs up a database now.
    *
    * @param options.onlyChanged makes no backup when nothing has changed since the last one
+   * @param options.isUrgent does it before the backups of the schedule
    * @throws BackupFailed
    */
   async create(
     subject: BackupSubject,
-    { onlyChanged = false }: { onlyChanged?: boolean } = {},
+    { onlyChanged = false, isUrgent = true }: { onlyChanged?: boolean; isUrgent?: boolean } = {},
   ): Promise<BackupOutcome> {
     return this.#perDatabase.run(subject.name, async () => {
       if (onlyChanged) {
         const last = this.#confirmUnchanged(subject);
         if (last) return { result: 'unchanged', backup: last };
       }
-      return { result: 'made', backup: await this.#backUp(subject, { isUrgent: true }) };
+      return { result: 'made', backup: await this.#backUp(subject, { isUrgent }) };
     });
   }
 
   /** The backups of a database on the target, the newest first. @throws BackupFailed */
-  list(database: string): Promise<BackupResults['list']> {
-    return this.#threads.run(
-      { kind: 'list', target: this.#deps.config.target, database },
-      { isUrgent: true },
-    );
+  list(database: string, { isUrgent = true }: { isUrgent?: boolean } = {}): Promise<BackupResults['list']> {
+    return this.#threads.run({ kind: 'list', target: this.#deps.config.target, database }, { isUrgent });
   }
 
   /**
@@ -288,7 +286,13 @@ export class Backups {
     this.#active.add(subject.name);
     try {
       await this.#perDatabase.run(subject.name, async () => {
-        await this.#backUp(subject, { isUrgent: false });
+        try {
+          await this.#backUp(subject, { isUrgent: false });
+        } catch (error) {
+          // Retention goes on, so that it can make space.
+          if (isOfSpace(error) && this.#state.of(subject.name).last) await this.#pruneScheduled(subject.name);
+          throw error;
+        }
         await this.#pruneScheduled(subject.name);
       });
     } catch (error) {
@@ -461,6 +465,10 @@ const SCRATCH = 'backup-scratch';
 /** Ids of the keys for which the keys of backups are wrapped. */
 function wrappedForOf({ masters, recovery }: WrappingKeys): string {
   return `${masters[0].id} ${recovery === null ? 'none' : recoveryKeyId(recovery)}`;
+}
+
+function isOfSpace(error: unknown): boolean {
+  return error instanceof BackupFailed && (error.reason === 'disk_full' || error.reason === 'target_full');
 }
 
 function failed(reason: BackupFailureReason, message: string): BackupFailed {

@@ -1,18 +1,7 @@
-import {
-  constants,
-  copyFile,
-  link,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  rename,
-  rm,
-  stat,
-  statfs,
-} from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { constants, copyFile, link, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { messageOf } from '../../../shared/errors.ts';
+import { cloneOrCopy } from '../../base/files/clone-or-copy.ts';
 import { exists, makeDirectory, systemErrorCode, unlessMissing } from '../../base/files/dir.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
 import { syncDirectory } from '../../base/files/replace-file.ts';
@@ -24,9 +13,6 @@ import { directoryBytes } from '../../supervisor/disk/database-usage.ts';
 const WRITTEN = ['data.db', 'data.db-wal', 'auxiliary.db', 'auxiliary.db-wal'];
 /** SQLite creates these again, or they belong to a running process. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['data.db-shm', 'auxiliary.db-shm', '.notify']);
-/** What a copy leaves free: at most a part of the disk. */
-const MIN_LEFT_BYTES = 128 * 1024 * 1024;
-const MIN_LEFT_PART = 20;
 /** Errors of a file system without hard links, or of a file with too many. */
 const NO_LINK: ReadonlySet<string | undefined> = new Set([
   'EPERM',
@@ -53,7 +39,7 @@ export async function copyData(dataDir: string, copy: string): Promise<void> {
     if (LEFT_OUT.has(name)) continue;
     const [from, to] = [join(dataDir, name), join(copy, name)];
     if (isDirectory) await linkTree(from, to);
-    else if (WRITTEN.includes(name)) await cloneOrCopy(from, to);
+    else if (WRITTEN.includes(name)) await cloneSynced(from, to);
     else await linkFile(from, to);
   }
   const moved = movedStorage(dataDir);
@@ -180,26 +166,10 @@ export async function linkFile(from: string, to: string): Promise<void> {
   }
 }
 
-/** Other databases write to the same disk, so a copy that takes space leaves some. */
-async function cloneOrCopy(from: string, to: string): Promise<void> {
-  const isCloned = await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE).then(
-    () => true,
-    () => false,
-  );
-  if (isCloned) return sync(to);
-  const { size } = await lstat(from);
-  const { bavail, blocks, bsize } = await statfs(dirname(to));
-  const left = bavail * bsize - size;
-  if (left < Math.min(MIN_LEFT_BYTES, (blocks * bsize) / MIN_LEFT_PART)) {
-    throw new Error(
-      `the disk has no space for a copy of its data: ${basename(from)} has ${mib(size)} MiB, and ${mib(bavail * bsize)} MiB are free`,
-    );
-  }
-  await copySynced(from, to);
-}
-
-function mib(bytes: number): number {
-  return Math.ceil(bytes / 1024 / 1024);
+/** The copy is on the disk when this returns. */
+async function cloneSynced(from: string, to: string): Promise<void> {
+  await cloneOrCopy(from, to);
+  await sync(to);
 }
 
 async function copySynced(from: string, to: string): Promise<void> {
