@@ -44,6 +44,23 @@ it.each([
   expect(load(written === undefined ? {} : { BACKUP_TARGET: written }).backups.target).toBe(target);
 });
 
+it.each([
+  's3://bucket?endpiont=http://127.0.0.1',
+  's3://bucket?lock-days=0',
+  'sftp://fathom:the-secret@example.com/a',
+  'sftp://example.com/a',
+  '/srv/data',
+  '/srv/data/user_dbs/2024-01-15-001-johndoe',
+  '/srv/data/global',
+])('refuses the target %s, and shows no password', (target) => {
+  expect(() => load({ BACKUP_TARGET: target })).toThrow(
+    expect.objectContaining({
+      message: expect.not.stringContaining('the-secret') as string,
+      fields: [expect.objectContaining({ path: 'BACKUP_TARGET' })],
+    }) as Error,
+  );
+});
+
 it('reads which backups are kept', () => {
   expect(load({}).backups.keep).toEqual({ hours: 0, days: 7, weeks: 4, months: 6, years: 0 });
   expect(() => load({ BACKUP_KEEP: '7 days' })).toThrow(

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 import { firstRun } from '../base/time/cron.ts';
 import { type KeepRule, parseKeepRule } from './backup-keep.ts';
+import { findTargetProblem } from './backup-target.ts';
 import type { Setting } from './sources/setting.ts';
 import type { Sources } from './sources/sources.ts';
 import { isSecret, SETTINGS, VARIABLES } from './sources/variables.ts';
@@ -50,15 +51,29 @@ function readTarget(read: ValueReader, { dataDir, cwd }: { dataDir: string; cwd:
   const value = read.text('BACKUP_TARGET');
   if (value === null) return join(dataDir, 'backups');
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(value)?.[1];
-  if (scheme === undefined) return resolve(cwd, value);
+  if (scheme === undefined) {
+    const directory = resolve(cwd, value);
+    if (isLiveData(dataDir, directory))
+      read.problem('BACKUP_TARGET', 'is a directory of live data; use another directory');
+    return directory;
+  }
   if (!SCHEMES.includes(scheme.toLowerCase())) {
     // The rest of the URL may contain a password.
     read.problem(
       'BACKUP_TARGET',
       `'${scheme}:' is unknown; use the path of a directory, or a URL with ${SCHEMES.map((one) => `${one}://`).join(' or ')}`,
     );
+    return value;
   }
+  const problem = findTargetProblem(value);
+  if (problem !== null) read.problem('BACKUP_TARGET', problem);
   return value;
+}
+
+/** The data directory itself, or a directory that has databases. */
+function isLiveData(dataDir: string, directory: string): boolean {
+  const live = [join(dataDir, 'user_dbs'), join(dataDir, 'global')];
+  return directory === dataDir || live.some((parent) => `${directory}/`.startsWith(`${parent}/`));
 }
 
 /** `0 2 * * *`, or with a time zone at the end: `0 2 * * * Europe/Berlin`. */
