@@ -53,7 +53,7 @@ export class BackupThreads {
       return (await this.#runIn(this.#idle.pop() ?? this.#start(), work)) as BackupResults[W['kind']];
     } finally {
       release();
-      if (this.#slots.held === 0) this.#idleTimer = setTimeout(() => this.#endIdle(), IDLE_MS).unref();
+      if (this.#slots.held === 0) this.#idleTimer = setTimeout(() => this.endIdle(), IDLE_MS).unref();
     }
   }
 
@@ -64,7 +64,8 @@ export class BackupThreads {
     await Promise.all([...this.#idle.splice(0), ...this.#busy].map((worker) => worker.terminate()));
   }
 
-  #endIdle(): void {
+  /** The next work begins with nothing that is known about the target. */
+  endIdle(): void {
     for (const worker of this.#idle.splice(0)) void worker.terminate();
   }
 
@@ -89,8 +90,12 @@ export class BackupThreads {
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has none
       worker.postMessage(work);
       const answer = await answered.promise;
+      if ('failure' in answer) {
+        // What it knows about the target may not be true any more.
+        void worker.terminate();
+        throw new BackupFailed(answer.failure);
+      }
       this.#idle.push(worker);
-      if ('failure' in answer) throw new BackupFailed(answer.failure);
       return answer.value;
     } finally {
       this.#busy.delete(worker);

@@ -208,6 +208,7 @@ export class Backups {
   /** Uses the target as it is, also when it is not the one of the last backup. */
   acceptTarget(): void {
     this.#state.forgetTarget();
+    this.#threads.endIdle();
     this.#prepared = null;
     this.#heldUntil = null;
     this.#loop?.wake();
