@@ -113,6 +113,14 @@ async function readStored(
   return stored;
 }
 
+/** The part of ids that backups of this second begin with. Ids sort by time. */
+export function idTimeOf(at: Date): string {
+  return at
+    .toISOString()
+    .replace(/[-:]|\.\d+/g, '')
+    .toLowerCase();
+}
+
 /** The backups of all databases by name, oldest first. */
 export async function listAllBackups(target: Target): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>();

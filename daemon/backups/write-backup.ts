@@ -16,6 +16,7 @@ import {
   CONTROL_PLANE_FILES,
   chunkKey,
   chunkPrefix,
+  idTimeOf,
   storeManifest,
 } from './manifest.ts';
 import { copyDatabase } from './snapshot.ts';
@@ -94,10 +95,7 @@ export async function writeBackup(
       throw new BackupProblem(`${dataDir} was replaced during the backup; it is backed up again`);
     const backup: Backup = {
       format: 1,
-      id: `${now
-        .toISOString()
-        .replace(/[-:]|\.\d+/g, '')
-        .toLowerCase()}-${randomBytes(4).toString('hex')}`,
+      id: `${idTimeOf(now)}-${randomBytes(4).toString('hex')}`,
       database,
       created_at: now.toISOString(),
       bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -112,10 +110,10 @@ export async function writeBackup(
   }
 }
 
-/** Changes when another directory is moved to the place. */
+/** Changes when another directory is moved to the place, or another database into the directory. */
 async function identityOf(directory: string): Promise<string> {
-  const { dev, ino } = await stat(directory);
-  return `${dev}:${ino}`;
+  const stats = await Promise.all([stat(directory), stat(join(directory, 'data.db'))]);
+  return stats.map(({ dev, ino }) => `${dev}:${ino}`).join(' ');
 }
 
 async function copyUndamaged(

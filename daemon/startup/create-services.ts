@@ -275,20 +275,6 @@ export async function createServices({
     clock,
     log,
   });
-  const restores = createRestores({
-    target: config.backups.target,
-    catalog,
-    fleet,
-    driver,
-    binaries,
-    templates: databases.templates,
-    rollouts,
-    ownerSync: databases.ownerSync,
-    masterKeys,
-    onStep: options.onRestoreStep,
-    clock,
-    log,
-  });
   const signUps = new SignUps({
     limits: identity.signUpLimits,
     settings,
@@ -320,6 +306,23 @@ export async function createServices({
     globalData,
     secrets: { client: controlPlane, masterKeys, seal },
     isDiskHeld,
+    clock,
+    log,
+  });
+  const restores = createRestores({
+    target: config.backups.target,
+    catalog,
+    fleet,
+    driver,
+    binaries,
+    templates: databases.templates,
+    rollouts,
+    ownerSync: databases.ownerSync,
+    masterKeys,
+    inTurn: (name, work) => backupServices.backups.inTurn(name, work),
+    isDiskHeld,
+    reserveBytes: config.diskReserveBytes,
+    onStep: options.onRestoreStep,
     clock,
     log,
   });

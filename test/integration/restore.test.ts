@@ -168,3 +168,28 @@ it('is refused where it cannot work, and changes nothing', async () => {
   expect((await call('POST', path, { token: tenant.token })).status).not.toBe(403);
   expect(await readFile(dataFileOf(fathom, tenant.name))).toBeDefined();
 });
+
+it('keeps the data of one restore by the owner, and all of those by administrators', async () => {
+  const { fathom } = shared;
+  const tenant = await signUp(fathom);
+  await addDocument(fathom, tenant, 'kept');
+  const { id } = await backUp(fathom, tenant.name);
+  // Of a clock that ran ahead.
+  const ahead = `manifests/${tenant.name}/99990101t000000z-00000000.json`;
+  await targetOf(fathom).put(ahead, Buffer.from('{}'));
+  const path = `${fathom.url}/api/v1/databases/${tenant.name}/backups/latest/restore`;
+  const kept = async () =>
+    (await readdir(directoryOf(fathom, tenant))).filter((entry) => entry.startsWith('pb_data.before-'));
+  const restoreAsOwner = async () => {
+    const { token } = await fathom.client.auth.login({ email: tenant.email, password: PASSWORD });
+    expect((await call('POST', path, { token })).status).toBe(200);
+  };
+  await restoreAsOwner();
+  const [first] = await kept();
+  expect(await fathom.client.backups.restore(tenant.name, 'latest', {})).toMatchObject({ backup: id });
+  await restoreAsOwner();
+  const entries = await kept();
+  expect(entries).toHaveLength(2);
+  expect(entries).not.toContain(first);
+  expect(await readAsOwner(fathom, tenant)).toEqual([['kept', 'file of kept']]);
+});

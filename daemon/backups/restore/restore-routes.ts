@@ -24,8 +24,9 @@ export function restoreRoutes(app: Api, { catalog, restores, userLimits }: Resto
         `a user has exactly one database, so ${name} cannot be restored into a new one; restore it in place: its data of now is kept beside it`,
       );
     await countOwnRestart(request, userLimits);
-    const restored = await restores.restore(name, id);
+    const isOwner = !seesAll(request.caller, 'backups.restore');
+    const restored = await restores.restore(name, id, { isOwner });
     // A path of the host.
-    return seesAll(request.caller, 'backups.restore') ? restored : { ...restored, kept_in: null };
+    return !isOwner ? restored : { ...restored, kept_in: null };
   });
 }

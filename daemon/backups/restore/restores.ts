@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RestoredDatabase } from '../../../shared/api/backups.ts';
-import { byteSize } from '../../../shared/byte-size.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { exists, isDiskFull, makeDirectory, systemErrorCode } from '../../base/files/dir.ts';
 import { CANNOT_MOVE, removeTree } from '../../base/files/remove-tree.ts';
+import { Semaphore } from '../../base/semaphore.ts';
 import type { Catalog, CatalogEntry } from '../../databases/catalog.ts';
 import type { OwnerSync } from '../../databases/owner/owner-sync.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
@@ -24,7 +23,17 @@ import { readDataKey } from '../keys/stored-keys.ts';
 import { type Backup, listBackups, readManifest } from '../manifest.ts';
 import { restoreBackup } from '../restore-backup.ts';
 import type { Target } from '../targets/target.ts';
-import { beginSwap, endSwap, moveData, readSwap, removeRestore, type Swap } from './swap-data.ts';
+import { requireSpace } from './require-space.ts';
+import { splitAtNow } from './split-at-now.ts';
+import {
+  beginSwap,
+  endSwap,
+  moveData,
+  readSwap,
+  removeFormer,
+  removeRestore,
+  type Swap,
+} from './swap-data.ts';
 
 /** Steps of a restore that tests observe. */
 export type RestoreStep = 'reading' | 'staged' | 'tried' | 'swapping' | 'moved' | 'swapped' | 'ended';
@@ -40,14 +49,20 @@ export interface RestoresDeps extends TrialDeps {
   binaryOf: (version: string) => Promise<Binary>;
   /** Whether a rollout changes a database now, or watches it. */
   isChanging: (name: string) => Promise<boolean>;
+  /** Runs work between two backups of a database: they remove parts that no backup needs any more. */
+  inTurn: <T>(name: string, work: () => Promise<T>) => Promise<T>;
+  /** The disk of the host is nearly full. */
+  isDiskHeld: () => boolean;
+  /** DISK_RESERVE_MB. A restore leaves as much. */
+  reserveBytes: number;
   thread: DatabaseThread;
   onStep: (step: RestoreStep, database: string) => void;
 }
 
+/** At the same time. */
+const MAX_RESTORES = 2;
 /** In an error. */
 const SHOWN_IDS = 5;
-/** Of a database that fits exactly, SQLite still needs some for its WAL. */
-const SPARE_BYTES = 16 * 1024 * 1024;
 
 /**
  * Restores databases from their backups.
@@ -60,6 +75,7 @@ const SPARE_BYTES = 16 * 1024 * 1024;
 export class Restores {
   readonly #deps: RestoresDeps;
   readonly #active = new Set<string>();
+  readonly #slots = new Semaphore(MAX_RESTORES);
   readonly #stopped = new AbortController();
 
   constructor(deps: RestoresDeps) {
@@ -70,18 +86,15 @@ export class Restores {
    * Replaces the data of a database by that of a backup. The present data is kept beside it.
    *
    * @param id of the backup; `latest` for the last one
+   * @param options.isOwner whether the owner restores, who keeps the data of one earlier time only
    * @throws FathomError `not_found`, `conflict`, `backup.failed`, `instance.failed`
    */
-  async restore(name: string, id: string): Promise<RestoredDatabase> {
-    const { catalog } = this.#deps;
-    const entry = catalog.get(name);
-    if (entry.row.state !== 'ready')
-      throw new FathomError('conflict', `${name} is being created or deleted; try again later`);
-    await this.#requireNoRollout(name);
+  async restore(name: string, id: string, { isOwner }: { isOwner: boolean }): Promise<RestoredDatabase> {
+    await this.#requireReady(name);
     if (this.#active.has(name)) throw new FathomError('conflict', `${name} is being restored already`);
     this.#active.add(name);
     try {
-      return await this.#restore(entry, id);
+      return await this.#deps.inTurn(name, () => this.#restoreInSlot(name, id, { isOwner }));
     } catch (error) {
       throw describeFailure(error, name);
     } finally {
@@ -89,7 +102,36 @@ export class Restores {
     }
   }
 
-  async #restore(entry: CatalogEntry, id: string): Promise<RestoredDatabase> {
+  async #restoreInSlot(name: string, id: string, options: { isOwner: boolean }): Promise<RestoredDatabase> {
+    const { signal } = this.#stopped;
+    const release = await this.#slots.acquire(signal);
+    if (release === null) throw signal.reason;
+    try {
+      // It may have changed meanwhile.
+      return await this.#restore(await this.#requireReady(name), id, options);
+    } finally {
+      release();
+    }
+  }
+
+  async #requireReady(name: string): Promise<CatalogEntry> {
+    const entry = this.#deps.catalog.get(name);
+    if (entry.row.state !== 'ready')
+      throw new FathomError('conflict', `${name} is being created or deleted; try again later`);
+    await this.#requireNoRollout(name);
+    if (this.#deps.isDiskHeld())
+      throw new FathomError(
+        'backup.failed',
+        `the disk of FATHOM_DATA_DIR is nearly full, so ${name} was not restored; free some space, then restore it again`,
+      );
+    return entry;
+  }
+
+  async #restore(
+    entry: CatalogEntry,
+    id: string,
+    { isOwner }: { isOwner: boolean },
+  ): Promise<RestoredDatabase> {
     const { log, ownerSync } = this.#deps;
     const { name, user } = entry.row;
     const { directory } = entry.runner.spec;
@@ -99,13 +141,14 @@ export class Restores {
       await removeRestore(directory);
       backup = await this.#stage(entry, id);
       await this.#try(entry, backup);
-      swap = await this.#swap(entry, backup);
+      swap = await this.#swap(entry, backup, { isOwner });
     } catch (error) {
       await this.#undo(entry);
       throw error;
     }
     // Tokens were signed with the keys of before.
     ownerSync.changed(user);
+    if (isOwner) await this.#removeFormer(entry, swap);
     const keptIn = swap.before === null ? null : `${directory}/${swap.before}`;
     log.warn({ instance: name, backup: backup.id, kept_in: keptIn }, 'restored a database');
     const instance = await this.#start(entry, keptIn);
@@ -116,6 +159,18 @@ export class Restores {
       kept_in: keptIn,
       phase: instance.phase,
     };
+  }
+
+  /** An owner keeps the data of one restore. What stays after a failure, the next restore removes. */
+  async #removeFormer({ row, runner }: CatalogEntry, swap: Swap): Promise<void> {
+    try {
+      await removeFormer(runner.spec.directory, swap);
+    } catch (error) {
+      this.#deps.log.warn(
+        { err: error, instance: row.name },
+        `cannot remove the data that an earlier restore kept: ${messageOf(error)}`,
+      );
+    }
   }
 
   async #undo({ row, runner }: CatalogEntry): Promise<void> {
@@ -129,14 +184,20 @@ export class Restores {
 
   /** Reads the backup into a directory beside the data. */
   async #stage(entry: CatalogEntry, id: string): Promise<Backup> {
-    const { masterKeys, openTarget, thread, onStep } = this.#deps;
+    const { masterKeys, openTarget, thread, reserveBytes, clock, log, onStep } = this.#deps;
     const { name } = entry.row;
     const { directory } = entry.runner.spec;
     const staged = dataDirOf(restoreDirOf(directory));
     const target = openTarget();
     const key = await readDataKey(target, name, { masters: masterKeys });
     const ids = await listBackups(target, name);
-    const chosen = id === 'latest' ? ids.at(-1) : ids.find((one) => one === id);
+    const { past, future } = splitAtNow(ids, clock.now());
+    const chosen = id === 'latest' ? (past.at(-1) ?? future.at(-1)) : ids.find((one) => one === id);
+    if (id === 'latest' && future.length > 0)
+      log.warn(
+        { instance: name, ignored: future },
+        `ignored backups of ${name} whose time is in the future; check the clock, or restore one by its id`,
+      );
     if (chosen === undefined)
       throw new FathomError(
         'not_found',
@@ -145,7 +206,7 @@ export class Restores {
     const backup = await readManifest(target, key, { database: name, id: chosen });
     onStep('reading', name);
     await makeDirectory(restoreDirOf(directory));
-    await requireSpace(directory, backup);
+    await requireSpace(directory, backup, reserveBytes);
     const find = async (file: string) => {
       try {
         return await thread.run({ kind: 'integrity', file });
@@ -207,7 +268,7 @@ export class Restores {
     onStep('tried', name);
   }
 
-  async #swap(entry: CatalogEntry, { id }: Backup): Promise<Swap> {
+  async #swap(entry: CatalogEntry, { id }: Backup, { isOwner }: { isOwner: boolean }): Promise<Swap> {
     const { catalog, ownerSync, clock, onStep } = this.#deps;
     const { name, user } = entry.row;
     const { directory } = entry.runner.spec;
@@ -218,7 +279,7 @@ export class Restores {
         signal.throwIfAborted();
         // It may have changed since the test.
         await ownerSync.readAccount(user);
-        swap = await beginSwap(directory, id, clock.now());
+        swap = await beginSwap(directory, id, { now: clock.now(), isOwner });
         onStep('swapping', name);
         moveData(directory, swap, {
           adjust: (dataDir) => catalog.adjustCopy(entry, dataDir),
@@ -305,17 +366,6 @@ export class Restores {
     this.#stopped.abort();
     await this.#deps.thread.close();
   }
-}
-
-/** @throws FathomError `backup.failed` */
-async function requireSpace(directory: string, { bytes, id }: Backup): Promise<void> {
-  const { bavail, bsize } = await statfs(directory);
-  const missing = bytes + SPARE_BYTES - bavail * bsize;
-  if (missing <= 0) return;
-  throw new FathomError(
-    'backup.failed',
-    `the disk of ${directory} has no space for the backup ${id}; free ${byteSize(missing)} more, then restore it again`,
-  );
 }
 
 /** The error for a caller. Until the swap, the database is as before. */

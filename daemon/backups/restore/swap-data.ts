@@ -1,5 +1,5 @@
 import { existsSync, renameSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { exists, unlessMissing } from '../../base/files/dir.ts';
@@ -12,12 +12,14 @@ import { BEFORE_PREFIX, dataDirOf, restoreDirOf } from '../../supervisor/instanc
  *
  *   NAME/restore/pb_data             the restored data, complete and tested
  *   NAME/restore/swap.json           the restored data is to be used from now on
- *   NAME/pb_data.before-TIME         the data from before the restore
+ *   NAME/pb_data.before-TIME         the data from before the restore; `.before-TIME-owner` when the owner restored
  *
  *   staged ─▶ swap.json ─▶ pb_data becomes .before-TIME ─▶ restore/pb_data becomes pb_data ─▶ no restore/
  *
  * An interruption before `swap.json` undoes the restore: `restore/` is removed. After it, the next daemon finishes the restore.
  */
+
+const OWNER_SUFFIX = '-owner';
 
 const swapSchema = z.strictObject({
   backup: z.string(),
@@ -34,9 +36,15 @@ export async function readSwap(directory: string): Promise<Swap | null> {
 }
 
 /** From here on, an interruption finishes the restore. No process of the database runs. */
-export async function beginSwap(directory: string, backup: string, now: Date): Promise<Swap> {
+export async function beginSwap(
+  directory: string,
+  backup: string,
+  { now, isOwner }: { now: Date; isOwner: boolean },
+): Promise<Swap> {
   const stamp = now.toISOString().replace(/[-:]/g, '').replace('.', '-');
-  const before = (await exists(dataDirOf(directory))) ? `${BEFORE_PREFIX}${stamp}` : null;
+  const before = (await exists(dataDirOf(directory)))
+    ? `${BEFORE_PREFIX}${stamp}${isOwner ? OWNER_SUFFIX : ''}`
+    : null;
   const swap: Swap = { backup, before };
   await replaceFile(swapFileOf(directory), JSON.stringify(swap), { mode: 0o600, synced: true });
   await syncDirectory(directory);
@@ -66,6 +74,13 @@ export function moveData(
 export async function endSwap(directory: string): Promise<void> {
   await syncDirectory(directory);
   await removeRestore(directory);
+}
+
+/** Removes the data that earlier restores by the owner have kept. */
+export async function removeFormer(directory: string, { before }: Swap): Promise<void> {
+  for (const name of await readdir(directory))
+    if (name.startsWith(BEFORE_PREFIX) && name.endsWith(OWNER_SUFFIX) && name !== before)
+      await removeTree(join(directory, name));
 }
 
 /** Removes what a restore has prepared. */

@@ -170,6 +170,9 @@ export class Backups {
     });
   }
 
+  /** Runs work between two backups of a database. */
+  inTurn = <T>(name: string, work: () => Promise<T>): Promise<T> => this.#perDatabase.run(name, work);
+
   /** The backups of a database on the target, the newest first. @throws BackupFailed */
   list(database: string, { isUrgent = true }: { isUrgent?: boolean } = {}): Promise<BackupResults['list']> {
     return this.#threads.run({ kind: 'list', target: this.#deps.config.target, database }, { isUrgent });

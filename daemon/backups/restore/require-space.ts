@@ -1,0 +1,28 @@
+import { statfs } from 'node:fs/promises';
+import { byteSize } from '../../../shared/byte-size.ts';
+import { FathomError } from '../../../shared/errors.ts';
+import { reserveBytesOf } from '../../supervisor/disk/reserve-rule.ts';
+import type { Backup } from '../manifest.ts';
+
+/** Of a database that fits exactly, SQLite still needs some for its WAL. */
+const SPARE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Requires space for a backup, and as much as the disk reserve.
+ *
+ * @param settingBytes DISK_RESERVE_MB
+ * @throws FathomError `backup.failed`
+ */
+export async function requireSpace(
+  directory: string,
+  { bytes, id }: Backup,
+  settingBytes: number,
+): Promise<void> {
+  const { bavail, blocks, bsize } = await statfs(directory);
+  const missing = bytes + SPARE_BYTES + reserveBytesOf(settingBytes, blocks * bsize) - bavail * bsize;
+  if (missing <= 0) return;
+  throw new FathomError(
+    'backup.failed',
+    `the disk of ${directory} has no space for the backup ${id}; free ${byteSize(missing)} more, then restore it again`,
+  );
+}
