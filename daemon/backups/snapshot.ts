@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cloneOrCopy } from '../base/files/clone-or-copy.ts';
@@ -11,6 +12,8 @@ const LOCK_TIMEOUT_MS = 1_000;
 /** Bytes of the head of a WAL, with numbers that differ each time it is begun again. */
 const WAL_HEAD_BYTES = 32;
 const MAX_TRIES = 5;
+/** A link or a pipe is of no database. */
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 type CopyOne = typeof cloneOrCopy;
 
@@ -50,8 +53,8 @@ export async function copyDatabase(
 async function copyFiles(source: string, copy: string, copyOne: CopyOne): Promise<void> {
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
     const before = await readWalHead(`${source}-wal`);
+    for (const path of [copy, `${copy}-wal`]) await rm(path, { force: true });
     await copyOne(source, copy);
-    await rm(`${copy}-wal`, { force: true });
     await copyOne(`${source}-wal`, `${copy}-wal`).catch(unlessMissing);
     const after = await readWalHead(`${source}-wal`);
     // Rows that were added at its end are complete, or ignored.
@@ -61,7 +64,7 @@ async function copyFiles(source: string, copy: string, copyOne: CopyOne): Promis
 }
 
 async function readWalHead(path: string): Promise<{ head: Buffer; bytes: number }> {
-  const opened = await open(path).catch(unlessMissing);
+  const opened = await open(path, OPEN_FLAGS).catch(unlessMissing);
   if (!opened) return { head: Buffer.alloc(0), bytes: 0 };
   await using file = opened;
   const { buffer, bytesRead } = await file.read(Buffer.alloc(WAL_HEAD_BYTES), 0, WAL_HEAD_BYTES, 0);

@@ -30,9 +30,12 @@ import type { Target } from '../targets/target.ts';
 import { TargetFailure } from '../targets/target-failure.ts';
 import { TargetProblem } from '../targets/target-problem.ts';
 import { restoredSettings } from './restored-settings.ts';
+import { splitAtNow } from './split-at-now.ts';
 
 /** Beside the data, while a host is restored. A daemon does not start then. */
 const STATE_FILE = 'restore.json';
+/** It becomes this when the restore has ended. */
+const ENDED_FILE = 'restored.json';
 /** What an empty file system has, and what a call leaves that was killed before it wrote its state. */
 const IGNORED = new Set(['lost+found', 'run', `.${STATE_FILE}.new`]);
 
@@ -128,7 +131,7 @@ async function restoreAll(options: HostRestore): Promise<HostReport> {
   };
   await restoreControlPlane(options, { backups, secrets, report });
   await restoreDatabases(options, { backups, report });
-  await rm(join(dataDir, STATE_FILE));
+  await rename(join(dataDir, STATE_FILE), join(dataDir, ENDED_FILE));
   await syncDirectory(dataDir);
   return report;
 }
@@ -136,9 +139,15 @@ async function restoreAll(options: HostRestore): Promise<HostReport> {
 /**
  * False when an earlier call has begun it.
  *
- * @throws FathomError `config.exists` for a directory that is not empty, or belongs to another restore
+ * @throws FathomError `config.exists` for a directory that is not empty, was restored, or belongs to another restore
  */
 async function isNewRestore({ dataDir, userDatabasesDir, from }: HostRestore): Promise<boolean> {
+  const ended = await readState(dataDir, ENDED_FILE);
+  if (ended !== null)
+    throw new FathomError(
+      'config.exists',
+      `the restore of ${dataDir} from ${ended.from} has ended already; start Fathom, or choose an empty directory with --data-dir`,
+    );
   const state = await readState(dataDir);
   if (state !== null && state.from !== from)
     throw new FathomError(
@@ -163,8 +172,8 @@ async function writeState({ dataDir, from }: HostRestore): Promise<void> {
   await replaceFile(join(dataDir, STATE_FILE), JSON.stringify(state), { mode: 0o600, synced: true });
 }
 
-async function readState(dataDir: string): Promise<z.infer<typeof stateSchema> | null> {
-  const content = await readFile(join(dataDir, STATE_FILE), 'utf8').catch(unlessMissing);
+async function readState(dataDir: string, file = STATE_FILE): Promise<z.infer<typeof stateSchema> | null> {
+  const content = await readFile(join(dataDir, file), 'utf8').catch(unlessMissing);
   return content === null ? null : stateSchema.parse(JSON.parse(content));
 }
 
@@ -281,9 +290,11 @@ async function restoreNewest(
   },
 ): Promise<Restored> {
   const staged = dataDirOf(restoreDirOf(directory));
-  const failures: string[] = [];
+  const { past, future } = splitAtNow(ids, new Date());
+  const failures =
+    past.length === 0 ? [] : future.map((id) => `the time of the backup ${id} is in the future`);
   await removeTree(restoreDirOf(directory));
-  for (const id of ids.toReversed()) {
+  for (const id of [...future, ...past].toReversed()) {
     try {
       const key = await readDataKey(target, name, { recoveryKey });
       const backup = await readManifest(target, key, { database: name, id });

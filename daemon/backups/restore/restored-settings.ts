@@ -12,7 +12,7 @@ const DEFAULT_TARGET = 'backups';
 
 /**
  * The env file of a restored host: the secrets and settings of the host before. Paths of that host are comments. Backups
- * continue in the target of the restore.
+ * continue in the store of the host before if it has an address, else in the target of the restore.
  */
 export function restoredSettings({
   secrets,
