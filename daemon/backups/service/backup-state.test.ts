@@ -11,6 +11,7 @@ it('writes the results of many databases together, and all of them at the end', 
   const path = join(await scratch(), 'backup-state.json');
   const state = await BackupState.read(path, '/target', log);
   state.updateTarget('id', 'keys');
+  state.update('large', { stamp: 'x'.repeat(200_000) });
   await state.settled();
   const files = new Set<number>();
   for (let n = 0; n < 50; n += 1) {

@@ -8,6 +8,8 @@ import type { Logger } from '../../base/log/log.ts';
 
 /** The file of a large fleet has megabytes, so results of single databases are written together. */
 const WRITE_EVERY_MS = 5_000;
+/** A smaller file is written at once, so that a daemon that is killed loses nothing. */
+const SMALL_FILE_LENGTH = 100_000;
 
 const time = z.iso.datetime();
 
@@ -64,6 +66,7 @@ export class BackupState {
   #state: StoredState;
   #writing: Promise<void> | null = null;
   #isDirty = false;
+  #writtenLength = 0;
   #writtenAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | null = null;
 
@@ -102,7 +105,7 @@ export class BackupState {
     this.#state.databases[database] = { ...this.of(database), ...change };
     this.#isDirty = true;
     const waitMs = this.#writtenAt + WRITE_EVERY_MS - performance.now();
-    if (waitMs <= 0) this.#changed();
+    if (waitMs <= 0 || this.#writtenLength < SMALL_FILE_LENGTH) this.#changed();
     else this.#timer ??= setTimeout(() => this.#changed(), waitMs).unref();
   }
 
@@ -164,7 +167,9 @@ export class BackupState {
       this.#isDirty = false;
       this.#writtenAt = performance.now();
       try {
-        await replaceFile(this.#path, JSON.stringify(this.#state), { mode: 0o600, synced: false });
+        const content = JSON.stringify(this.#state);
+        this.#writtenLength = content.length;
+        await replaceFile(this.#path, content, { mode: 0o600, synced: false });
       } catch (error) {
         this.#log.warn(`cannot write ${this.#path}: ${messageOf(error)}`);
       }
