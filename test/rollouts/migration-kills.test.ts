@@ -78,7 +78,7 @@ it('SIGKILL of the daemon at any step leaves each database with all of a migrati
     for (const name of databases ?? tenants.map((tenant) => tenant.name)) {
       await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run');
       const isChanged = databases === undefined;
-      expect({ name, ...tracesOf(name, file, collection) }).toEqual({
+      expect({ name, ...tracesOf(name, file, collection) }, JSON.stringify(rollout.problems)).toEqual({
         name,
         recorded: isChanged,
         listed: isChanged,
