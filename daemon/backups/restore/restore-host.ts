@@ -88,7 +88,8 @@ interface Row {
 
 /** Refuses a start on data that is not complete. @throws FathomError `data_dir.unusable` */
 export async function requireRestored(dataDir: string): Promise<void> {
-  const state = await readState(dataDir);
+  // The start reports a directory that cannot be used.
+  const state = existsSync(join(dataDir, STATE_FILE)) ? await readState(dataDir) : null;
   if (state === null) return;
   throw new FathomError(
     'data_dir.unusable',
