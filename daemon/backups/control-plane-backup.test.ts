@@ -81,5 +81,5 @@ it('the escrow of the secrets opens with the recovery key only, and is stored on
 it('opens directories only', () => {
   expect(openTarget('/srv/backups')).toBeInstanceOf(DirectoryTarget);
   for (const url of ['backups', 'ftp://host/path', ''])
-    expect(() => openTarget(url)).toThrow('no backup target');
+    expect(() => openTarget(url)).toThrow('absolute path of a directory');
 });
