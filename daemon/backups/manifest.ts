@@ -113,12 +113,9 @@ async function readStored(
   return stored;
 }
 
-/** The part of ids that backups of this second begin with. Ids sort by time. */
+/** The part of ids that backups of this millisecond begin with. Ids sort by time. */
 export function idTimeOf(at: Date): string {
-  return at
-    .toISOString()
-    .replace(/[-:]|\.\d+/g, '')
-    .toLowerCase();
+  return at.toISOString().replace(/[-:.]/g, '').toLowerCase();
 }
 
 /** The backups of all databases by name, oldest first. */

@@ -12,7 +12,7 @@ const tag = { name: 'Backups', description: 'Make, list and restore backups of d
 const BACKUP_TIMEOUT_MS = 3_600_000;
 
 const time = z.iso.datetime();
-const EXAMPLE_BACKUP = { id: '20260115t020000z-4f2a9c11', created_at: EXAMPLE_TIME, bytes: 52_428_800 };
+const EXAMPLE_BACKUP = { id: '20260115t020000000z-4f2a9c11', created_at: EXAMPLE_TIME, bytes: 52_428_800 };
 const EXAMPLE_LAST = { ...EXAMPLE_BACKUP, stored_bytes: 1_048_576 };
 
 const backupSchema = z

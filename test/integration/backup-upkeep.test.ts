@@ -26,6 +26,14 @@ async function verify(...ids: string[]): Promise<{ exitCode: number | undefined;
   return { exitCode, found: JSON.parse(stdout) as VerifiedBackup[] };
 }
 
+it('has nothing to verify or to prune before the first backup', async () => {
+  expect(await verify()).toEqual({ exitCode: 0, found: [] });
+  const { name } = tenant;
+  expect(await fathom.client.backups.prune(name, {})).toMatchObject({ kept: [], removed: [] });
+  const missing = [`keys/${name}.json`];
+  expect(await verify('no-such-backup')).toMatchObject({ exitCode: 1, found: [{ missing }] });
+});
+
 it('names what is damaged, and the next backup repairs it', async () => {
   const ids = [await backUp()];
   await writeAndRead(fathom, tenant, 'a record');

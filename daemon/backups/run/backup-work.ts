@@ -7,7 +7,7 @@ import type { MasterKeys } from '../../keys/envelope.ts';
 import { SqlProcesses } from '../../pocketbase/data/sql-processes.ts';
 import { BackupProblem, DamagedDatabase, DamagedObject } from '../backup-problem.ts';
 import { type Secrets, storeEscrow } from '../keys/escrow.ts';
-import { ensureDataKey, readDataKey } from '../keys/stored-keys.ts';
+import { ensureDataKey, keyOf, readDataKey } from '../keys/stored-keys.ts';
 import { type Backup, listBackups, manifestKey, readHeader, readManifest } from '../manifest.ts';
 import { type PrunedBackups, pruneBackups } from '../retention/prune-backups.ts';
 import { removeDamagedChunks, type VerifiedBackup, verifyBackups } from '../retention/verify-backups.ts';
@@ -194,22 +194,31 @@ async function readListed(
       if (await target.has(manifestKey(which.database, id))) throw error;
       return null;
     }
-    const time = /^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)z-/.exec(id);
+    const time = /^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)(\d{3})z-/.exec(id);
     if (!time) return null;
-    const [, year, month, day, hour, minute, second] = time;
+    const [, year, month, day, hour, minute, second, milliseconds] = time;
     return {
       id,
-      created_at: `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`,
+      created_at: `${year}-${month}-${day}T${hour}:${minute}:${second}.${milliseconds}Z`,
       bytes: 0,
       damaged: true,
     };
   }
 }
 
+/** Of a database without backups. */
+const NOTHING_TO_PRUNE: PrunedBackups = {
+  kept: [],
+  removed: [],
+  unreadable: [],
+  chunks: { removed: 0, bytes: 0 },
+};
+
 async function prune(
   { database, masters, rule, timezone, damaged, isDryRun }: Extract<BackupWork, { kind: 'prune' }>,
   target: Target,
 ): Promise<PrunedBackups> {
+  if (!(await target.has(keyOf(database)))) return NOTHING_TO_PRUNE;
   const key = await readDataKey(target, database, { masters });
   const isUndamaged = (id: string) => !damaged.includes(id);
   return pruneBackups(target, key, database, { rule, timezone, isUndamaged, isDryRun });
@@ -219,8 +228,11 @@ async function verify(
   { database, masters, ids }: Extract<BackupWork, { kind: 'verify' }>,
   target: Target,
 ): Promise<VerifiedBackup[]> {
-  const key = await readDataKey(target, database, { masters });
   const chosen = ids.length > 0 ? ids : await listBackups(target, database);
+  const missing = [keyOf(database)];
+  if (!(await target.has(keyOf(database))))
+    return chosen.map((id) => ({ id, state: 'damaged', chunks: 0, bytes: 0, missing, damaged: [] }));
+  const key = await readDataKey(target, database, { masters });
   const verified = await verifyBackups(target, key, { database, ids: chosen });
   await removeDamagedChunks(target, key, { database, verified });
   return verified;
