@@ -28,13 +28,30 @@ it('waits longer for the first response of a keeper that is starting', async () 
   expect((await client.spawn(requestIn(await scratch()))).pid).toBeGreaterThan(0);
 });
 
+const placeIn = (directory: string) => ({
+  socketPath: join(directory, 'socket'),
+  logFile: join(directory, 'keeper.log'),
+  fleetId: directory,
+});
+
+it('does not wait for the exit of a process of an earlier daemon that has ended', async () => {
+  const directory = await scratch();
+  const earlier = new KeeperClient(placeIn(directory));
+  const sleep = { ...requestIn(directory), file: '/bin/sleep', args: ['600'] };
+  const child = await earlier.spawn(sleep);
+  earlier.close();
+  const client = new KeeperClient(placeIn(directory));
+  onTestFinished(() => client.close());
+  await client.support();
+  const exited = client.exitOf(child);
+  process.kill(child.pid, 'SIGKILL');
+  expect(await exited).toEqual({ code: null, signal: 'SIGKILL' });
+  expect(client.exitOf(child)).toBeNull();
+});
+
 it('reports the exit of a process that ends at once', async () => {
   const directory = await scratch();
-  const place = {
-    socketPath: join(directory, 'socket'),
-    logFile: join(directory, 'keeper.log'),
-    fleetId: directory,
-  };
+  const place = placeIn(directory);
   const client = new KeeperClient(place);
   onTestFinished(() => client.close());
   const sleep = { ...requestIn(directory), file: '/bin/sleep', args: ['600'] };

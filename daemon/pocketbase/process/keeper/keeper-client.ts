@@ -252,6 +252,8 @@ export class KeeperClient {
     if (report.kind === 'exited') {
       this.#running.get(report.pid)?.exited.resolve(report.exit);
       this.#running.delete(report.pid);
+      // Its exit is not reported again.
+      keeper.children = keeper.children.filter(({ pid }) => pid !== report.pid);
       return;
     }
     if (report.kind === 'ring') {
