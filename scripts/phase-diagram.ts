@@ -8,6 +8,7 @@ const WITH_PROCESS = ['starting', 'running', 'unresponsive'] as const;
 const CAUSES: Readonly<Record<InstancePhase, Partial<Record<InstancePhase, string>>>> = {
   stopped: { queued: 'start', asleep: 'start of the daemon', failed: 'cannot be created' },
   queued: {
+    asleep: 'sleep',
     starting: 'start slot is free',
     running: 'take-over',
     backing_off: 'failure',

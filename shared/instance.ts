@@ -31,7 +31,7 @@ export type InstancePhase = (typeof INSTANCE_PHASES)[number];
 
 export const PHASE_TRANSITIONS: Readonly<Record<InstancePhase, readonly InstancePhase[]>> = {
   stopped: ['queued', 'asleep', 'failed'],
-  queued: ['starting', 'running', 'backing_off', 'failed', 'stopping', 'stopped'],
+  queued: ['starting', 'running', 'backing_off', 'failed', 'stopping', 'stopped', 'asleep'],
   starting: ['running', 'queued', 'backing_off', 'failed', 'stopping'],
   running: ['unresponsive', 'queued', 'backing_off', 'failed', 'stopping'],
   unresponsive: ['running', 'queued', 'backing_off', 'failed', 'stopping'],
