@@ -20,7 +20,7 @@ import {
   readFactsOf,
   setVersion,
 } from './change.ts';
-import { copyData, findDamage, hashCopy, restoreData } from './data/copy.ts';
+import { copyData, findCopyDamage, hashCopy, restoreData } from './data/copy.ts';
 import type { DatabaseThread } from './data/database-thread.ts';
 import { type DatabaseFacts, describeLoss } from './data/facts.ts';
 import type { DatabaseJournal } from './journal.ts';
@@ -145,7 +145,7 @@ async function restore(
       if (journal.hold !== null) await holdMigrations(directory, journal.hold);
       // Without facts, the copy was not complete, and the data was not changed.
       if (journal.facts !== null) {
-        const damage = await findDamage(copyOf(directory), journal.sums);
+        const damage = await findCopyDamage(copyOf(directory), journal.sums);
         if (damage !== null) await keepChangedData(entry, journal, damage, deps, signal);
         await enter(journal, 'restoring', deps);
         await restoreData(copyOf(directory), dataDirOf(directory));

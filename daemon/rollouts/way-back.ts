@@ -10,7 +10,7 @@ import { writeLastVersion } from '../pocketbase/data/last-version.ts';
 import { inTransaction, withDatabase } from '../pocketbase/data/sqlite.ts';
 import { dataDirOf, rolloutDirOf } from '../supervisor/instance-spec.ts';
 import { type ChangeDeps, copyOf, readFactsOf, setVersion } from './change.ts';
-import { findDamage, linkFile, replaceDatabase } from './data/copy.ts';
+import { findCopyDamage, linkFile, replaceDatabase } from './data/copy.ts';
 import { hasSameSchema } from './data/facts.ts';
 import type { DatabaseJournal } from './journal.ts';
 import { tryVersion } from './trial.ts';
@@ -73,7 +73,7 @@ async function carryInto(
   { thread }: ChangeDeps,
 ): Promise<void> {
   const { directory } = entry.runner.spec;
-  const damage = await findDamage(copyOf(directory), sums);
+  const damage = await findCopyDamage(copyOf(directory), sums);
   if (damage !== null) {
     if (hold !== null) await releaseMigrations(directory);
     throw new StaysChanged(`the copy of its data is damaged (${damage}), so it stays changed`);

@@ -8,11 +8,11 @@ import { execa } from 'execa';
 import { sha256Of } from '../../daemon/pocketbase/binary/executable-hash.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { freePortRange } from './free-ports.ts';
+import { pip } from './pip.ts';
 import { until } from './until.ts';
 import { testCacheDir } from './upstream-builds.ts';
 
 const REQUIREMENTS = join(import.meta.dirname, 's3-server-requirements.txt');
-const PIP_TIMEOUT_MS = 180_000;
 
 type PlainRequest = Omit<RequestInit, 'headers'> & { headers?: Record<string, string> };
 
@@ -52,30 +52,7 @@ async function install(): Promise<string> {
   // Several test files may download it at once: each moves a complete directory into place.
   const complete = join(testCacheDir(), randomUUID());
   try {
-    const pinned = ['--no-deps', '--only-binary=:all:', '--require-hashes', '--disable-pip-version-check'];
-    const args = [
-      '-m',
-      'pip',
-      'install',
-      ...pinned,
-      '--retries',
-      '1',
-      '--timeout',
-      '20',
-      '--target',
-      complete,
-    ];
-    const { failed, exitCode, stderr, cause } = await execa('python3', [...args, '-r', REQUIREMENTS], {
-      reject: false,
-      stdin: 'ignore',
-      timeout: PIP_TIMEOUT_MS,
-    });
-    if (failed) {
-      const why = stderr?.split('\n').findLast((line) => line.startsWith('ERROR')) ?? messageOf(cause);
-      throw new Error(
-        `'pip install' ended with ${exitCode ?? 'an error'}, perhaps without a network: ${why}`,
-      );
-    }
+    await pip('install', ['--target', complete, '-r', REQUIREMENTS]);
     await rename(complete, directory).catch((error: unknown) => {
       if (!existsSync(directory)) throw error;
     });

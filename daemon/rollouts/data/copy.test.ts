@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { mayMount, mountTmpfs } from '../../../test/helpers/mounts.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
-import { copiedBytes, copyData, findDamage, hashCopy, restoreData } from './copy.ts';
+import { copiedBytes, copyData, findCopyDamage, hashCopy, restoreData } from './copy.ts';
 
 async function dataWithFiles(): Promise<{ data: string; copy: string }> {
   const directory = await scratch();
@@ -58,16 +58,16 @@ it('notices a copy that was changed, cut or removed', async () => {
   await copyData(data, copy);
   const sums = await hashCopy(copy);
   expect(Object.keys(sums)).toEqual(['data.db']);
-  expect(await findDamage(copy, sums)).toBeNull();
+  expect(await findCopyDamage(copy, sums)).toBeNull();
   const file = join(copy, 'data.db');
   const content = await readFile(file);
   // In the middle of a page: SQLite would not notice it.
   await writeFile(file, content.with(content.length - 1, (content.at(-1) ?? 0) ^ 1));
-  expect(await findDamage(copy, sums)).toContain('data.db has changed');
+  expect(await findCopyDamage(copy, sums)).toContain('data.db has changed');
   await writeFile(file, content.subarray(0, 4096));
-  expect(await findDamage(copy, sums)).toContain('data.db has changed');
+  expect(await findCopyDamage(copy, sums)).toContain('data.db has changed');
   await rm(file);
-  expect(await findDamage(copy, sums)).toContain('data.db cannot be read');
+  expect(await findCopyDamage(copy, sums)).toContain('data.db cannot be read');
 });
 
 it('replaces an earlier copy', async () => {

@@ -84,7 +84,7 @@ export async function hashCopy(copy: string): Promise<Record<string, string>> {
 }
 
 /** Compares a copy with its sums, see `hashCopy`. Returns what has changed since; null when it is as it was. */
-export async function findDamage(
+export async function findCopyDamage(
   copy: string,
   sums: Readonly<Record<string, string>>,
 ): Promise<string | null> {
