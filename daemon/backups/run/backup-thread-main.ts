@@ -2,7 +2,7 @@ import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { basename } from 'node:path';
 import { parentPort } from 'node:worker_threads';
-import type { ThreadAnswer } from './backup-threads.ts';
+import type { ThreadAnswer, ThreadRequest } from './backup-threads.ts';
 import { type BackupWork, failureOf, runBackupWork } from './backup-work.ts';
 
 /** A worker thread that copies, compresses and encrypts. */
@@ -16,7 +16,11 @@ const NICENESS = 5;
 // On Linux each thread has its own priority, which is set by the thread id.
 setPriority(Number(basename(readlinkSync('/proc/thread-self'))), NICENESS);
 
-parentPort?.on('message', (work: BackupWork) => void run(work));
+parentPort?.on('message', (request: ThreadRequest) => {
+  // Ends the thread alone.
+  if (request === 'end') process.exit();
+  void run(request);
+});
 
 async function run(work: BackupWork): Promise<void> {
   let answer: ThreadAnswer;

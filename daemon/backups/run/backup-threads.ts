@@ -13,6 +13,8 @@ export interface NamedFailure {
   message: string;
 }
 
+export type ThreadRequest = BackupWork | 'end';
+
 export type ThreadAnswer = { value: unknown } | { failure: NamedFailure };
 
 /** An error of a thread, with its reason. */
@@ -61,12 +63,12 @@ export class BackupThreads {
   async close(): Promise<void> {
     this.#closed.abort();
     clearTimeout(this.#idleTimer);
-    await Promise.all([...this.#idle.splice(0), ...this.#busy].map((worker) => worker.terminate()));
+    await Promise.all([...this.#idle.splice(0), ...this.#busy].map(end));
   }
 
   /** The next work begins with nothing that is known about the target. */
   endIdle(): void {
-    for (const worker of this.#idle.splice(0)) void worker.terminate();
+    for (const worker of this.#idle.splice(0)) void end(worker);
   }
 
   #start(): Worker {
@@ -92,7 +94,7 @@ export class BackupThreads {
       const answer = await answered.promise;
       if ('failure' in answer) {
         // What it knows about the target may not be true any more.
-        void worker.terminate();
+        void end(worker);
         throw new BackupFailed(answer.failure);
       }
       this.#idle.push(worker);
@@ -102,6 +104,17 @@ export class BackupThreads {
       worker.off('message', answered.resolve).off('error', onError).off('exit', onExit);
     }
   }
+}
+
+/** Not by `terminate`: Node 24 aborts the whole process when it interrupts zstd. */
+async function end(worker: Worker): Promise<void> {
+  // It has ended.
+  if (worker.threadId === -1) return;
+  const exit = new Promise((resolve) => worker.once('exit', resolve));
+  const request: ThreadRequest = 'end';
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has none
+  worker.postMessage(request);
+  await exit;
 }
 
 function died(why: string): BackupFailed {

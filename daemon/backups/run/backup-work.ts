@@ -6,6 +6,7 @@ import type { KeepRule } from '../../config/backup-keep.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
 import { SqlProcesses } from '../../pocketbase/data/sql-processes.ts';
 import { BackupProblem, DamagedDatabase, DamagedObject } from '../backup-problem.ts';
+import type { DataKey } from '../keys/data-key.ts';
 import { type Secrets, storeEscrow } from '../keys/escrow.ts';
 import { ensureDataKey, keyOf, readDataKey } from '../keys/stored-keys.ts';
 import { type Backup, listBackups, manifestKey, readHeader, readManifest } from '../manifest.ts';
@@ -142,7 +143,7 @@ async function backUp(
 ): Promise<BackupResults['backup']> {
   const targetId = await readTargetId(target);
   const key = await ensureDataKey(target, source.database, keys);
-  const previous = await readLatest(target, source.database, keys);
+  const previous = await readLatest(target, key, source.database);
   const { backup, stored } = await writeBackup(source, {
     target,
     key,
@@ -156,11 +157,11 @@ async function backUp(
 }
 
 /** Null without one that can be read: then all files are read again. */
-async function readLatest(target: Target, database: string, keys: WrappingKeys): Promise<Backup | null> {
+async function readLatest(target: Target, key: DataKey, database: string): Promise<Backup | null> {
   const id = (await listBackups(target, database)).at(-1);
   if (id === undefined) return null;
   try {
-    return await readManifest(target, await readDataKey(target, database, keys), { database, id });
+    return await readManifest(target, key, { database, id });
   } catch (error) {
     if (error instanceof BackupProblem && !(error instanceof TargetFailure)) return null;
     throw error;
