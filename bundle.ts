@@ -99,7 +99,7 @@ const daemon = await build({
     'daemon/pocketbase/data/page-checker.ts',
     'daemon/pocketbase/data/sql-process-main.ts',
     'daemon/rollouts/data/database-thread-main.ts',
-    'daemon/backups/run/backup-thread-main.ts',
+    'daemon/backups/run/backup-process-main.ts',
     'daemon/backups/run/integrity-main.ts',
     'daemon/queue/runner/runner-main.ts',
     'daemon/queue/runner/confined-main.ts',

@@ -12,7 +12,7 @@ import { FathomError } from '../../shared/errors.ts';
 import { requireCaller, requireOwnerOrAll, seesAll } from '../http/caller.ts';
 import { type Api, serve, slicePage } from '../http/serve.ts';
 import type { RecoveryKeys } from './keys/recovery-keys.ts';
-import { BackupFailed } from './run/backup-threads.ts';
+import { BackupFailed } from './run/backup-processes.ts';
 import type { BackupSubject, Backups } from './service/backups.ts';
 import type { BackupOverview } from './service/overview.ts';
 

@@ -23,7 +23,7 @@ export interface RestoreOptions {
   key: DataKey;
   /** Must not exist. */
   directory: string;
-  /** Reads a whole database, see `findDamage`. A daemon does it in a thread. */
+  /** Reads a whole database, see `findDamage`. A daemon does it in another process. */
   find?: (path: string) => string | null | Promise<string | null>;
   /** Called with bytes that were restored. */
   onBytes?: (bytes: number) => void;

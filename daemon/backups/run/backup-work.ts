@@ -25,7 +25,7 @@ export interface WrappingKeys {
   recovery: string | null;
 }
 
-/** What a thread does. `target` is BACKUP_TARGET. */
+/** What a process does. `target` is BACKUP_TARGET. */
 export type BackupWork =
   | {
       kind: 'prepare';
@@ -77,13 +77,13 @@ export interface BackupResults {
   verify: VerifiedBackup[];
 }
 
-/** Kept, so that one connection serves all the work of a thread. */
+/** Kept, so that one connection serves all the work of a process. */
 let opened: { text: string; target: Target } | null = null;
 
-/** Reads the content of users, so it runs in a process. That process ends with this thread. */
+/** Reads the content of users, so it runs in another process. That one ends with this process. */
 const reader = new SqlProcesses(modulePath('daemon/backups/run/integrity-main'));
 
-/** Runs in a thread. @throws BackupProblem, and errors that `failureOf` names */
+/** Runs in a process of its own. @throws BackupProblem, and errors that `failureOf` names */
 export async function runBackupWork<W extends BackupWork>(work: W): Promise<BackupResults[W['kind']]> {
   if (opened?.text !== work.target)
     opened = { text: work.target, target: new NamedTarget(openTarget(work.target)) };

@@ -19,6 +19,7 @@ import { BackupOverview } from './overview.ts';
 const KEEP = { hours: 0, days: 7, weeks: 4, months: 6, years: 0 };
 
 const HOUR_MS = 3_600_000;
+const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 const [ANN, BETH] = ['2024-01-15-001-ann', '2024-01-15-002-beth'] as const;
 const MASTERS = [{ id: 'abcd1234', key: randomBytes(32) }] as const;
@@ -102,12 +103,12 @@ const status = () =>
 
 const ids = (name: string) => listBackups(target, name);
 
-/** Moves on until a condition holds; threads need time of their own. */
+/** Moves on until a condition holds; processes need time of their own. */
 async function pass(ms: number, isDone: () => boolean | Promise<boolean>, what: string): Promise<void> {
   await time.advance(ms);
   await until(
     async () => {
-      await time.advance(1);
+      await time.advance(SECOND_MS);
       return (await isDone()) && backups.running === 0;
     },
     { what },
@@ -258,7 +259,7 @@ describe('the schedule', () => {
 
 it('wraps keys again after a backup that was queued before the recovery key changed', async () => {
   await backups.create(subject(BETH));
-  // The last one waits for a thread.
+  // The last one waits for a process.
   const queued = [BETH, CONTROL_PLANE, ANN].map((name) => backups.create(subject(name)));
   await new Promise((resolve) => setImmediate(resolve));
   recovery = createRecoveryKey().publicText;

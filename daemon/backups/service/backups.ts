@@ -11,7 +11,7 @@ import type { BackupConfig, WrittenSettings } from '../../config/backups.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
 import { recoveryKeyId } from '../keys/recovery-key.ts';
 import { CONTROL_PLANE } from '../manifest.ts';
-import { BackupFailed, BackupThreads } from '../run/backup-threads.ts';
+import { BackupFailed, BackupProcesses } from '../run/backup-processes.ts';
 import type { BackupResults, WrappingKeys } from '../run/backup-work.ts';
 import { BackupState, type DatabaseState } from './backup-state.ts';
 import { changeStamp, createdAt, findUnreadable } from './change-stamp.ts';
@@ -72,7 +72,7 @@ export type BackupOutcome =
 export class Backups {
   readonly #deps: BackupsDeps;
   readonly #state: BackupState;
-  readonly #threads: BackupThreads;
+  readonly #processes: BackupProcesses;
   readonly #times: DueTimes | null;
   readonly #perDatabase = new KeyedMutex();
   readonly #active = new Set<string>();
@@ -89,7 +89,7 @@ export class Backups {
   private constructor(deps: BackupsDeps, state: BackupState) {
     this.#deps = deps;
     this.#state = state;
-    this.#threads = new BackupThreads(deps.config.parallel);
+    this.#processes = new BackupProcesses(deps.config.parallel);
     this.#times = deps.config.schedule && new DueTimes(deps.config.schedule);
   }
 
@@ -115,7 +115,7 @@ export class Backups {
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#loop?.stop();
-    await this.#threads.close();
+    await this.#processes.close();
     await this.#state.settled();
   }
 
@@ -175,7 +175,7 @@ export class Backups {
 
   /** The backups of a database on the target, the newest first. @throws BackupFailed */
   list(database: string, { isUrgent = true }: { isUrgent?: boolean } = {}): Promise<BackupResults['list']> {
-    return this.#threads.run({ kind: 'list', target: this.#deps.config.target, database }, { isUrgent });
+    return this.#processes.run({ kind: 'list', target: this.#deps.config.target, database }, { isUrgent });
   }
 
   /**
@@ -198,7 +198,7 @@ export class Backups {
     return this.#perDatabase.run(name, async () => {
       const { masters } = await this.#prepare();
       const { target } = this.#deps.config;
-      const verified = await this.#threads.run({ kind: 'verify', target, database: name, masters, ids });
+      const verified = await this.#processes.run({ kind: 'verify', target, database: name, masters, ids });
       const isDamaged = new Map(verified.map(({ id, state }) => [id, state === 'damaged']));
       const others = this.#state.of(name).damaged.filter((id) => !isDamaged.has(id));
       const damaged = [...others, ...verified.map(({ id }) => id).filter((id) => isDamaged.get(id))];
@@ -211,7 +211,7 @@ export class Backups {
   /** Uses the target as it is, also when it is not the one of the last backup. */
   acceptTarget(): void {
     this.#state.forgetTarget();
-    this.#threads.endIdle();
+    this.#processes.endIdle();
     this.#prepared = null;
     this.#heldUntil = null;
     this.#loop?.wake();
@@ -338,7 +338,7 @@ export class Backups {
         scratchDir: join(hostDir, SCRATCH, name),
         ...(name === CONTROL_PLANE && { controlPlane: { hostDir, settings: settings.written.open } }),
       };
-      const made = await this.#threads.run(
+      const made = await this.#processes.run(
         { kind: 'backup', target: config.target, keys, source, at },
         { isUrgent },
       );
@@ -373,7 +373,7 @@ export class Backups {
     const { target, keep: rule, schedule } = this.#deps.config;
     const timezone = schedule?.timezone ?? 'UTC';
     const { damaged } = this.#state.of(name);
-    return this.#threads.run(
+    return this.#processes.run(
       { kind: 'prune', target, database: name, masters, rule, timezone, damaged, isDryRun },
       { isUrgent },
     );
@@ -432,7 +432,7 @@ export class Backups {
       this.#hasRecoveryKey = recovery !== null;
       const keys = { masters, recovery };
       const wrappedFor = wrappedForOf(keys);
-      const { targetId } = await this.#threads.run(
+      const { targetId } = await this.#processes.run(
         {
           kind: 'prepare',
           target: config.target,

@@ -1,0 +1,79 @@
+import type { BackupFailureReason } from '../../../shared/backup-failure.ts';
+import { modulePath } from '../../base/package.ts';
+import { ProcessEnded, ProcessPool } from '../../base/process-pool.ts';
+import { Semaphore } from '../../base/semaphore.ts';
+import type { BackupResults, BackupWork } from './backup-work.ts';
+
+const PROGRAM = modulePath('daemon/backups/run/backup-process-main');
+const IDLE_MS = 10_000;
+
+export interface NamedFailure {
+  reason: BackupFailureReason;
+  message: string;
+}
+
+export type ProcessAnswer = { value: unknown } | { failure: NamedFailure };
+
+/** An error of a process, with its reason. */
+export class BackupFailed extends Error {
+  override readonly name = 'BackupFailed';
+  readonly reason: BackupFailureReason;
+
+  constructor({ reason, message }: NamedFailure) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/**
+ * Processes for work that takes long. The event loop of the daemon stays free, and an error in native code, such as that of
+ * a thread that is ended while it compresses, ends a backup and not the daemon. Each process does one thing at a time, and
+ * ends soon when there is nothing to do, because its memory is not small.
+ */
+export class BackupProcesses {
+  readonly #slots: Semaphore;
+  readonly #pool = new ProcessPool({ program: PROGRAM, env: process.env, idleMs: IDLE_MS });
+  readonly #closed = new AbortController();
+
+  constructor(parallel: number) {
+    this.#slots = new Semaphore(parallel);
+  }
+
+  /** @throws BackupFailed */
+  async run<const W extends BackupWork>(
+    work: W,
+    { isUrgent = false } = {},
+  ): Promise<BackupResults[W['kind']]> {
+    const release = await this.#slots.acquire(this.#closed.signal, { isUrgent });
+    if (!release) throw closed();
+    try {
+      const answer = (await this.#pool.ask(work)) as ProcessAnswer;
+      if ('failure' in answer) throw new BackupFailed(answer.failure);
+      return answer.value as BackupResults[W['kind']];
+    } catch (error) {
+      // What they know about the target may not be true any more.
+      this.#pool.endIdle();
+      if (!(error instanceof ProcessEnded)) throw error;
+      throw this.#closed.signal.aborted
+        ? closed()
+        : new BackupFailed({ reason: 'failed', message: `the backup failed: ${error.message}` });
+    } finally {
+      release();
+    }
+  }
+
+  /** Ends all processes. Work in progress fails; what it has stored is used by the next backup. */
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await this.#pool.close();
+  }
+
+  /** The next work begins with nothing that is known about the target. */
+  endIdle(): void {
+    this.#pool.endIdle();
+  }
+}
+
+function closed(): BackupFailed {
+  return new BackupFailed({ reason: 'failed', message: 'the daemon stops' });
+}
