@@ -14,6 +14,7 @@ interface HookModules {
   'lib/requests': typeof import('./global/lib/requests.js');
   'lib/rows': typeof import('./global/lib/rows.js');
   'lib/secrets': typeof import('./global/lib/secrets.js');
+  'lib/sessions': typeof import('./global/lib/sessions.js');
   'lib/sign-in': typeof import('./global/lib/sign-in.js');
   'lib/sign-ups': typeof import('./global/lib/sign-ups.js');
   'lib/superuser': typeof import('./global/lib/superuser.js');

@@ -65,7 +65,6 @@ export async function benchSignUps(): Promise<boolean> {
       name: 'sign-ups',
       compares: `accounts per second with ${CONNECTIONS} at a time, on the bare binary / sign-ups whose database begins asleep`,
       value: floor / slept,
-      // Missed today: a sign-up takes five requests to the global PocketBase, and creates files.
       bar: 1.25,
       unit: '',
       details:

@@ -4,11 +4,13 @@ import type { User as ApiUser } from '../../shared/api/accounts/users.ts';
 import type { Page, PageRequest } from '../../shared/api/contract/page.ts';
 import { foldAddress } from '../../shared/email-address.ts';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
+import { STRONG_PASSWORD } from '../../shared/hooks/control-plane-routes.ts';
 import { DEFAULT_PLAN } from '../../shared/limits.ts';
 import { type ControlPlaneClient, fieldsOf, isStatus } from '../control-plane/client.ts';
 import { findRecord, listRecords } from '../control-plane/records.ts';
 import { toIsoTime } from '../pocketbase/data/sqlite.ts';
 import type { Role } from './permissions.ts';
+import type { PasswordStrength } from './sign-up/password-strength.ts';
 
 /** An account. The API adds the name of its database. */
 export type User = Omit<ApiUser, 'database'>;
@@ -52,9 +54,12 @@ const FILTERS = [
 /** User accounts in the global PocketBase. */
 export class UserRepository {
   readonly #client: ControlPlaneClient;
+  readonly #passwords: Pick<PasswordStrength, 'problemOf'> | null;
 
-  constructor(client: ControlPlaneClient) {
+  /** @param passwords judges passwords before the global PocketBase asks for it; null leaves all of them to it */
+  constructor(client: ControlPlaneClient, passwords: Pick<PasswordStrength, 'problemOf'> | null = null) {
     this.#client = client;
+    this.#passwords = passwords;
   }
 
   /** @throws FathomError `auth.email_taken`, `invitation.invalid`, `request.invalid`, `control_plane.unavailable` */
@@ -69,6 +74,8 @@ export class UserRepository {
     customFields = {},
   }: NewUser): Promise<User> {
     await this.#requireCustomFields(Object.keys(customFields));
+    // A weak one is judged again there, together with all other values.
+    const isStrong = (await this.#passwords?.problemOf({ password, email, name: name ?? '' })) === null;
     try {
       const record = await this.#client.call((client) =>
         client.collection('users').create({
@@ -82,6 +89,7 @@ export class UserRepository {
           is_active: true,
           verified: verified ?? false,
           ...(invitation === undefined ? {} : { invitation }),
+          ...(isStrong ? { [STRONG_PASSWORD]: true } : {}),
         }),
       );
       return toUser(record);

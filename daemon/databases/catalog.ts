@@ -3,6 +3,7 @@ import type { PhaseReason } from '../../shared/api/instances.ts';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { DatabaseRow, DatabaseRowChange } from '../../shared/hooks/control-plane-routes.ts';
+import { Batches } from '../base/batches.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { TokenSource } from '../keys/instance-access.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
@@ -45,9 +46,12 @@ export class Catalog {
   readonly #byUser = new Map<string, CatalogEntry>();
   readonly #watchers = new Set<Set<string>>();
   readonly #updates = new KeyedMutex();
+  /** Ids of rows. Many users sign up at once. */
+  readonly #ready: Batches<string>;
 
   constructor(deps: CatalogDeps) {
     this.#deps = deps;
+    this.#ready = new Batches((ids) => deps.repository.markReady(ids));
   }
 
   /** The directory of all databases. */
@@ -186,6 +190,17 @@ export class Catalog {
       Object.assign(entry.row, changes);
     });
     this.#noteChange(name);
+  }
+
+  /** Stores that a new database is ready, unless it is being deleted. */
+  async markReady({ row }: CatalogEntry): Promise<void> {
+    this.#noteChange(row.name);
+    await this.#updates.run(row.id, async () => {
+      if (row.state !== 'provisioning') return;
+      await this.#ready.add(row.id);
+      row.state = 'ready';
+    });
+    this.#noteChange(row.name);
   }
 
   /** Publishes the state of databases whose limits have changed with their plan or the settings. */

@@ -5,6 +5,7 @@ import type {
   DatabaseList,
   DatabaseRow,
   DatabaseRowChange,
+  DatabasesReadyRequest,
   OwnerAccount,
   OwnerList,
   Reservation,
@@ -99,6 +100,12 @@ export class DatabaseRepository {
       after = databases.at(-1)?.[0] ?? '';
       if (userId !== undefined || databases.length < PAGE_ROWS) return listed;
     }
+  }
+
+  /** Stores the state `ready` of new databases. */
+  async markReady(ids: readonly string[]): Promise<void> {
+    const body: DatabasesReadyRequest = { ids: [...ids] };
+    await this.#client.post('/api/fathom/databases/ready', body);
   }
 
   /** @throws FathomError `not_found` when the row was deleted in the meantime */

@@ -12,7 +12,6 @@ import { UserLimits } from '../accounts/plans/user-limits.ts';
 import { Buckets } from '../accounts/sign-in/buckets.ts';
 import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
 import { SignUps } from '../accounts/sign-up/sign-ups.ts';
-import { UserRepository } from '../accounts/user-repository.ts';
 import type { ArchiveStep } from '../audit/archive/audit-archive.ts';
 import { createRestores } from '../backups/restore/restore-services.ts';
 import type { RestoreStep } from '../backups/restore/restores.ts';
@@ -210,12 +209,23 @@ export async function createServices({
     hookToken,
     dataDir: globalData,
   });
-  const users = new UserRepository(controlPlane);
+  const masterKeys = masterKeysOf(config);
+  const seal = guardedSeal(masterKeys, cachedKeyUse(join(globalData, 'data.db')));
+  const identity = createIdentityServices({
+    config,
+    options,
+    controlPlane,
+    masterKeys,
+    seal,
+    bus,
+    clock,
+    log,
+  });
+  const { users } = identity;
+  resources.defer(() => identity.passwordStrength.close());
   const plans = new Plans({ controlPlane, settings, databaseLimits: config.databaseLimits, log });
   const invitationRepository = new InvitationRepository(controlPlane);
   const userLimits = new UserLimits({ plans, users, clock });
-  const masterKeys = masterKeysOf(config);
-  const seal = guardedSeal(masterKeys, cachedKeyUse(join(globalData, 'data.db')));
   const mailer = new Mailer({ settings, log });
   const mailLimits = new MailLimits(clock);
   const accountMails = new AccountMails({ controlPlane, users, mailer, limits: mailLimits, clock, log });
@@ -227,23 +237,14 @@ export async function createServices({
     settings,
     clock,
   });
-  const identity = createIdentityServices({
-    config,
-    options,
-    controlPlane,
-    masterKeys,
-    seal,
-    bus,
-    clock,
-    log,
-  });
 
+  const databaseRepository = new DatabaseRepository(controlPlane);
   const databases = createDatabaseServices({
     config,
     settings,
     isDiskHeld,
     sleep: sleepWatch,
-    repository: new DatabaseRepository(controlPlane),
+    repository: databaseRepository,
     users,
     plans,
     fleet,
@@ -281,7 +282,6 @@ export async function createServices({
     countDatabases: () => catalog.size,
     isDiskHeld,
   });
-  resources.defer(() => identity.passwordStrength.close());
   const queue = createDaemonQueue({
     config,
     controlPlane: { url: globalUrl, hookToken },
@@ -367,6 +367,7 @@ export async function createServices({
   };
   return {
     ...identity,
+    databaseRepository,
     ...databases,
     ...backupServices,
     accountMails,

@@ -8,6 +8,7 @@ import { SignInBudget } from '../accounts/sign-in/sign-in-budget.ts';
 import { SignInLimits } from '../accounts/sign-in/sign-in-limits.ts';
 import { PasswordStrength } from '../accounts/sign-up/password-strength.ts';
 import { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
+import { UserRepository } from '../accounts/user-repository.ts';
 import { ArchiveFiles } from '../audit/archive/archive-files.ts';
 import { type ArchiveStep, AuditArchive } from '../audit/archive/audit-archive.ts';
 import { AuditRepository } from '../audit/audit-repository.ts';
@@ -36,6 +37,7 @@ interface IdentityServices {
   signInLimits: SignInLimits;
   signUpLimits: SignUpLimits;
   passwordStrength: PasswordStrength;
+  users: UserRepository;
   signInBudget: SignInBudget;
   secretRotation: SecretRotation;
 }
@@ -72,6 +74,7 @@ export function createIdentityServices(deps: {
     clock,
     log,
   });
+  const passwordStrength = new PasswordStrength(clock);
   return {
     sessions,
     sessionRepository,
@@ -92,7 +95,8 @@ export function createIdentityServices(deps: {
     secretRotation: new SecretRotation({ client: controlPlane, masterKeys, log }),
     signInLimits: new SignInLimits(config.limits, clock),
     signUpLimits: new SignUpLimits(config.limits.signUps, clock),
-    passwordStrength: new PasswordStrength(clock),
+    passwordStrength,
+    users: new UserRepository(controlPlane, passwordStrength),
     signInBudget: new SignInBudget(),
   };
 }

@@ -8,6 +8,7 @@ routerAdd(
   (e) => {
     const { orNull } = require(`${__hooks}/lib/rows.js`);
     const { isPortNamed } = require(`${__hooks}/lib/ports.js`);
+    const { openSession } = require(`${__hooks}/lib/sessions.js`);
     const { databaseName, refusalOfDatabase } = require(`${__hooks}/rules/accounts.js`);
     /** @type {import('../../shared/hooks/control-plane-routes.ts').ReserveRequest} */
     const body = e.requestInfo().body;
@@ -54,6 +55,7 @@ routerAdd(
         tx.save(row);
         created = true;
       }
+      if (body.session) openSession(tx, body.session);
 
       const database = row.publicExport();
       database.plan = user.get('plan');
@@ -72,6 +74,26 @@ routerAdd(
       };
     });
     return e.json(200, reservation);
+  },
+  $apis.requireSuperuserAuth(),
+);
+
+// DatabasesReadyRequest. Others are being deleted.
+routerAdd(
+  'POST',
+  '/api/fathom/databases/ready',
+  (e) => {
+    /** @type {import('../../shared/hooks/control-plane-routes.ts').DatabasesReadyRequest} */
+    const { ids } = e.requestInfo().body;
+    e.app.runInTransaction((tx) => {
+      // As records, so that clients receive the event.
+      for (const row of tx.findRecordsByIds('user_databases', ids)) {
+        if (row?.getString('state') !== 'provisioning') continue;
+        row.set('state', 'ready');
+        tx.save(row);
+      }
+    });
+    return e.noContent(204);
   },
   $apis.requireSuperuserAuth(),
 );

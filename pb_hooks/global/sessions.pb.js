@@ -1,27 +1,14 @@
 /// Opens sessions of Fathom's API.
 
-// OpenSessionRequest: ends the least recently renewed sessions of the user beyond the limit.
+// OpenSessionRequest.
 routerAdd(
   'POST',
   '/api/fathom/sessions/open',
   (e) => {
+    const { openSession } = require(`${__hooks}/lib/sessions.js`);
     /** @type {import('../../shared/hooks/control-plane-routes.ts').OpenSessionRequest} */
-    const body = e.requestInfo().body;
-    e.app.runInTransaction((tx) => {
-      const row = new Record(tx.findCollectionByNameOrId('sessions'));
-      row.set('hash', body.hash);
-      row.set('user', body.user);
-      row.set('user_agent', body.user_agent);
-      row.set('address', body.address);
-      row.set('expires_at', body.expires_at);
-      tx.save(row);
-      if (body.limit === null) return;
-      const user = { user: String(body.user) };
-      const order = '-expires_at,-created';
-      const over = tx.findRecordsByFilter('sessions', 'user = {:user}', order, 100, body.limit, user);
-      // As records, so that a hook reports their end to the daemon.
-      for (const old of over) if (old) tx.delete(old);
-    });
+    const session = e.requestInfo().body;
+    e.app.runInTransaction((tx) => openSession(tx, session));
     return e.noContent(204);
   },
   $apis.requireSuperuserAuth(),

@@ -4,6 +4,7 @@ onRecordCreateRequest((e) => {
   const { isFromDaemon } = require(`${__hooks}/lib/daemon.js`);
   if (e.hasSuperuserAuth() || isFromDaemon(e)) {
     require(`${__hooks}/lib/invitations.js`).present(e);
+    if (isFromDaemon(e)) require(`${__hooks}/lib/sign-ups.js`).noteJudged(e);
     return e.next();
   }
   return require(`${__hooks}/lib/sign-ups.js`).signUp(e);

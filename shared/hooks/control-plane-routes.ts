@@ -74,6 +74,9 @@ export interface OwnerList {
   owners: Record<string, Omit<OwnerAccount, 'database' | 'token_epoch'> & { token_key: string }>;
 }
 
+/** In a new account of the daemon: its password was judged. No field can have this name. */
+export const STRONG_PASSWORD = '@strong_password';
+
 export interface ReserveRequest {
   /** Id of the owner. */
   user: string;
@@ -88,6 +91,13 @@ export interface ReserveRequest {
   require_verified: boolean;
   /** Of the fleet; null without a limit. */
   max_databases: number | null;
+  /** Opened in the same transaction. */
+  session?: OpenSessionRequest;
+}
+
+/** Databases whose provisioning has ended. */
+export interface DatabasesReadyRequest {
+  ids: string[];
 }
 
 export interface Reservation {

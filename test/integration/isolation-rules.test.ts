@@ -85,6 +85,7 @@ describe('at the global PocketBase', () => {
 
   it.each([
     ['POST', '/api/fathom/databases/reserve'],
+    ['POST', '/api/fathom/databases/ready'],
     ['GET', '/api/fathom/databases'],
   ])('%s %s is for the daemon alone', async (method, path) => {
     const url = `${fathom.globalUrl}${path}`;

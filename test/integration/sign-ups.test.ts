@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { DatabaseSummary } from '../../shared/api/accounts/auth.ts';
 import type { User } from '../../shared/api/accounts/users.ts';
 import type { Problem } from '../../shared/api/contract/endpoint.ts';
+import { STRONG_PASSWORD } from '../../shared/hooks/control-plane-routes.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { controlPlane, databaseRows } from '../helpers/fleet-state.ts';
 import { deployment, sharedDeployment } from '../helpers/harness.ts';
@@ -134,6 +135,21 @@ describe('passwords', () => {
     await expect(
       fathom.client.users.add({ email: 'ann.miller@example.com', password }),
     ).rejects.toMatchObject({ code: 'request.invalid' });
+  });
+
+  it('are refused also from a client that says that they were judged', async () => {
+    const { fathom } = shared;
+    const account = { email: 'eve@example.com', password: 'password1', [STRONG_PASSWORD]: true };
+    const refused = await call('POST', `${fathom.url}/api/v1/auth/register`, { body: account });
+    expect(refused.status).toBe(400);
+    const superuser = await controlPlane(fathom);
+    const as = { headers: { authorization: superuser.authStore.token } };
+    const body = { ...account, passwordConfirm: account.password };
+    for (const options of [{ body }, { body, ...as }])
+      expect(await call('POST', `${fathom.globalUrl}/api/collections/users/records`, options)).toMatchObject({
+        status: 400,
+        body: { data: { password: { code: 'validation_weak_password' } } },
+      });
   });
 
   it('are refused in a change as well', async () => {

@@ -22,6 +22,14 @@ export interface Origin {
   address: string;
 }
 
+/** @param session.limit the number of sessions of the user beyond which the oldest ones end; null is no limit */
+export function describeOpening(
+  session: Origin & { hash: string; user: string; expiresAt: Date; limit: number | null },
+): OpenSessionRequest {
+  const { hash, user, user_agent, address, expiresAt, limit } = session;
+  return { hash, user, user_agent, address, expires_at: expiresAt.toISOString(), limit };
+}
+
 /** Sessions in the global PocketBase. */
 export class SessionRepository {
   readonly #client: ControlPlaneClient;
@@ -39,20 +47,8 @@ export class SessionRepository {
     return this.#client.post('/api/fathom/identity/resolve', body);
   }
 
-  /** @param session.limit the number of sessions of the user beyond which the oldest ones end; null is no limit */
-  async open(
-    session: Origin & { hash: string; user: string; expiresAt: Date; limit: number | null },
-  ): Promise<void> {
-    const { hash, user, user_agent, address, expiresAt, limit } = session;
-    const body: OpenSessionRequest = {
-      hash,
-      user,
-      user_agent,
-      address,
-      expires_at: expiresAt.toISOString(),
-      limit,
-    };
-    await this.#client.post('/api/fathom/sessions/open', body);
+  async open(session: OpenSessionRequest): Promise<void> {
+    await this.#client.post('/api/fathom/sessions/open', session);
   }
 
   /** Replaces the token of a session. Returns false when the session has ended. */

@@ -2,15 +2,20 @@ import type { DatabaseAccess, DatabaseSummary, Session } from '../../../shared/a
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { type InstancePhase, lifecycleStatus } from '../../../shared/instance.ts';
 import type { Plans } from '../../accounts/plans/plans.ts';
-import type { Origin, SessionRepository } from '../../accounts/sessions/session-repository.ts';
+import {
+  describeOpening,
+  type Origin,
+  type SessionRepository,
+} from '../../accounts/sessions/session-repository.ts';
 import type { IssuedSession, Sessions } from '../../accounts/sessions/sessions.ts';
 import type { User } from '../../accounts/user-repository.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import type { CatalogEntry } from '../catalog.ts';
+import type { DatabaseRepository } from '../database-repository.ts';
 import { ensureAwake } from '../instance-client.ts';
-import type { Provisioner } from '../provisioning/provisioner.ts';
+import type { Provisioner, Reserve } from '../provisioning/provisioner.ts';
 import { signOwnerToken, signWithKeys, type TokenLimit } from './owner-access.ts';
 import type { OwnerSync } from './owner-sync.ts';
 
@@ -31,10 +36,18 @@ export interface DatabaseAccessDeps {
   fleet: Fleet;
   sessions: Sessions;
   sessionRepository: SessionRepository;
+  databaseRepository: DatabaseRepository;
   plans: Plans;
   ownerSync: OwnerSync;
   clock: Clock;
   log: Logger;
+}
+
+interface AccessOptions {
+  /** Whether a database that sleeps starts. */
+  wakes: boolean;
+  /** See `Provisioner.ensure`. */
+  reserve?: Reserve;
 }
 
 /** The database of an account that gets one after its address is proved. */
@@ -59,7 +72,7 @@ export async function summarizeOwnDatabase(
 async function ensureUnlessUnverified(
   user: { id: string; email: string },
   deps: DatabaseAccessDeps,
-  options: { wakes: boolean },
+  options: AccessOptions,
 ): Promise<CatalogEntry | null> {
   try {
     return await ensureDatabase(user, deps, options);
@@ -77,9 +90,9 @@ async function ensureUnlessUnverified(
 async function ensureDatabase(
   user: { id: string; email: string },
   deps: DatabaseAccessDeps,
-  { wakes }: { wakes: boolean },
+  { wakes, reserve }: AccessOptions,
 ): Promise<CatalogEntry> {
-  const entry = await deps.provisioner.ensure(user);
+  const entry = await deps.provisioner.ensure(user, reserve);
   const { state } = entry.runner;
   const signal = AbortSignal.timeout(START_TIMEOUT_MS);
   if (wakes) await ensureAwake(entry, deps.fleet, 'sign_in', START_TIMEOUT_MS);
@@ -100,15 +113,24 @@ export async function openSession(
 ): Promise<Session> {
   const issued = await deps.sessions.issue(user);
   const limit = deps.plans.limitsOf(user.plan).sessions;
-  await deps.sessionRepository.open({ ...issued, ...origin, user: user.id, limit });
-  return describeSession(user, issued, deps, options);
+  const session = describeOpening({ ...issued, ...origin, user: user.id, limit });
+  let isOpen = false;
+  // A new database and the session are one request.
+  const reserve: Reserve = async (request) => {
+    const reservation = await deps.databaseRepository.reserve({ ...request, session });
+    isOpen = true;
+    return reservation;
+  };
+  const described = await describeSession(user, issued, deps, { ...options, reserve });
+  if (!isOpen) await deps.sessionRepository.open(session);
+  return described;
 }
 
 export async function describeSession(
   user: User,
   { token, expiresAt }: IssuedSession,
   deps: DatabaseAccessDeps,
-  options = { wakes: true },
+  options: AccessOptions = { wakes: true },
 ): Promise<Session> {
   return {
     token,
@@ -123,7 +145,7 @@ export async function openDatabase(
   user: { id: string; email: string },
   limit: TokenLimit | null,
   deps: DatabaseAccessDeps,
-  options = { wakes: true },
+  options: AccessOptions = { wakes: true },
 ): Promise<DatabaseAccess> {
   const sinceMs = deps.clock.monotonic();
   const entry = await ensureUnlessUnverified(user, deps, options);

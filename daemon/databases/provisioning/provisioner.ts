@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { usernameOf, utcDay } from '../../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
-import type { Reservation } from '../../../shared/hooks/control-plane-routes.ts';
+import type { Reservation, ReserveRequest } from '../../../shared/hooks/control-plane-routes.ts';
 import type { InstancePhase } from '../../../shared/instance.ts';
 import { exists } from '../../base/files/dir.ts';
 import type { Logger } from '../../base/log/log.ts';
@@ -62,6 +62,9 @@ export interface ProvisionerDeps {
   onProvisioned: (outcome: 'ok' | 'failed', seconds: number) => void;
 }
 
+/** See `DatabaseRepository.reserve`. */
+export type Reserve = (request: ReserveRequest) => Promise<Reservation>;
+
 /** Creates the databases of users. Concurrent calls for one user share one provisioning. */
 export class Provisioner {
   readonly #deps: ProvisionerDeps;
@@ -75,13 +78,17 @@ export class Provisioner {
   /**
    * Returns the user's database, and creates it if there is none. A new database runs on return, or sleeps.
    *
+   * @param reserve replaces the request of `DatabaseRepository.reserve`
    * @throws FathomError `not_found`, `conflict`, `provision.failed`, `instance.failed`, `ports.exhausted`,
    * `address.unverified`, `databases.limit_reached`
    */
-  ensure(user: { id: string; email: string }): Promise<CatalogEntry> {
+  ensure(
+    user: { id: string; email: string },
+    reserve: Reserve = (request) => this.#deps.repository.reserve(request),
+  ): Promise<CatalogEntry> {
     const known = this.#deps.catalog.findByUser(user.id);
     if (known?.row.state === 'ready') return Promise.resolve(known);
-    return this.#flights.run(user.id, () => this.#measure(() => this.#provision(user)));
+    return this.#flights.run(user.id, () => this.#measure(() => this.#provision(user, reserve)));
   }
 
   /** Resolves when no provisioning for this user is in progress. Never rejects. */
@@ -110,13 +117,13 @@ export class Provisioner {
     }
   }
 
-  async #provision(user: { id: string; email: string }): Promise<CatalogEntry> {
+  async #provision(user: { id: string; email: string }, reserve: Reserve): Promise<CatalogEntry> {
     const { catalog, clock, onReserving, onStep } = this.#deps;
     const startedMs = clock.monotonic();
     // Copies the template while the control plane reserves.
     await using clone = this.#stageClone();
     onReserving(user.id);
-    const reservation = await this.#reserve(user);
+    const reservation = await this.#reserve(user, reserve);
     const { database, owner } = reservation;
     if (database.state === 'deleting') throw beingDeleted(database.name);
     onStep('reserved', database.name);
@@ -143,14 +150,14 @@ export class Provisioner {
   }
 
   /** Reserves the row together with the port, so that no other database gets the port of a row, also after a crash. */
-  async #reserve(user: { id: string; email: string }): Promise<Reservation> {
-    const { clock, ports, repository, seal, settings, isDiskHeld } = this.#deps;
+  async #reserve(user: { id: string; email: string }, reserve: Reserve): Promise<Reservation> {
+    const { clock, ports, seal, settings, isDiskHeld } = this.#deps;
     const { mode, maxDatabases } = settings.signUps;
     // The name, which will own the port, comes with the row.
     const claimant = `user/${user.id}`;
     const port = await ports.claim(claimant, ports.preferredFor(user.id));
     try {
-      const reservation = await repository.reserve({
+      const reservation = await reserve({
         user: user.id,
         username: usernameOf(user.email),
         day: utcDay(clock.now()),
@@ -180,7 +187,7 @@ export class Provisioner {
   #markReady(entry: CatalogEntry): void {
     const { name, user } = entry.row;
     const stored = this.#notes.run(user, async () => {
-      await this.#deps.catalog.update(entry, { state: 'ready' });
+      await this.#deps.catalog.markReady(entry);
       this.#deps.onStep('ready', name);
     });
     stored.catch((error: unknown) => {

@@ -31,6 +31,16 @@ function signUp(e) {
   }
 }
 
+/** In the body of the daemon's requests, and in the record: the daemon has judged the password. No field has this name. */
+const STRONG_PASSWORD = '@strong_password';
+
+/**
+ * @param {core.RecordRequestEvent} e of a request of the daemon
+ */
+function noteJudged(e) {
+  if (e.requestInfo().body[STRONG_PASSWORD] === true) e.record.setRaw(STRONG_PASSWORD, true);
+}
+
 /**
  * Without the daemon a password is accepted: a person must still be able to replace a stolen one.
  *
@@ -40,7 +50,7 @@ function signUp(e) {
 function checkPassword(e) {
   // Empty unless this save sets a password.
   const password = e.record?.getString('password') ?? '';
-  if (password === '') return;
+  if (password === '' || e.record?.get(STRONG_PASSWORD) === true) return;
   const account = { password, email: e.record?.email() ?? '', name: e.record?.getString('name') ?? '' };
   const verdict = callDaemon(e.app, '/internal/passwords/judge', account, 10);
   if (!verdict?.problem) return;
@@ -49,4 +59,4 @@ function checkPassword(e) {
   });
 }
 
-module.exports = { checkPassword, signUp };
+module.exports = { checkPassword, noteJudged, signUp };
