@@ -9,7 +9,7 @@ const LEFT_OUT = new Set([
   'test/unit/prose.test.ts',
   'package-lock.json',
   'pb_migrations/user/1763700000_owner.js',
-  'pb_migrations/user/1763700001_documents.js',
+  'pb_apps/documents/migrations/1763700001_documents.js',
 ]);
 
 // Run by `npm run check`: one line per finding, exit 1 if there is one. Arguments limit it to some files or folders.

@@ -17,6 +17,7 @@ import { guardSettings } from '../pocketbase/data/guard-settings.ts';
 import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { PortAllocator } from '../supervisor/start/ports.ts';
+import type { PackageFiles } from './applications/sources.ts';
 import { Catalog } from './catalog.ts';
 import type { DatabaseRepository } from './database-repository.ts';
 import { DatabaseLifecycle } from './lifecycle.ts';
@@ -51,8 +52,7 @@ export function createDatabaseServices(deps: {
   binaries: Binaries;
   masterKeys: MasterKeys;
   seal: Seal;
-  /** Directory of the package's migrations. */
-  migrationsDir: string;
+  packageFiles: PackageFiles;
   instanceLogsDir: string;
   onProvisionStep: ((step: ProvisionStep, name: string) => void) | undefined;
   onProvisioned: ProvisionerDeps['onProvisioned'];
@@ -85,7 +85,7 @@ export function createDatabaseServices(deps: {
   });
   const templates = new Templates({
     directory: join(config.dataDir, 'templates'),
-    packageDir: deps.migrationsDir,
+    own: deps.packageFiles,
     applications: config.applications,
     guard,
     binary: binaries.fleet,

@@ -16,11 +16,11 @@ import type { ArchiveStep } from '../audit/archive/audit-archive.ts';
 import { createRestores } from '../backups/restore/restore-services.ts';
 import type { RestoreStep } from '../backups/restore/restores.ts';
 import { Counts } from '../base/counts.ts';
-import { packageRoot } from '../base/package.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
 import { liveSettingsOf } from '../config/live-settings.ts';
 import { ControlPlaneClient } from '../control-plane/client.ts';
+import { packageFiles } from '../databases/applications/sources.ts';
 import { DatabaseRepository } from '../databases/database-repository.ts';
 import { createDatabaseServices, type DatabaseServices } from '../databases/database-services.ts';
 import type { ProvisionStep } from '../databases/provisioning/provisioner.ts';
@@ -253,7 +253,7 @@ export async function createServices({
     binaries,
     masterKeys,
     seal,
-    migrationsDir: options.userMigrationsDir ?? join(packageRoot(), 'pb_migrations', 'user'),
+    packageFiles: packageFiles(options.userMigrationsDir),
     instanceLogsDir,
     onProvisionStep: options.onProvisionStep,
     onProvisioned: (outcome, seconds) => activity.noteProvision(outcome, seconds),

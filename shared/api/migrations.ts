@@ -15,6 +15,7 @@ const problemSchema = z.object({
     'duplicate',
     'not_a_migration',
     'accounts_lost',
+    'manifest',
     'unusable',
   ]),
   /** Null if no single file is the cause. */

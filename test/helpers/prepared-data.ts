@@ -7,6 +7,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { execa } from 'execa';
 import { createLog } from '../../daemon/base/log/log.ts';
 import { systemClock } from '../../daemon/base/time/clock.ts';
+import { packageFiles } from '../../daemon/databases/applications/sources.ts';
 import { randomSecret, replaceCollectionSecrets } from '../../daemon/databases/owner/collection-secrets.ts';
 import { TemplateStore } from '../../daemon/databases/provisioning/template.ts';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
@@ -38,7 +39,7 @@ export async function setup(): Promise<() => Promise<void>> {
   });
   await new TemplateStore({
     directory: join(prepared, 'templates'),
-    packageDir: join(PACKAGE, 'pb_migrations', 'user'),
+    own: packageFiles(),
     applications: { appDir: join(prepared, 'apps'), applications: null },
     guard: {
       rateLimits: { enabled: true, rules: [], excludedIPs: [] },

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect, it } from 'vitest';
 
-const DIRECTORY = join(import.meta.dirname, '../../pb_migrations/user');
+const PACKAGE = join(import.meta.dirname, '../..');
+const DIRECTORIES = ['pb_migrations/user', 'pb_apps/documents/migrations'];
 
 /** Databases store the SHA-256 of each migration that they applied, and report `migration_drift` for a changed one. */
 const RELEASED = {
@@ -12,12 +13,14 @@ const RELEASED = {
 };
 
 it('leaves released migrations of user databases as they are, comments included', () => {
-  const files = readdirSync(DIRECTORY).filter((name) => name.endsWith('.js'));
+  const files = DIRECTORIES.flatMap((directory) =>
+    readdirSync(join(PACKAGE, directory)).map((name) => join(directory, name)),
+  ).filter((path) => path.endsWith('.js'));
   const hashes = Object.fromEntries(
-    files.map((name) => [
-      name,
+    files.map((path) => [
+      basename(path),
       createHash('sha256')
-        .update(readFileSync(join(DIRECTORY, name)))
+        .update(readFileSync(join(PACKAGE, path)))
         .digest('hex'),
     ]),
   );

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { MigrationDrift } from '../../../shared/api/migrations.ts';
 import { hasTable } from '../../pocketbase/data/sqlite.ts';
-import { isMigration, type MigrationFile } from './migration-set.ts';
+import { isMigration, type MigrationFile } from './migration-files.ts';
 
 type Hashed = Pick<MigrationFile, 'path' | 'sha256'>;
 

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { bareInstance } from '../../../test/helpers/bare-instance.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { verifyBinary } from '../../pocketbase/binary/binary.ts';
-import { readMigrationSet, writeMigrationSet } from './migration-set.ts';
+import { readMigrations, writeMigrationSet } from './migration-files.ts';
 import { migrateScratch } from './scratch.ts';
 
 it('ends and names a migration that does not end', async () => {
@@ -19,10 +19,7 @@ it('ends and names a migration that does not end', async () => {
     const directory = await scratch();
     await mkdir(join(directory, 'apps', 'a', 'migrations'), { recursive: true });
     await writeFile(join(directory, 'apps', 'a', 'migrations', name), text);
-    const { files } = await readMigrationSet(join(directory, 'none'), {
-      appDir: join(directory, 'apps'),
-      applications: null,
-    });
+    const files = await readMigrations('a', join(directory, 'apps', 'a', 'migrations'));
     const migrationsDir = join(directory, 'migrations');
     await writeMigrationSet(files, migrationsDir);
     const run = {

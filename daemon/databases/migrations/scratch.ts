@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { MigrationProblem } from '../../../shared/api/migrations.ts';
 import { describeFailure, migrationFailure } from '../../pocketbase/process/migrate.ts';
 import type { ProcessDriver } from '../../pocketbase/process/process-driver.ts';
-import { isMigration, type MigrationFile, writeMigrationSet } from './migration-set.ts';
+import { isMigration, type MigrationFile, writeMigrationSet } from './migration-files.ts';
 
 /** Thrown when a set of migrations cannot be used. */
 export class SetRefused extends Error {

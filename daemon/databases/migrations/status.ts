@@ -3,7 +3,7 @@ import type { MigrationDrift, MigrationProblem, MigrationStatus } from '../../..
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import type { TemplateStore } from '../provisioning/template.ts';
 import { findDrift, groupDrift } from './applied.ts';
-import type { MigrationFile } from './migration-set.ts';
+import type { MigrationFile } from './migration-files.ts';
 
 /** Returns the migrations of user databases, their problems, and databases that differ from the files. */
 export async function readMigrationStatus(

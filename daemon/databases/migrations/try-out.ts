@@ -16,7 +16,7 @@ import {
 import { cloneTemplate, type Template } from '../provisioning/clone.ts';
 
 import { pendingMigrations } from './applied.ts';
-import { type MigrationFile, writeMigrationSet } from './migration-set.ts';
+import { type MigrationFile, writeMigrationSet } from './migration-files.ts';
 import { migrateScratch, type ScratchRun, SetRefused } from './scratch.ts';
 
 const OWNER = {

@@ -12,7 +12,7 @@ import {
   storeSettings,
 } from '../../pocketbase/data/settings.ts';
 import { inTransaction, toPocketBaseDate, withDatabase } from '../../pocketbase/data/sqlite.ts';
-import type { MigrationFile } from '../migrations/migration-set.ts';
+import type { MigrationFile } from '../migrations/migration-files.ts';
 import { randomSecret, replaceCollectionSecrets } from '../owner/collection-secrets.ts';
 import { type OwnerKeys, readOwnerKeys } from '../owner/owner-access.ts';
 import { storeTokenEpoch } from '../owner/owner-account.ts';

@@ -15,15 +15,10 @@ import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { shortenTypesFile } from '../../pocketbase/data/types-file.ts';
 import { limitRequestLog } from '../../pocketbase/logs/request-log-limit.ts';
 import type { ProcessDriver } from '../../pocketbase/process/process-driver.ts';
+import { type ApplicationSet, readApplicationSet } from '../applications/application-set.ts';
+import type { ApplicationSettings, PackageFiles } from '../applications/sources.ts';
 import { recordApplied } from '../migrations/applied.ts';
-import {
-  type ApplicationSettings,
-  type MigrationFile,
-  type MigrationSet,
-  migrationNames,
-  readMigrationSet,
-  writeMigrationSet,
-} from '../migrations/migration-set.ts';
+import { type MigrationFile, migrationNames, writeMigrationSet } from '../migrations/migration-files.ts';
 import { migrateScratch, SetRefused } from '../migrations/scratch.ts';
 import { tryOutMigrations } from '../migrations/try-out.ts';
 import { replaceCollectionSecrets } from '../owner/collection-secrets.ts';
@@ -37,8 +32,8 @@ const WARNINGS_FILE = 'warnings.json';
 
 export interface TemplateOptions {
   directory: string;
-  /** The migrations of the package. */
-  packageDir: string;
+  /** The migrations and applications of the package. */
+  own: PackageFiles;
   applications: ApplicationSettings;
   /** Part of the settings of every database. */
   guard: GuardSettings;
@@ -59,7 +54,7 @@ export interface TemplateOptions {
 export class TemplateStore {
   readonly #options: TemplateOptions;
   readonly #refreshes = new SingleFlight<void>();
-  #set: MigrationSet | null = null;
+  #set: ApplicationSet | null = null;
   #current: Template | null = null;
   #problem: MigrationProblem | null = null;
   #warnings: readonly string[] = [];
@@ -79,9 +74,9 @@ export class TemplateStore {
   }
 
   /** Reads the current files without testing them. Never rejects. */
-  readFiles(): Promise<MigrationSet> {
-    const { packageDir, applications } = this.#options;
-    return readMigrationSet(packageDir, applications);
+  readFiles(): Promise<ApplicationSet> {
+    const { own, applications } = this.#options;
+    return readApplicationSet(own, applications);
   }
 
   /** Whether the files were read, also when they were refused. */
@@ -152,7 +147,7 @@ export class TemplateStore {
     );
   }
 
-  async #use(set: MigrationSet): Promise<void> {
+  async #use(set: ApplicationSet): Promise<void> {
     const { binary, directory, goodFile, log } = this.#options;
     const name = `${binary.version}-${binary.sha256.slice(0, 8)}-${set.hash.slice(0, 12)}`;
     const final = join(directory, name);
@@ -165,7 +160,7 @@ export class TemplateStore {
     this.#current = templateIn(final, set);
   }
 
-  async #build(set: MigrationSet, final: string): Promise<void> {
+  async #build(set: ApplicationSet, final: string): Promise<void> {
     const { directory, binary, driver, guard, log } = this.#options;
     const building = join(directory, `.building-${randomUUID()}`);
     const template = templateIn(building, set);
@@ -202,8 +197,9 @@ export class TemplateStore {
     if (name === null) return null;
     const directory = join(this.#options.directory, name);
     if (!(await exists(join(directory, 'pb_data', 'data.db')))) return null;
-    const none = { appDir: join(directory, 'none'), applications: null };
-    return templateIn(directory, await readMigrationSet(join(directory, 'migrations'), none));
+    const none = join(directory, 'none');
+    const own = { migrationsDir: join(directory, 'migrations'), appsDir: none };
+    return templateIn(directory, await readApplicationSet(own, { appDir: none, applications: null }));
   }
 
   async #readGoodName(): Promise<string | null> {
@@ -212,7 +208,7 @@ export class TemplateStore {
   }
 }
 
-function templateIn(directory: string, { hash, files }: MigrationSet): Template {
+function templateIn(directory: string, { hash, files }: ApplicationSet): Template {
   return { hash, files, pbData: join(directory, 'pb_data'), migrationsDir: join(directory, 'migrations') };
 }
 

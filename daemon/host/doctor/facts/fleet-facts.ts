@@ -7,7 +7,7 @@ import type { FathomClient } from '../../../../shared/client/fathom-client.ts';
 import { isDatabaseName } from '../../../../shared/database-name.ts';
 import { messageOf } from '../../../../shared/errors.ts';
 import { readPid } from '../../../base/files/pid-file.ts';
-import type { ApplicationSettings } from '../../../databases/migrations/migration-set.ts';
+import type { ApplicationSettings } from '../../../databases/applications/sources.ts';
 import { readPins } from '../../../databases/pins.ts';
 import type { Binaries } from '../../../pocketbase/binary/binaries.ts';
 import { ExecutableHashes } from '../../../pocketbase/binary/executable-hash.ts';

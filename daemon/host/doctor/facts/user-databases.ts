@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { MigrationDrift, MigrationProblem } from '../../../../shared/api/migrations.ts';
 import type { FathomClient } from '../../../../shared/client/fathom-client.ts';
-import { packageRoot } from '../../../base/package.ts';
-import { type ApplicationSettings, readMigrationSet } from '../../../databases/migrations/migration-set.ts';
+import { readApplicationSet } from '../../../databases/applications/application-set.ts';
+import { type ApplicationSettings, packageFiles } from '../../../databases/applications/sources.ts';
 import { readDrift } from '../../../databases/migrations/status.ts';
 import { findViolations } from '../../../databases/owner/ownership.ts';
 import { withDatabase } from '../../../pocketbase/data/sqlite.ts';
@@ -41,7 +41,7 @@ export async function readMigrations(
   databases: readonly { name: string; dataDir: string }[],
   client: FathomClient | null,
 ): Promise<MigrationFacts> {
-  const set = await readMigrationSet(join(packageRoot(), 'pb_migrations', 'user'), applications);
+  const set = await readApplicationSet(packageFiles(), applications);
   // Another finding reports a daemon that does not respond.
   const status = client && (await client.migrations.status().catch(() => null));
   return {

@@ -1,11 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unlessMissing } from '../../../base/files/dir.ts';
 import { readSources } from '../../../config/sources/sources.ts';
 import { run } from '../host.ts';
 import { ACCOUNT, DATA, ENV_FILE, RELEASES } from './layout.ts';
 import type { Release } from './links.ts';
 
 const MIGRATIONS = join('pb_migrations', 'user');
+/** Contains the applications of a release. */
+const APPLICATIONS = 'pb_apps';
 /** The application that the copied migrations belong to. */
 const APPLICATION = 'local';
 
@@ -43,7 +46,7 @@ export async function copyAddedMigrations(
 ): Promise<void> {
   const [from, to] = [before, next].map(({ name }) => join(RELEASES, name, MIGRATIONS)) as [string, string];
   const contents = await readFiles(from);
-  const { added, different } = compareMigrations(contents, await readFiles(to));
+  const { added, different } = compareMigrations(contents, await readReleased(next, to));
   for (const name of different) {
     print(
       `${join(from, name)} differs from the file of release ${next.name}; move your changes into a new migration`,
@@ -82,6 +85,14 @@ function readAppSettings(): { appDir: string; applications: string[] | null } {
 /** Runs a program as the service account. In its directories, root would follow links that the account created. */
 async function runAsAccount(file: string, args: readonly string[]): Promise<void> {
   await run('setpriv', [`--reuid=${ACCOUNT}`, `--regid=${ACCOUNT}`, '--init-groups', '--', file, ...args]);
+}
+
+/** The migrations of a release. Those of its applications were in `directory` in earlier releases. */
+async function readReleased(release: Release, directory: string): Promise<Map<string, Uint8Array>> {
+  const applications = join(RELEASES, release.name, APPLICATIONS);
+  const names = await readdir(applications).catch(unlessMissing);
+  const all = [directory, ...(names ?? []).map((name) => join(applications, name, 'migrations'))];
+  return new Map((await Promise.all(all.map(readFiles))).flatMap((files) => [...files]));
 }
 
 /** The files at the top level of a directory, by name. Empty when the directory does not exist. */

@@ -1,0 +1,87 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { packageRoot } from '../../base/package.ts';
+import { type Manifest, readManifest } from './manifest.ts';
+import { listDirectory } from './read-tree.ts';
+import { SetProblem } from './set-problem.ts';
+
+/** The files of user databases that are part of the package. */
+export interface PackageFiles {
+  /** The migrations that every database needs. */
+  migrationsDir: string;
+  /** Contains one directory per application. */
+  appsDir: string;
+}
+
+export interface ApplicationSettings {
+  /** Contains one directory per application of the administrator. */
+  appDir: string;
+  /** Null selects all applications of the directory. */
+  applications: readonly string[] | null;
+}
+
+/**
+ * A directory with what PocketBase runs:
+ *
+ *   NAME/app.json       name, version, description
+ *   NAME/migrations/    collections and settings
+ *   NAME/hooks/         JavaScript in the process
+ *   NAME/public/        static files
+ */
+export interface Application {
+  name: string;
+  directory: string;
+  /** Null for an application without `app.json`. */
+  manifest: Manifest | null;
+  isOwn: boolean;
+}
+
+/** The application of the package that every database has. */
+export const DOCUMENTS = 'documents';
+
+/** The name under which migrations that every database needs are shown. */
+export const BASE = 'fathom';
+
+export function packageFiles(migrationsDir?: string): PackageFiles {
+  return {
+    migrationsDir: migrationsDir ?? join(packageRoot(), 'pb_migrations', 'user'),
+    appsDir: join(packageRoot(), 'pb_apps'),
+  };
+}
+
+/** Lists the applications of new databases, those of the package first. @throws SetProblem */
+export async function listApplications(
+  { appsDir }: Pick<PackageFiles, 'appsDir'>,
+  { appDir, applications: chosen }: ApplicationSettings,
+): Promise<Application[]> {
+  const own = await listNames(appsDir);
+  const available = await listNames(appDir);
+  const missing = (chosen ?? []).find((name) => !own.includes(name) && !available.includes(name));
+  if (missing !== undefined && missing !== DOCUMENTS) {
+    throw new SetProblem(
+      'unreadable',
+      null,
+      `FATHOM_APPS names '${missing}', and there is no directory ${join(appDir, missing)}`,
+    );
+  }
+  const isChosen = (name: string) => name === DOCUMENTS || chosen?.includes(name) === true;
+  const named = chosen?.filter((name) => !own.includes(name) && name !== DOCUMENTS) ?? available;
+  return [...(await readAll(appsDir, own.filter(isChosen), true)), ...(await readAll(appDir, named, false))];
+}
+
+function readAll(parent: string, names: readonly string[], isOwn: boolean): Promise<Application[]> {
+  return Promise.all(
+    names.map(async (name) => {
+      const directory = join(parent, name);
+      return { name, directory, manifest: await readManifest(directory, name), isOwn };
+    }),
+  );
+}
+
+async function listNames(parent: string): Promise<string[]> {
+  const entries = await listDirectory(parent);
+  const names = await Promise.all(
+    entries.map(async ({ name }) => ((await stat(join(parent, name))).isDirectory() ? [name] : [])),
+  );
+  return names.flat().toSorted();
+}
