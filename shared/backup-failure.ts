@@ -18,29 +18,46 @@ export const BACKUP_REMEDIES: Readonly<Record<BackupFailureReason, string>> = {
   target_away: 'mount or start the target; Fathom tries again by itself',
   target_denied: 'let the user of fathomd write to the target',
   target_foreign:
-    "set BACKUP_TARGET to the target of this host, or run 'fathomd backups accept-target' to use this one",
+    "set BACKUP_TARGET to the target of this host; if no other host uses this one any more, run 'fathomd backups accept-target'",
   database_damaged: 'restore a backup of the database; its earlier backups are kept',
   disk_full: 'free space on the disk of FATHOM_DATA_DIR',
   key_unusable: 'set AES_PREVIOUS_MASTER_KEY to the master key with which the backups were made',
   failed: 'read the message; the log of the daemon has more',
 };
 
-/** What is wrong with the backups, each with the next step; empty if nothing is. */
+export interface BackupProblem {
+  text: string;
+  remedy: string;
+}
+
+/** What is wrong with the backups, each with the next step; empty if nothing is. An earlier daemon knows no unusable keys. */
 export function backupProblems({
   late,
   failures,
+  unusable_keys: keys = [],
 }: {
   late: number;
   failures: readonly { databases: number; message: string; remedy: string }[];
-}): { text: string; remedy: string }[] {
+  unusable_keys?: readonly { database: string; problem: string }[];
+}): BackupProblem[] {
   const found = failures.map(({ databases, message, remedy }) => ({
     text: databases === 1 ? message : `${databases} databases: ${message}`,
     remedy,
   }));
-  if (late === 0) return found;
-  const text = late === 1 ? '1 database has no recent backup' : `${late} databases have no recent backup`;
-  return [
-    ...found,
-    { text, remedy: "'fathomd backups list' names them, 'fathomd backups create --all' backs them up" },
-  ];
+  if (late > 0)
+    found.push({
+      text: late === 1 ? '1 database has no recent backup' : `${late} databases have no recent backup`,
+      remedy: "'fathomd backups list' names them, 'fathomd backups create --all' backs them up",
+    });
+  const [key] = keys;
+  if (key)
+    found.push({
+      text: `backups of ${countOthers(key.database, keys.length)} cannot be opened with the present keys: ${key.problem}`,
+      remedy: 'copy its file in keys/ from another copy of the target, or set AES_PREVIOUS_MASTER_KEY',
+    });
+  return found;
+}
+
+function countOthers(name: string, count: number): string {
+  return count === 1 ? name : `${name} and ${count - 1} more`;
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { BackupRoutesDeps, OwnedSubject } from '../backups/backup-routes.ts';
 import { RecoveryKeys } from '../backups/keys/recovery-keys.ts';
 import { CONTROL_PLANE } from '../backups/manifest.ts';
+import { ensureBackupHost } from '../backups/service/backup-host.ts';
 import { Backups } from '../backups/service/backups.ts';
 import { BackupOverview } from '../backups/service/overview.ts';
 import type { Logger } from '../base/log/log.ts';
@@ -57,6 +58,7 @@ export async function createBackupServices({
   const backups = await Backups.create({
     config: config.backups,
     hostDir: config.dataDir,
+    readHost: () => ensureBackupHost(config.dataDir, log),
     subjects: () => subjects.all(),
     find: (name) => subjects.find(name),
     masters: secrets.masterKeys,

@@ -26,6 +26,9 @@ export const backupStatusSchema = z
     failures: z
       .array(backupFailureSchema.extend({ databases: z.int() }))
       .describe('Failures of the last attempts, by their reason.'),
+    unusable_keys: z
+      .array(z.object({ database: z.string(), problem: z.string() }))
+      .describe('Keys on the target that are damaged, or of another host: at most 20.'),
     recovery_key: z.boolean().nullable().describe('There is a recovery key; null while this is unknown.'),
   })
   .meta({
@@ -40,6 +43,7 @@ export const backupStatusSchema = z
         late: 0,
         oldest_at: EXAMPLE_TIME,
         failures: [],
+        unusable_keys: [],
         recovery_key: true,
       },
     ],

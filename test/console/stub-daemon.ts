@@ -286,6 +286,7 @@ export class StubDaemon {
         late: 0,
         oldest_at: '2024-01-15T02:00:00.000Z',
         failures: [],
+        unusable_keys: [],
         recovery_key: true,
       },
       wakes: { last_hour: 0, slowest: [] },

@@ -6,11 +6,14 @@ import { expect, it } from 'vitest';
 import { readDataKey } from '../../daemon/backups/keys/stored-keys.ts';
 import { listBackups, readManifest } from '../../daemon/backups/manifest.ts';
 import { restoreBackup } from '../../daemon/backups/restore-backup.ts';
+import { DirectoryTarget } from '../../daemon/backups/targets/directory-target.ts';
 import { keyId } from '../../daemon/keys/derived-keys.ts';
 import { targetOf } from '../helpers/backups.ts';
 import { signUp } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
+import { scratch } from '../helpers/scratch.ts';
 import { listAll } from '../helpers/target-conformance.ts';
+import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 const ROUNDS = 4;
@@ -53,3 +56,19 @@ it('a daemon that is killed in a backup leaves complete backups only, and the ne
   // Copies of the daemons that were killed are gone.
   await expect(stat(join(fathom.dataDir, 'backup-scratch', name))).rejects.toThrow('ENOENT');
 }, 300_000);
+
+it('two hosts with the same target do not remove the backups of each other', async () => {
+  const BACKUP_TARGET = join(await scratch(), 'target');
+  const [first, second] = [await deployment({ BACKUP_TARGET }), await deployment({ BACKUP_TARGET })];
+  for (const fathom of [first, second]) await fathom.start();
+  const target = new DirectoryTarget(BACKUP_TARGET);
+  await first.client.backups.create('global');
+  const before = await listAll(target, '');
+  // Both have a control plane of the same name, and other keys.
+  for (const refused of [second.client.backups.create('global'), second.client.backups.prune('global', {})])
+    await expect(refused).rejects.toThrow('target_foreign');
+  expect(await listAll(target, '')).toEqual(before);
+  const [failure] = (await second.client.daemon.status()).backups.failures;
+  expect(failure).toMatchObject({ reason: 'target_foreign', remedy: textWith('accept-target') });
+  expect(await first.client.backups.create('global')).toMatchObject({ changed: true });
+});

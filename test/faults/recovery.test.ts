@@ -126,6 +126,14 @@ it('a host that was destroyed comes back from its backups with the recovery key'
   await fathom.start();
   await checkFleet(stage);
   expect((await fathom.client.databases.list({})).total).toBe(tenants.length + 1);
+  // The former host may still run, as in a drill.
+  const { name } = tenants[0] as Tenant;
+  const before = await readdir(join(target, 'manifests', name));
+  await expect(fathom.client.backups.create(name)).rejects.toThrow('target_foreign');
+  await expect(fathom.client.backups.prune(name)).rejects.toThrow('target_foreign');
+  expect(await readdir(join(target, 'manifests', name))).toEqual(before);
+  await fathom.client.backups.acceptTarget();
+  expect(await fathom.client.backups.create(name)).toMatchObject({ changed: true });
 });
 
 it('SIGKILL in the middle is no problem: the same command continues', async () => {

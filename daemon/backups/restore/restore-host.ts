@@ -26,6 +26,8 @@ import {
   readManifest,
 } from '../manifest.ts';
 import { restoreBackup } from '../restore-backup.ts';
+import { readTargetHost } from '../run/target-identity.ts';
+import { createBackupHost } from '../service/backup-host.ts';
 import type { Target } from '../targets/target.ts';
 import { TargetFailure } from '../targets/target-failure.ts';
 import { TargetProblem } from '../targets/target-problem.ts';
@@ -132,6 +134,8 @@ async function restoreAll(options: HostRestore): Promise<HostReport> {
   };
   await restoreControlPlane(options, { backups, secrets, report });
   await restoreDatabases(options, { backups, report });
+  // Another host for its target: the former one may still run.
+  await createBackupHost(dataDir, { restoredFrom: await readTargetHost(target) });
   await rename(join(dataDir, STATE_FILE), join(dataDir, ENDED_FILE));
   await syncDirectory(dataDir);
   return report;

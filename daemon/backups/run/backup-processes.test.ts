@@ -6,6 +6,7 @@ import { scratch } from '../../../test/helpers/scratch.ts';
 import { until } from '../../../test/helpers/until.ts';
 import { BackupFailed, BackupProcesses } from './backup-processes.ts';
 
+const HOST = '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a10';
 const KEYS = { masters: [{ id: 'abcd1234', key: Buffer.alloc(32) }], recovery: null } as const;
 
 let root: string;
@@ -21,7 +22,7 @@ beforeEach(async () => {
   await processes.run({
     kind: 'prepare',
     target: target(),
-    expected: null,
+    claim: { host: HOST, restoredFrom: null, expected: null, isAccepted: false },
     keys: KEYS,
     secrets: {},
     rewrap: false,
@@ -34,6 +35,7 @@ const backUp = () =>
   processes.run({
     kind: 'backup',
     target: target(),
+    host: HOST,
     keys: KEYS,
     source: { database: 'ann', dataDir: join(root, 'pb_data'), scratchDir: join(root, 'scratch') },
     at: new Date(),

@@ -9,6 +9,7 @@ import { DirectoryTarget } from '../targets/directory-target.ts';
 import { runBackupWork } from './backup-work.ts';
 
 const DATABASE = '2024-01-15-001-johndoe';
+const HOST = '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a10';
 const KEYS = {
   masters: [{ id: 'abcd1234', key: randomBytes(32) }] as [{ id: string; key: Buffer }],
   recovery: null,
@@ -25,12 +26,14 @@ beforeEach(async () => {
 });
 
 function prepare(rewrap = false) {
-  return runBackupWork({ kind: 'prepare', target, expected: null, keys: KEYS, secrets: {}, rewrap });
+  const claim = { host: HOST, restoredFrom: null, expected: null, isAccepted: false };
+  return runBackupWork({ kind: 'prepare', target, claim, keys: KEYS, secrets: {}, rewrap });
 }
 
 function backUp(day: number) {
   const source = { database: DATABASE, dataDir: join(root, 'pb_data'), scratchDir: join(root, 'scratch') };
-  return runBackupWork({ kind: 'backup', target, keys: KEYS, source, at: new Date(Date.UTC(2024, 0, day)) });
+  const at = new Date(Date.UTC(2024, 0, day));
+  return runBackupWork({ kind: 'backup', target, host: HOST, keys: KEYS, source, at });
 }
 
 it('lists a damaged backup beside the others, and no file of another program', async () => {

@@ -16,7 +16,7 @@ import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { NamedTarget, TargetFailure } from '../targets/target-failure.ts';
 import { type BackupSource, writeBackup } from '../write-backup.ts';
-import { checkTargetId, identifyTarget, readTargetId } from './target-identity.ts';
+import { checkTargetId, identifyTarget, readTargetId, type TargetClaim } from './target-identity.ts';
 
 /** Keys for which the keys of backups are wrapped. */
 export interface WrappingKeys {
@@ -25,23 +25,23 @@ export interface WrappingKeys {
   recovery: string | null;
 }
 
-/** What a process does. `target` is BACKUP_TARGET. */
+/** What a process does. `target` is BACKUP_TARGET, `host` the id of this host, which no other may have replaced. */
 export type BackupWork =
   | {
       kind: 'prepare';
       target: string;
-      /** Id of the target at the last backup. */
-      expected: string | null;
+      claim: TargetClaim;
       keys: WrappingKeys;
       secrets: Secrets;
       /** The keys have changed, so those of all databases are wrapped again. */
       rewrap: boolean;
     }
-  | { kind: 'backup'; target: string; keys: WrappingKeys; source: BackupSource; at: Date }
+  | { kind: 'backup'; target: string; host: string; keys: WrappingKeys; source: BackupSource; at: Date }
   | { kind: 'list'; target: string; database: string }
   | {
       kind: 'prune';
       target: string;
+      host: string;
       database: string;
       masters: MasterKeys;
       rule: KeepRule;
@@ -53,6 +53,7 @@ export type BackupWork =
   | {
       kind: 'verify';
       target: string;
+      host: string;
       database: string;
       masters: MasterKeys;
       /** Empty for all. */
@@ -109,10 +110,10 @@ function run(work: BackupWork, target: Target): Promise<BackupResults[BackupWork
 }
 
 async function prepare(
-  { expected, keys, secrets, rewrap }: Extract<BackupWork, { kind: 'prepare' }>,
+  { claim, keys, secrets, rewrap }: Extract<BackupWork, { kind: 'prepare' }>,
   target: Target,
 ): Promise<BackupResults['prepare']> {
-  const targetId = await identifyTarget(target, expected);
+  const targetId = await identifyTarget(target, claim);
   const { masters, recovery } = keys;
   if (recovery !== null) await storeEscrow(target, secrets, { recovery, masterKey: masters[0].key });
   const unusable: BackupResults['prepare']['unusable'] = [];
@@ -138,10 +139,10 @@ function isOfKey(error: unknown): boolean {
 }
 
 async function backUp(
-  { keys, source, at }: Extract<BackupWork, { kind: 'backup' }>,
+  { host, keys, source, at }: Extract<BackupWork, { kind: 'backup' }>,
   target: Target,
 ): Promise<BackupResults['backup']> {
-  const targetId = await readTargetId(target);
+  const targetId = await readTargetId(target, host);
   const key = await ensureDataKey(target, source.database, keys);
   const previous = await readLatest(target, key, source.database);
   const { backup, stored } = await writeBackup(source, {
@@ -150,7 +151,7 @@ async function backUp(
     previous,
     now: at,
     find: (file) => reader.run({ file }) as Promise<string | null>,
-    beforeManifest: () => checkTargetId(target, targetId),
+    beforeManifest: () => checkTargetId(target, host, targetId),
   });
   const { id, created_at, bytes } = backup;
   return { id, created_at, bytes, stored_bytes: stored.bytes, stored_chunks: stored.chunks };
@@ -216,9 +217,10 @@ const NOTHING_TO_PRUNE: PrunedBackups = {
 };
 
 async function prune(
-  { database, masters, rule, timezone, damaged, isDryRun }: Extract<BackupWork, { kind: 'prune' }>,
+  { host, database, masters, rule, timezone, damaged, isDryRun }: Extract<BackupWork, { kind: 'prune' }>,
   target: Target,
 ): Promise<PrunedBackups> {
+  await readTargetId(target, host);
   if (!(await target.has(keyOf(database)))) return NOTHING_TO_PRUNE;
   const key = await readDataKey(target, database, { masters });
   const isUndamaged = (id: string) => !damaged.includes(id);
@@ -226,9 +228,10 @@ async function prune(
 }
 
 async function verify(
-  { database, masters, ids }: Extract<BackupWork, { kind: 'verify' }>,
+  { host, database, masters, ids }: Extract<BackupWork, { kind: 'verify' }>,
   target: Target,
 ): Promise<VerifiedBackup[]> {
+  await readTargetId(target, host);
   const chosen = ids.length > 0 ? ids : await listBackups(target, database);
   const missing = [keyOf(database)];
   if (!(await target.has(keyOf(database))))

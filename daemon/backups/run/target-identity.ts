@@ -4,45 +4,78 @@ import { DamagedObject } from '../backup-problem.ts';
 import type { Target } from '../targets/target.ts';
 import { TargetFailure } from '../targets/target-failure.ts';
 
-/** An object that tells targets apart, so that no backup is written to a directory whose disk is not mounted. */
+/**
+ * An object that tells targets apart, so that no backup is written to a directory whose disk is not mounted. It names the host
+ * that writes and prunes backups, because two hosts would remove the parts of each other.
+ */
 const KEY = 'fathom.json';
 
-const identitySchema = z.strictObject({ format: z.literal(1), id: z.uuid() });
+/** Earlier versions wrote no host. */
+const identitySchema = z.object({ format: z.literal(1), id: z.uuid(), host: z.uuid().optional() });
+
+type Identity = z.infer<typeof identitySchema>;
+
+/** Who wants to use a target. */
+export interface TargetClaim {
+  /** Id of this host. */
+  host: string;
+  /** Id of the host whose backups were restored here; null if none was, or if it had no id. */
+  restoredFrom: string | null;
+  /** Id of the target at the last backup; null accepts any target that no other host uses. */
+  expected: string | null;
+  /** An administrator accepted the target as it is. */
+  isAccepted: boolean;
+}
 
 /**
- * Checks that a target is the one that was used before. Marks a new one.
+ * Checks that a target is the one that was used before, and that no other host uses it. Marks a new one, and one that is
+ * accepted.
  *
- * @param expected the id at the last backup; null accepts any target
  * @returns its id
  * @throws TargetFailure `target_away`, `target_foreign`
  */
-export async function identifyTarget(target: Target, expected: string | null): Promise<string> {
+export async function identifyTarget(target: Target, claim: TargetClaim): Promise<string> {
+  const { host, restoredFrom, expected, isAccepted } = claim;
   const stored = await readMark(target);
   if (stored === null) {
     if (expected !== null) throw notMounted();
-    const id = randomUUID();
-    await target.put(KEY, Buffer.from(JSON.stringify({ format: 1, id })));
-    return id;
+    return mark(target, { format: 1, id: randomUUID(), host });
   }
-  const { id } = parseIdentity(stored);
-  if (expected === null || id === expected) return id;
-  throw foreign();
+  const identity = parseIdentity(stored);
+  if (expected !== null && identity.id !== expected) throw anotherTarget();
+  if (identity.host === host) return identity.id;
+  if (identity.host !== undefined && !isAccepted) throw ofOtherHost(identity.host, restoredFrom);
+  return mark(target, { ...identity, host });
 }
 
 /**
- * The id of a target that was marked before.
+ * The id of a target that this host has marked before.
  *
  * @throws TargetFailure `target_away`, `target_foreign`
  */
-export async function readTargetId(target: Target): Promise<string> {
+export async function readTargetId(target: Target, host: string): Promise<string> {
   const stored = await readMark(target);
   if (stored === null) throw notMounted();
-  return parseIdentity(stored).id;
+  const identity = parseIdentity(stored);
+  if (identity.host !== host) throw ofOtherHost(identity.host, null);
+  return identity.id;
 }
 
-/** @throws TargetFailure when the disk of the target was unmounted since, or another one mounted */
-export async function checkTargetId(target: Target, expected: string): Promise<void> {
-  if ((await readTargetId(target)) !== expected) throw foreign();
+/** @throws TargetFailure when the disk of the target was unmounted since, another one mounted, or another host uses it */
+export async function checkTargetId(target: Target, host: string, expected: string): Promise<void> {
+  if ((await readTargetId(target, host)) !== expected) throw anotherTarget();
+}
+
+/** The id of the host that uses a target; null for a target without a mark, or with one of an earlier version. */
+export async function readTargetHost(target: Target): Promise<string | null> {
+  const stored = await readMark(target);
+  return stored === null ? null : (parseIdentity(stored).host ?? null);
+}
+
+/** Two hosts may mark a target at the same time: the last one has it. */
+async function mark(target: Target, identity: Identity & { host: string }): Promise<string> {
+  await target.put(KEY, Buffer.from(JSON.stringify(identity)));
+  return readTargetId(target, identity.host);
 }
 
 async function readMark(target: Target): Promise<Buffer | null> {
@@ -60,15 +93,27 @@ function notMounted(): TargetFailure {
   );
 }
 
-function foreign(): TargetFailure {
-  return new TargetFailure('target_foreign', 'the target holds the backups of another host');
+function anotherTarget(): TargetFailure {
+  return new TargetFailure('target_foreign', 'the target is not the one that this host used before');
+}
+
+function ofOtherHost(owner: string | undefined, restoredFrom: string | null): TargetFailure {
+  if (owner !== undefined && owner === restoredFrom)
+    return new TargetFailure(
+      'target_foreign',
+      'the target is the one of the host that was restored here, and that host may still use it',
+    );
+  return new TargetFailure(
+    'target_foreign',
+    `another host${owner === undefined ? '' : ` (${owner})`} uses the target, and two hosts would remove the backups of each other`,
+  );
 }
 
 function damaged(cause: unknown): TargetFailure {
   return new TargetFailure('target_foreign', `${KEY} on the target is damaged, or not of Fathom`, { cause });
 }
 
-function parseIdentity(stored: Buffer): z.infer<typeof identitySchema> {
+function parseIdentity(stored: Buffer): Identity {
   try {
     return identitySchema.parse(JSON.parse(stored.toString()));
   } catch (error) {

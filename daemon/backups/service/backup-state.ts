@@ -37,12 +37,18 @@ const databaseSchema = z.object({
 
 export type DatabaseState = z.infer<typeof databaseSchema>;
 
+const unusableKeySchema = z.object({ database: z.string(), problem: z.string() });
+
+export type UnusableKey = z.infer<typeof unusableKeySchema>;
+
 const stateSchema = z.object({
   format: z.literal(1),
-  /** BACKUP_TARGET, and the id that it had. */
-  target: z.object({ url: z.string(), id: z.string().nullable() }),
+  /** BACKUP_TARGET, and the id that it had. `accepted`: also when another host has used it. */
+  target: z.object({ url: z.string(), id: z.string().nullable(), accepted: z.boolean().default(false) }),
   /** Ids of the keys for which the keys of all databases are wrapped. */
   wrapped_for: z.string().nullable(),
+  /** Keys on the target that could not be wrapped: damaged, or of another host. */
+  unusable_keys: z.array(unusableKeySchema).default([]),
   databases: z.record(z.string(), databaseSchema),
 });
 
@@ -82,8 +88,9 @@ export class BackupState {
     const isSame = stored?.target.url === url;
     const empty: StoredState = {
       format: 1,
-      target: { url, id: null },
+      target: { url, id: null, accepted: false },
       wrapped_for: null,
+      unusable_keys: [],
       databases: {},
     };
     return new BackupState(path, isSame ? stored : empty, log);
@@ -91,6 +98,14 @@ export class BackupState {
 
   get targetId(): string | null {
     return this.#state.target.id;
+  }
+
+  get isTargetAccepted(): boolean {
+    return this.#state.target.accepted;
+  }
+
+  get unusableKeys(): readonly UnusableKey[] {
+    return this.#state.unusable_keys;
   }
 
   get wrappedFor(): string | null {
@@ -110,10 +125,22 @@ export class BackupState {
   }
 
   updateTarget(id: string, wrappedFor: string): void {
-    if (this.#state.target.id === id && this.#state.wrapped_for === wrappedFor) return;
-    this.#state.target.id = id;
+    const { target, wrapped_for } = this.#state;
+    if (target.id === id && !target.accepted && wrapped_for === wrappedFor) return;
+    this.#state.target = { ...target, id, accepted: false };
     this.#state.wrapped_for = wrappedFor;
     this.#changed();
+  }
+
+  updateUnusableKeys(unusable: readonly UnusableKey[]): void {
+    this.#state.unusable_keys = [...unusable];
+    this.#changed();
+  }
+
+  /** The key of a database was used. */
+  noteUsableKey(database: string): void {
+    if (this.unusableKeys.some((one) => one.database === database))
+      this.updateUnusableKeys(this.unusableKeys.filter((one) => one.database !== database));
   }
 
   /** The next `prepare` wraps the keys of all databases again. */
@@ -126,7 +153,7 @@ export class BackupState {
   forgetTarget(): void {
     this.#state = {
       ...this.#state,
-      target: { ...this.#state.target, id: null },
+      target: { ...this.#state.target, id: null, accepted: true },
       wrapped_for: null,
       databases: Object.fromEntries(
         Object.entries(this.#state.databases)

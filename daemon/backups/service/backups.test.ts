@@ -13,6 +13,7 @@ import { until } from '../../../test/helpers/until.ts';
 import { createRecoveryKey, recoveryKeyId } from '../keys/recovery-key.ts';
 import { CONTROL_PLANE, listBackups } from '../manifest.ts';
 import { DirectoryTarget } from '../targets/directory-target.ts';
+import { ensureBackupHost } from './backup-host.ts';
 import { type BackupSubject, Backups } from './backups.ts';
 import { BackupOverview } from './overview.ts';
 
@@ -36,6 +37,7 @@ let subjects: BackupSubject[];
 let target: DirectoryTarget;
 let isDiskHeld = false;
 let recovery: string | null = null;
+const log = pino({ level: 'silent' });
 
 beforeEach(async () => {
   root = await scratch();
@@ -66,6 +68,7 @@ async function open(): Promise<void> {
   const created = await Backups.create({
     config,
     hostDir: root,
+    readHost: () => ensureBackupHost(root, log),
     subjects: () => subjects,
     find: (name) => subjects.find((subject) => subject.name === name) ?? null,
     masters: MASTERS,
@@ -73,7 +76,7 @@ async function open(): Promise<void> {
     settings: { written: { open: {}, secret: {} } },
     isDiskHeld: () => isDiskHeld,
     clock: time,
-    log: pino({ level: 'silent' }),
+    log,
   });
   backups = created;
   onTestFinished(() => created.stop());
@@ -100,6 +103,13 @@ const status = () =>
     subjects: () => subjects,
     clock: time,
   }).status();
+
+const OTHER_ID = '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a11';
+
+const markFile = () => join(root, 'target', 'fathom.json');
+const readMark = async () => JSON.parse(await readFile(markFile(), 'utf8')) as { id: string; host: string };
+const writeMark = (mark: { id: string; host?: string }) =>
+  writeFile(markFile(), JSON.stringify({ format: 1, ...mark }));
 
 const ids = (name: string) => listBackups(target, name);
 
@@ -229,15 +239,31 @@ describe('the schedule', () => {
     expect(status().failures).toMatchObject([{ reason: 'disk_full' }]);
   });
 
-  it('refuses the target of another host until it is accepted', async () => {
-    await writeFile(
-      join(root, 'target', 'fathom.json'),
-      JSON.stringify({ format: 1, id: '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a11' }),
-    );
+  it('refuses a target that it has not used before until it is accepted', async () => {
+    await writeMark({ id: OTHER_ID });
     await time.advance(2 * MINUTE_MS);
     await expect(backups.create(subject(ANN))).rejects.toMatchObject({ reason: 'target_foreign' });
     backups.acceptTarget();
     expect(await backups.create(subject(ANN))).toMatchObject({ result: 'made' });
+  });
+
+  it('neither writes to nor removes from a target that another host took over', async () => {
+    const before = await readMark();
+    await writeMark({ ...before, host: OTHER_ID });
+    // Its check of a moment ago is not enough.
+    for (const work of [
+      () => backups.create(subject(ANN)),
+      () => backups.prune(ANN, { isDryRun: false }),
+      () => backups.verify(ANN, []),
+    ])
+      await expect(work()).rejects.toMatchObject({
+        reason: 'target_foreign',
+        message: expect.stringContaining(OTHER_ID) as string,
+      });
+    expect(await ids(ANN)).toHaveLength(1);
+    backups.acceptTarget();
+    expect(await backups.create(subject(ANN))).toMatchObject({ result: 'made' });
+    expect(await readMark()).toEqual(before);
   });
 
   it.skipIf(!mayMount)('names a target that is full, and continues when it has space', async () => {
@@ -272,6 +298,29 @@ it('wraps keys again after a backup that was queued before the recovery key chan
     };
     expect(wrapped, name).toContain(recoveryKeyId(recovery));
   }
+});
+
+it('reports a key that cannot be wrapped again, until it is used', async () => {
+  await backups.create(subject(ANN));
+  const key = join(root, 'target', 'keys', `${ANN}.json`);
+  const intact = await readFile(key);
+  await writeFile(key, '{}');
+  recovery = createRecoveryKey().publicText;
+  await backups.useRecoveryKey();
+  expect(status().unusable_keys).toMatchObject([{ database: ANN }]);
+  await backups.stop();
+  await open();
+  expect(status().unusable_keys).toMatchObject([{ database: ANN }]);
+  await writeFile(key, intact);
+  await backups.create(subject(ANN));
+  expect(status().unusable_keys).toEqual([]);
+});
+
+it('asks the files of a database without a backup once', async () => {
+  const [first] = subjects;
+  const covered = backups.coveredSince(first as BackupSubject);
+  await rm(join((first as BackupSubject).dataDir, 'data.db'));
+  expect(backups.coveredSince(first as BackupSubject)).toEqual(covered);
 });
 
 it('reports a database that could never be read', async () => {

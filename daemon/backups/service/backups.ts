@@ -4,23 +4,21 @@ import { messageOf } from '../../../shared/errors.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
 import { KeyedMutex } from '../../base/keyed-mutex.ts';
 import type { Logger } from '../../base/log/log.ts';
-import { SingleFlight } from '../../base/single-flight.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { type Loop, startLoop } from '../../base/time/repeat.ts';
 import type { BackupConfig, WrittenSettings } from '../../config/backups.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
-import { recoveryKeyId } from '../keys/recovery-key.ts';
 import { CONTROL_PLANE } from '../manifest.ts';
 import { BackupFailed, BackupProcesses } from '../run/backup-processes.ts';
-import type { BackupResults, WrappingKeys } from '../run/backup-work.ts';
-import { BackupState, type DatabaseState } from './backup-state.ts';
+import type { BackupResults } from '../run/backup-work.ts';
+import type { BackupHost } from './backup-host.ts';
+import { BackupState, type DatabaseState, type UnusableKey } from './backup-state.ts';
 import { changeStamp, createdAt, findUnreadable } from './change-stamp.ts';
 import { DueTimes, type Run } from './due-times.ts';
+import { PreparedTarget } from './prepared-target.ts';
 
 /** Longest wait between two looks for databases that are due. */
 const LOOK_EVERY_MS = 30_000;
-/** The target is checked again after this time. */
-const PREPARED_MS = 60_000;
 /** Unchanged databases that are confirmed before other work of the daemon goes on. */
 const CONFIRM_AT_ONCE = 200;
 const RETRY_BASE_MS = 60_000;
@@ -41,6 +39,8 @@ export interface BackupsDeps {
   config: BackupConfig;
   /** FATHOM_DATA_DIR */
   hostDir: string;
+  /** The identity of this host. */
+  readHost: () => Promise<BackupHost>;
   subjects: () => Iterable<BackupSubject>;
   find: (name: string) => BackupSubject | null;
   masters: MasterKeys;
@@ -76,13 +76,13 @@ export class Backups {
   readonly #times: DueTimes | null;
   readonly #perDatabase = new KeyedMutex();
   readonly #active = new Set<string>();
-  readonly #preparing = new SingleFlight<WrappingKeys>();
+  readonly #prepared: PreparedTarget;
+  /** When databases without a backup were created, so that their files are not asked again and again. */
+  readonly #createdAt = new Map<string, Date>();
   readonly #counts = { made: 0, unchanged: 0, failed: 0, storedBytes: 0 };
   #queue: BackupSubject[] = [];
-  #prepared: { keys: WrappingKeys; untilMs: number } | null = null;
   /** Until when no database tries a target that failed. */
   #heldUntil: Date | null = null;
-  #hasRecoveryKey: boolean | null = null;
   #loop: Loop | null = null;
   #isStopping = false;
 
@@ -91,6 +91,8 @@ export class Backups {
     this.#state = state;
     this.#processes = new BackupProcesses(deps.config.parallel);
     this.#times = deps.config.schedule && new DueTimes(deps.config.schedule);
+    const { target: url } = deps.config;
+    this.#prepared = new PreparedTarget({ ...deps, url, state, processes: this.#processes });
   }
 
   static async create(deps: BackupsDeps): Promise<Backups> {
@@ -100,15 +102,11 @@ export class Backups {
 
   /** Call it when the control plane runs and all databases are known. */
   async start(): Promise<void> {
-    const { hostDir, clock, readRecoveryKey, subjects, log } = this.#deps;
+    const { hostDir, clock, subjects } = this.#deps;
     // Copies of a daemon that was killed.
     await removeTree(join(hostDir, SCRATCH));
     this.#state.keepOnly(new Set([...subjects()].map(({ name }) => name)));
-    try {
-      this.#hasRecoveryKey = (await readRecoveryKey()) !== null;
-    } catch (error) {
-      log.warn(`cannot read the recovery key of backups: ${messageOf(error)}`);
-    }
+    await this.#prepared.start();
     this.#loop = startLoop(clock, async () => this.#pass());
   }
 
@@ -124,7 +122,12 @@ export class Backups {
   }
 
   get hasRecoveryKey(): boolean | null {
-    return this.#hasRecoveryKey;
+    return this.#prepared.hasRecoveryKey;
+  }
+
+  /** Keys of backups that are damaged, or of another host. */
+  get unusableKeys(): readonly UnusableKey[] {
+    return this.#state.unusableKeys;
   }
 
   isRunning(name: string): boolean {
@@ -147,7 +150,13 @@ export class Backups {
 
   /** When a database was last known to be backed up; its creation before the first backup. Null without data. */
   coveredSince(subject: BackupSubject): Date | null {
-    return this.#confirmedAt(subject.name) ?? createdAt(subject.dataDir);
+    return this.#confirmedAt(subject.name) ?? this.#createdAtOf(subject);
+  }
+
+  #createdAtOf({ name, dataDir }: BackupSubject): Date | null {
+    const at = this.#createdAt.get(name) ?? createdAt(dataDir);
+    if (at) this.#createdAt.set(name, at);
+    return at;
   }
 
   /**
@@ -196,9 +205,9 @@ export class Backups {
    */
   async verify(name: string, ids: readonly string[]): Promise<BackupResults['verify']> {
     return this.#perDatabase.run(name, async () => {
-      const { masters } = await this.#prepare();
-      const { target } = this.#deps.config;
-      const verified = await this.#processes.run({ kind: 'verify', target, database: name, masters, ids });
+      const { keys, place } = await this.#prepared.use();
+      const { masters } = keys;
+      const verified = await this.#processes.run({ kind: 'verify', ...place, database: name, masters, ids });
       const isDamaged = new Map(verified.map(({ id, state }) => [id, state === 'damaged']));
       const others = this.#state.of(name).damaged.filter((id) => !isDamaged.has(id));
       const damaged = [...others, ...verified.map(({ id }) => id).filter((id) => isDamaged.get(id))];
@@ -212,19 +221,14 @@ export class Backups {
   acceptTarget(): void {
     this.#state.forgetTarget();
     this.#processes.endIdle();
-    this.#prepared = null;
+    this.#prepared.forget();
     this.#heldUntil = null;
     this.#loop?.wake();
   }
 
   /** Wraps the keys of all backups for another recovery key, and stores the escrow for it. @throws BackupFailed */
-  async useRecoveryKey(): Promise<void> {
-    this.#hasRecoveryKey = true;
-    this.#prepared = null;
-    // One that began before would use the former key.
-    await this.#preparing.settled('target');
-    this.#prepared = null;
-    await this.#prepare();
+  useRecoveryKey(): Promise<void> {
+    return this.#prepared.useRecoveryKey();
   }
 
   /** Starts what is due. @returns milliseconds until the next look */
@@ -256,8 +260,11 @@ export class Backups {
   #findDue(now: Date, run: Run): BackupSubject[] {
     const times = this.#times;
     if (!times) return [];
+    const subjects = [...this.#deps.subjects()];
+    // Those of databases that were deleted.
+    if (this.#createdAt.size > subjects.length) this.#createdAt.clear();
     return (
-      [...this.#deps.subjects()]
+      subjects
         .filter((subject) => this.#isDue(subject, now, run))
         .map((subject) => ({
           subject,
@@ -323,7 +330,7 @@ export class Backups {
     subject: BackupSubject,
     { isUrgent }: { isUrgent: boolean },
   ): Promise<BackupResults['backup']> {
-    const { config, hostDir, settings, isDiskHeld, clock, log } = this.#deps;
+    const { hostDir, settings, isDiskHeld, clock, log } = this.#deps;
     const { name, dataDir } = subject;
     try {
       const at = clock.now();
@@ -331,17 +338,14 @@ export class Backups {
       if (before === null)
         throw failed('failed', findUnreadable(dataDir) ?? `${join(dataDir, 'data.db')} is missing`);
       if (isDiskHeld()) throw failed('disk_full', 'the disk of FATHOM_DATA_DIR is nearly full');
-      const keys = await this.#prepare();
+      const { keys, place } = await this.#prepared.use();
       const source = {
         database: name,
         dataDir,
         scratchDir: join(hostDir, SCRATCH, name),
         ...(name === CONTROL_PLANE && { controlPlane: { hostDir, settings: settings.written.open } }),
       };
-      const made = await this.#processes.run(
-        { kind: 'backup', target: config.target, keys, source, at },
-        { isUrgent },
-      );
+      const made = await this.#processes.run({ kind: 'backup', ...place, keys, source, at }, { isUrgent });
       const { stored_chunks: _chunks, ...last } = made;
       this.#state.update(name, {
         stamp: before.isRecent ? null : before.stamp,
@@ -349,11 +353,8 @@ export class Backups {
         last,
         failure: null,
       });
-      if (this.#isWrappedForOther(keys)) {
-        // The backup may have wrapped its key for the keys before.
-        this.#state.forgetWrapping();
-        this.#prepared = null;
-      }
+      this.#state.noteUsableKey(name);
+      this.#prepared.noteUse(keys);
       this.#heldUntil = null;
       this.#counts.made += 1;
       this.#counts.storedBytes += made.stored_bytes;
@@ -369,12 +370,12 @@ export class Backups {
     name: string,
     { isDryRun, isUrgent }: { isDryRun: boolean; isUrgent: boolean },
   ): Promise<BackupResults['prune']> {
-    const { masters } = await this.#prepare();
-    const { target, keep: rule, schedule } = this.#deps.config;
+    const { keys, place } = await this.#prepared.use();
+    const { keep: rule, schedule } = this.#deps.config;
     const timezone = schedule?.timezone ?? 'UTC';
     const { damaged } = this.#state.of(name);
     return this.#processes.run(
-      { kind: 'prune', target, database: name, masters, rule, timezone, damaged, isDryRun },
+      { kind: 'prune', ...place, database: name, masters: keys.masters, rule, timezone, damaged, isDryRun },
       { isUrgent },
     );
   }
@@ -415,43 +416,12 @@ export class Backups {
     // A copy of one database may need more space than the disk has, while the others have enough.
     if (reason.startsWith('target_') || (reason === 'disk_full' && isDiskHeld())) {
       this.#heldUntil = new Date(now.getTime() + Math.min(waitMs, HOLD_CAP_MS));
-      this.#prepared = null;
+      this.#prepared.forget();
       this.#queue = [];
     }
     // The same problem is logged once, not with every retry.
     if (before?.message !== message)
       log.error({ database: name, reason }, `the backup of ${name} failed: ${message}`);
-  }
-
-  /** Checks the target, and brings the wrapped keys and the escrow up to date. */
-  async #prepare(): Promise<WrappingKeys> {
-    return this.#preparing.run('target', async () => {
-      const { config, masters, readRecoveryKey, settings, clock } = this.#deps;
-      if (this.#prepared && this.#prepared.untilMs > clock.monotonic()) return this.#prepared.keys;
-      const recovery = await readRecoveryKey();
-      this.#hasRecoveryKey = recovery !== null;
-      const keys = { masters, recovery };
-      const wrappedFor = wrappedForOf(keys);
-      const { targetId } = await this.#processes.run(
-        {
-          kind: 'prepare',
-          target: config.target,
-          expected: this.#state.targetId,
-          keys,
-          secrets: settings.written.secret,
-          rewrap: this.#state.wrappedFor !== wrappedFor,
-        },
-        { isUrgent: true },
-      );
-      this.#state.updateTarget(targetId, wrappedFor);
-      this.#prepared = { keys, untilMs: clock.monotonic() + PREPARED_MS };
-      return keys;
-    });
-  }
-
-  #isWrappedForOther(keys: WrappingKeys): boolean {
-    const { wrappedFor } = this.#state;
-    return wrappedFor !== null && wrappedFor !== wrappedForOf(keys);
   }
 
   /** Null before the first backup, and for a time of a clock that was wrong. */
@@ -465,11 +435,6 @@ export class Backups {
 
 /** The directory of copies, below FATHOM_DATA_DIR. */
 const SCRATCH = 'backup-scratch';
-
-/** Ids of the keys for which the keys of backups are wrapped. */
-function wrappedForOf({ masters, recovery }: WrappingKeys): string {
-  return `${masters[0].id} ${recovery === null ? 'none' : recoveryKeyId(recovery)}`;
-}
 
 function isOfSpace(error: unknown): boolean {
   return error instanceof BackupFailed && (error.reason === 'disk_full' || error.reason === 'target_full');

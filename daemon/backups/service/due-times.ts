@@ -20,6 +20,8 @@ export interface Run {
 export class DueTimes {
   readonly #schedule: BackupSchedule;
   #run: Run | null = null;
+  /** Where databases lie in a run. Forgotten with each run, because databases are deleted. */
+  readonly #places = new Map<string, number>();
 
   constructor(schedule: BackupSchedule) {
     this.#schedule = schedule;
@@ -34,13 +36,15 @@ export class DueTimes {
     const start = previousRun(cron, timezone, new Date(now.getTime() + 1));
     const next = nextRun(cron, timezone, now);
     this.#run = start && next ? { start, next } : null;
+    this.#places.clear();
     return this.#run;
   }
 
   /** When a database is due in a run. */
   dueIn(run: Run, database: string): Date {
     const window = Math.min(HOUR_MS, (run.next.getTime() - run.start.getTime()) / 2);
-    const place = database === CONTROL_PLANE ? 1 : fractionOf(database);
+    const place = this.#places.get(database) ?? (database === CONTROL_PLANE ? 1 : fractionOf(database));
+    this.#places.set(database, place);
     return new Date(run.start.getTime() + Math.floor(window * place));
   }
 

@@ -6,6 +6,8 @@ import type { BackupConfig } from '../../config/backups.ts';
 import type { StoredFailure } from './backup-state.ts';
 import type { BackupSubject, Backups } from './backups.ts';
 
+const SHOWN_KEYS = 20;
+
 export interface OverviewDeps {
   backups: Backups;
   config: BackupConfig;
@@ -60,6 +62,7 @@ export class BackupOverview {
         const [first] = same.toSorted((a, b) => (a.since < b.since ? -1 : 1));
         return first === undefined ? [] : [{ ...toView(first), databases: same.length }];
       }),
+      unusable_keys: backups.unusableKeys.slice(0, SHOWN_KEYS),
       recovery_key: backups.hasRecoveryKey,
     };
   }

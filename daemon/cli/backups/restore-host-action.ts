@@ -116,6 +116,7 @@ function printReport(
     ...pinned.map(
       (version) => `next: '${fathomd} pocketbase install ${version}', to which databases are pinned`,
     ),
+    `next: the former host may still use its backup target, so this one does not: when it does not run any more, '${fathomd} backups accept-target'; for a drill, set another BACKUP_TARGET`,
     `next: check the settings in ${join(dataDir, '.env')}, then '${fathomd} doctor' and '${fathomd} serve', with --data-dir ${dataDir}`,
   ];
   for (const line of lines) printLine(context.stdout, printable(line));
