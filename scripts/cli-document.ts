@@ -39,6 +39,8 @@ const ABOUT = `\`fathomd --help\` and \`fathomd COMMAND --help\` show the same. 
 - **In a pipe or a file**, a table is never cut. Columns are at least two spaces apart, no cell contains two spaces, and
   \`–\` is an empty cell: \`fathomd databases list | awk -F '  +' '$2 == "failed" {print $1}'\`.
 - **\`--json\`** prints JSON and nothing else, for scripts. Warnings and errors go to standard error.
+- **Completion** of commands, options and names of databases: \`source <(fathomd completion bash)\` in \`~/.bashrc\`, the
+  same with \`zsh\` in \`~/.zshrc\` after \`compinit\`, or \`fathomd completion fish | source\` in \`config.fish\`.
 - **\`--check\`** makes the exit code 1 when something is wrong, for cron and monitoring; the output stays the same.`;
 
 function describeCommand({ words, summary, positionals, options }: AnyCommand): string[] {

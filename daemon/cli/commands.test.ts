@@ -10,6 +10,7 @@ it('has --json for every command except those that set up, run and replace the d
     'worker',
     'start',
     'init',
+    'completion',
     'install',
     'upgrade',
     'rollback',

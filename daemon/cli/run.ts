@@ -2,6 +2,7 @@ import yargs, { type Argv } from 'yargs';
 import { packageVersion } from '../base/package.ts';
 import { type AnyCommand, placeText } from './command.ts';
 import { COMMANDS, GROUPS } from './commands.ts';
+import { COMPLETE } from './completion/scripts.ts';
 import type { CliContext } from './context.ts';
 import { checkValues, escapeArguments, unescapeArguments } from './input/argument-values.ts';
 import { usageError } from './input/usage-error.ts';
@@ -13,6 +14,10 @@ const HELP_COLUMNS = 100;
 
 /** Runs one command line and returns the exit code; never throws. */
 export async function runCli(words: readonly string[], context: CliContext): Promise<number> {
+  if (words[0] === COMPLETE) {
+    const { printCandidates } = await import('./completion/complete.ts');
+    return printCandidates(words.slice(1), context);
+  }
   const argv = escapeArguments(words);
   let exitCode = 0;
   try {

@@ -1,4 +1,5 @@
 import { CHECK_OPTION, command, JSON_OPTION, SETTINGS_OPTIONS } from '../command.ts';
+import { SHELLS } from '../completion/scripts.ts';
 import { CONNECT_OPTIONS } from '../connect.ts';
 
 /** Commands that set up and check the host. */
@@ -47,6 +48,18 @@ export const hostCommands = [
     async run(args, context) {
       const { status } = await import('./status.ts');
       return status(args, context);
+    },
+  }),
+  command({
+    words: ['completion'],
+    summary: 'Print the script with which a shell completes commands, options and names of databases',
+    positionals: {
+      shell: { choices: SHELLS, demandOption: true, describe: 'Your shell' },
+    },
+    async run({ shell }, { stdout }) {
+      const { SCRIPTS } = await import('../completion/scripts.ts');
+      stdout.write(SCRIPTS[shell]);
+      return 0;
     },
   }),
 ];
