@@ -65,7 +65,7 @@ These are not settings of the daemon.
 | \`XDG_CONFIG_HOME\`, \`XDG_STATE_HOME\` | Where \`fathom-tui\` keeps its settings and saved files. |`;
 
 const SAMPLE_HEAD = `# Settings of Fathom. Written by \`npm run docs:settings\`.
-# Copy it to .env and set what differs from the default. 'fathomd init' writes one with new secrets.
+# Copy it to .env and set what differs from the default. 'fathomd init' then fills the empty secrets.
 # 'npm start' needs neither. docs/settings.md explains where values come from.
 # A value with a # needs quotes: PB_ADMIN_PASSWORD='correct#horse'
 # A file with secrets needs the mode 0600: chmod 600 .env`;

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import { type FastifyBaseLogger, type FastifyContextConfig, fastify, LogController } from 'fastify';
@@ -19,6 +18,7 @@ import {
   toFathomError,
 } from './problem.ts';
 import type { ProxiesSeen } from './proxies-seen.ts';
+import { requestIds } from './request-id.ts';
 import { RouteTable } from './route-table.ts';
 import { serializeResponses } from './serializer.ts';
 import type { Api } from './serve.ts';
@@ -75,7 +75,7 @@ export async function createApi(
     childLoggerFactory: (logger, bindings, options) => logger.child({ ...bindings, transport }, options),
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
-    genReqId: () => randomUUID(),
+    genReqId: requestIds(deps.trustedProxies),
     // For malformed URLs; the default response of Fastify has another form.
     frameworkErrors: (error, request, reply) => {
       // Fastify did not decorate this request.

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { appendFile, chmod, chown, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { createEnvFile } from '../../daemon/config/sources/secrets-file.ts';
 import { fathomd } from '../helpers/fathomd.ts';
@@ -28,7 +28,7 @@ async function makeDirectory(): Promise<{ cwd: string; executable: string; ran: 
 
 /** A complete env file. */
 async function writeEnvFile(path: string, lines: string, owner: number): Promise<void> {
-  await createEnvFile(path);
+  await createEnvFile(path, { dataDir: dirname(path), userDatabasesDir: dirname(path) });
   await appendFile(path, lines);
   await chown(path, owner, owner);
 }

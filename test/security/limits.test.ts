@@ -67,6 +67,18 @@ describe('behind trusted proxies', () => {
     expect(items[0]?.address).toBe('192.0.2.7');
   });
 
+  it('the id of a request comes from the proxy, when it is one', async () => {
+    const { fathom } = shared;
+    const idOf = async (given: string) => {
+      const answer = await call('GET', `${fathom.url}/health`, { headers: { 'x-request-id': given } });
+      return answer.headers.get('x-request-id');
+    };
+    for (const id of ['0af7651916cd43dd8448eb211c80319c', 'Root=1-abc'.replace('=', ':')])
+      expect(await idOf(id)).toBe(id);
+    for (const id of ['short', 'with space in it', 'a"b"c"d"e"f"', 'x'.repeat(129), '-starts-with-dash'])
+      expect(await idOf(id)).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
   it('answers carry the headers that browsers heed, and CORS for the origins on the list alone', async () => {
     const { fathom } = shared;
     const from = async (origin: string) => {

@@ -16,7 +16,7 @@ import {
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { zipSync } from 'fflate';
 import { expect, it, onTestFinished } from 'vitest';
 import { createEnvFile } from '../../daemon/config/sources/secrets-file.ts';
@@ -34,7 +34,7 @@ async function makeHost(): Promise<{ dataDir: string; victim: string; envFile: s
   onTestFinished(() => rm(root, { recursive: true, force: true }));
   await chmod(root, 0o755);
   const [dataDir, victim, envFile] = [join(root, 'data'), join(root, 'victim'), join(root, 'fathom.env')];
-  await createEnvFile(envFile);
+  await createEnvFile(envFile, { dataDir: dirname(envFile), userDatabasesDir: dirname(envFile) });
   await mkdir(victim, { mode: 0o755 });
   await writeFile(join(victim, 'file'), 'of root');
   await mkdir(dataDir, { mode: 0o700 });

@@ -6,7 +6,7 @@ import { CONNECT_OPTIONS } from '../connect.ts';
 export const hostCommands = [
   command({
     words: ['init'],
-    summary: 'Write an env file with new secrets; never overwrites a file',
+    summary: 'Write an env file with new secrets, or fill those that are empty in a copy of .env.sample',
     options: {
       'env-file': { type: 'string', requiresArg: true, describe: 'File to write (default .env)' },
     },

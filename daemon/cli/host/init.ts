@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { FathomError } from '../../../shared/errors.ts';
-import { createEnvFile, findEarlierSecrets } from '../../config/sources/secrets-file.ts';
+import { createEnvFile, type DataDirs, findEarlierSecrets } from '../../config/sources/secrets-file.ts';
 import { readSources } from '../../config/sources/sources.ts';
 import { type CliContext, printLine } from '../context.ts';
 import { ownCommand } from '../own-command.ts';
@@ -11,9 +12,11 @@ export async function init(
 ): Promise<number> {
   const { cwd, stdout } = context;
   const path = envFile === undefined ? join(cwd, '.env') : resolve(cwd, envFile);
-  if (envFile === undefined) await refuseToHideSecrets(path, context);
-  await createEnvFile(path);
-  printLine(stdout, `wrote ${path} with new secrets, readable only by you; keep a copy in a safe place`);
+  const dirs = dataDirs(existsSync(path) ? path : undefined, context);
+  if (envFile === undefined) await refuseToHideSecrets(path, dirs);
+  const filled = await createEnvFile(path, dirs);
+  const what = filled === null ? 'wrote' : `filled ${filled.join(', ')} in`;
+  printLine(stdout, `${what} ${path} with new secrets, readable only by you; keep a copy in a safe place`);
   printLine(
     stdout,
     'the first administrator is admin@fathom.local; the password is PB_ADMIN_PASSWORD in that file',
@@ -24,11 +27,19 @@ export async function init(
   return 0;
 }
 
+/** @param envFile a file that may set them */
+function dataDirs(envFile: string | undefined, { env, cwd }: CliContext): DataDirs {
+  const { dataDir, get } = readSources({ commandLine: { envFile }, env, cwd });
+  return {
+    dataDir,
+    userDatabasesDir: resolve(cwd, get('PB_USER_DBS_PATH')?.trim() ?? join(dataDir, 'user_dbs')),
+  };
+}
+
 /** A `.env` in the working directory takes precedence over the one in the data directory, and would contain the wrong keys. */
-async function refuseToHideSecrets(path: string, { env, cwd }: CliContext): Promise<void> {
-  const { dataDir, get } = readSources({ commandLine: {}, env, cwd });
-  const userDatabasesDir = resolve(cwd, get('PB_USER_DBS_PATH')?.trim() ?? join(dataDir, 'user_dbs'));
-  const place = await findEarlierSecrets({ dataDir, userDatabasesDir });
+async function refuseToHideSecrets(path: string, dirs: DataDirs): Promise<void> {
+  const { dataDir } = dirs;
+  const place = await findEarlierSecrets(dirs);
   if (place === null || place === path) return;
   const own = join(dataDir, '.env');
   const kept =

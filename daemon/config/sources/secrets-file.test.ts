@@ -6,12 +6,14 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'dotenv';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { packageRoot } from '../../base/package.ts';
 import { loadConfig } from '../config.ts';
 import { createEnvFile, ensureSecrets } from './secrets-file.ts';
 import { GENERATED_SECRETS, type GeneratedSecret } from './variables.ts';
@@ -34,10 +36,13 @@ function ensure(missing: readonly GeneratedSecret[] = GENERATED_SECRETS) {
   return ensureSecrets({ dataDir: dir, userDatabasesDir: join(dir, 'user_dbs'), missing });
 }
 
+const create = (path: string) =>
+  createEnvFile(path, { dataDir: dir, userDatabasesDir: join(dir, 'user_dbs') });
+
 describe('createEnvFile', () => {
   it('writes all secrets of a valid configuration, mode 0600', async () => {
     const path = join(dir, 'deep/er/.env');
-    await createEnvFile(path);
+    await create(path);
     expect(modeOf(path)).toBe(0o600);
     expect(modeOf(join(dir, 'deep'))).toBe(0o700);
     expect(loadConfig({ commandLine: { envFile: path }, env: {}, cwd: dir }).warnings).toEqual([]);
@@ -47,15 +52,41 @@ describe('createEnvFile', () => {
   });
 
   it('generates different secrets each time', async () => {
-    await createEnvFile(join(dir, 'a'));
-    await createEnvFile(join(dir, 'b'));
+    await create(join(dir, 'a'));
+    await create(join(dir, 'b'));
     const [a, b] = ['a', 'b'].map((name) => parse(readFileSync(join(dir, name))));
     for (const name of GENERATED_SECRETS) expect(a?.[name]).not.toBe(b?.[name]);
   });
 
+  it('fills the empty secrets of a copy of the sample, and changes nothing else', async () => {
+    const path = join(dir, '.env');
+    const sample = readFileSync(join(packageRoot(), '.env.sample'), 'utf8');
+    writeFileSync(path, sample.replace(/^PB_ADMIN_PASSWORD=$/m, 'PB_ADMIN_PASSWORD=my-own-password-7'));
+    expect(await create(path)).toEqual(GENERATED_SECRETS.filter((name) => name !== 'PB_ADMIN_PASSWORD'));
+    expect(modeOf(path)).toBe(0o600);
+    expect(loadConfig({ commandLine: { envFile: path }, env: {}, cwd: dir }).warnings).toEqual([]);
+    const lines = readFileSync(path, 'utf8').split('\n');
+    const changed = sample.split('\n').filter((line, index) => line !== lines[index]);
+    expect(changed).toEqual(GENERATED_SECRETS.map((name) => `${name}=`));
+    expect(parse(readFileSync(path))['PB_ADMIN_PASSWORD']).toBe('my-own-password-7');
+    await expect(create(path)).rejects.toMatchObject({ code: 'config.exists' });
+  });
+
+  it('keeps a link, and replaces no key that data needs', async () => {
+    writeFileSync(join(dir, 'real'), 'export JWT_SECRET= # none yet\nAES_MASTER_KEY=""\nJWT_SECRET=\n');
+    symlinkSync(join(dir, 'real'), join(dir, '.env'));
+    mkdirSync(join(dir, 'global', 'pb_data'), { recursive: true });
+    await expect(create(join(dir, '.env'))).rejects.toMatchObject({ code: 'config.invalid' });
+    rmSync(join(dir, 'global'), { recursive: true });
+    expect(await create(join(dir, '.env'))).toEqual(['AES_MASTER_KEY', 'JWT_SECRET']);
+    expect(readFileSync(join(dir, 'real'), 'utf8')).toMatch(
+      /^export JWT_SECRET=(\S+)\nAES_MASTER_KEY=\S+\nJWT_SECRET=\1\n$/,
+    );
+  });
+
   it('refuses to overwrite', async () => {
     writeFileSync(join(dir, '.env'), 'KEEP=1');
-    await expect(createEnvFile(join(dir, '.env'))).rejects.toMatchObject({
+    await expect(create(join(dir, '.env'))).rejects.toMatchObject({
       code: 'config.exists',
       exitCode: 73,
     });
@@ -64,7 +95,7 @@ describe('createEnvFile', () => {
 
   it('rejects a directory that cannot be written', async () => {
     writeFileSync(join(dir, 'file'), '');
-    await expect(createEnvFile(join(dir, 'file/.env'))).rejects.toMatchObject({ code: 'data_dir.unusable' });
+    await expect(create(join(dir, 'file/.env'))).rejects.toMatchObject({ code: 'data_dir.unusable' });
   });
 });
 

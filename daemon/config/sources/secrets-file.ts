@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, realpath, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parse } from 'dotenv';
 import { isDatabaseName } from '../../../shared/database-name.ts';
@@ -15,8 +15,18 @@ import { GENERATED_SECRETS, type GeneratedSecret, SETTINGS } from './variables.t
 const HEADER = `# Secrets of this Fathom. Keep a copy in a safe place: without the keys, encrypted data is lost.
 `;
 
-/** Writes a new set of secrets, mode 0600. @throws FathomError `config.exists` when the file exists */
-export async function createEnvFile(path: string): Promise<void> {
+/**
+ * Writes a new set of secrets, mode 0600. In a file that exists, such as a copy of `.env.sample`, it fills those that are
+ * empty and changes nothing else.
+ *
+ * @param dirs data that may need an earlier key
+ * @returns the names of the secrets that were filled; null for a new file
+ * @throws FathomError `config.exists` when a file exists and has all secrets, `config.invalid` when data needs an empty key
+ */
+export async function createEnvFile(
+  path: string,
+  dirs: DataDirs,
+): Promise<readonly GeneratedSecret[] | null> {
   const text = `${HEADER}\nPB_ADMIN_EMAIL=admin@fathom.local\n${secretLines(GENERATED_SECRETS)}`;
   await makeDirectory(dirname(path)).catch((error: unknown) => {
     throw cannotWrite(path, error);
@@ -26,17 +36,47 @@ export async function createEnvFile(path: string): Promise<void> {
     file = await open(path, 'wx', 0o600);
   } catch (error) {
     if (systemErrorCode(error) !== 'EEXIST') throw cannotWrite(path, error);
-    const remedy = 'move it away, or name another file with --env-file';
-    throw new FathomError('config.exists', `${path} exists and is not overwritten; ${remedy}`, {
-      cause: error,
-    });
+    return fillEnvFile(path, dirs);
   }
   try {
     await writeAndClose(file, text);
+    return null;
   } catch (error) {
     await rm(path, { force: true });
     throw cannotWrite(path, error);
   }
+}
+
+async function fillEnvFile(path: string, dirs: DataDirs): Promise<readonly GeneratedSecret[]> {
+  try {
+    const { text, filled } = fillSecrets(readIfThere(path), generateSecret);
+    if (filled.length > 0) {
+      await refuseNewKeys(dirs, filled);
+      // Not the link, if it is one.
+      await replaceFile(await realpath(path), text, { mode: 0o600, synced: true });
+      return filled;
+    }
+  } catch (error) {
+    throw error instanceof FathomError ? error : cannotWrite(path, error);
+  }
+  const remedy = 'move it away, or name another file with --env-file';
+  throw new FathomError('config.exists', `${path} has all secrets and is not changed; ${remedy}`);
+}
+
+/** Fills the lines of an env file that name a secret without a value. Other lines stay as they are. */
+export function fillSecrets(
+  text: string,
+  generate: (name: GeneratedSecret) => string,
+): { text: string; filled: readonly GeneratedSecret[] } {
+  const values = parse(text);
+  const filled = GENERATED_SECRETS.filter((name) => values[name]?.trim() === '');
+  const secrets = new Map<string, string>(filled.map((name) => [name, generate(name)]));
+  const line = /^([ \t]*(?:export[ \t]+)?(\w+)[ \t]*=).*$/gm;
+  const replace = (all: string, start: string, name: string) => {
+    const secret = secrets.get(name);
+    return secret === undefined ? all : `${start}${secret}`;
+  };
+  return { text: text.replace(line, replace), filled };
 }
 
 /**
@@ -48,7 +88,7 @@ export async function findEarlierSecrets(dirs: DataDirs): Promise<string | null>
   return existsSync(envFile) ? envFile : findEncryptedData(dirs);
 }
 
-interface DataDirs {
+export interface DataDirs {
   dataDir: string;
   userDatabasesDir: string;
 }
@@ -84,15 +124,12 @@ export async function ensureSecrets(options: EnsureSecretsOptions): Promise<read
   }
 }
 
-async function refuseNewKeys(
-  options: EnsureSecretsOptions,
-  names: readonly GeneratedSecret[],
-): Promise<void> {
+async function refuseNewKeys(dirs: DataDirs, names: readonly GeneratedSecret[]): Promise<void> {
   const keys = names.filter((name) => name === 'AES_MASTER_KEY' || name === 'PB_ENCRYPTION_KEY');
   if (keys.length === 0) return;
-  const data = await findEncryptedData(options);
+  const data = await findEncryptedData(dirs);
   if (data === null) return;
-  const message = `is not set, but the data in ${data} needs its original key; put that key into ${options.dataDir}/.env`;
+  const message = `is not set, but the data in ${data} needs its original key; put that key into ${dirs.dataDir}/.env`;
   throw new FathomError('config.invalid', 'the configuration is not valid:', {
     fields: keys.map((path) => ({ path, message })),
   });

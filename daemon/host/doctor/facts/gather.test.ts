@@ -54,7 +54,10 @@ it('gathers the other facts when the configuration is invalid', async () => {
 });
 
 it('distinguishes used and free ports', async () => {
-  await createEnvFile(join(cwd, '.env'));
+  await createEnvFile(join(cwd, '.env'), {
+    dataDir: join(cwd, 'var'),
+    userDatabasesDir: join(cwd, 'var', 'user_dbs'),
+  });
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   const { ports } = await gather({
@@ -69,7 +72,10 @@ it('distinguishes used and free ports', async () => {
 });
 
 it('reads modes, databases and the problem of an executable', async () => {
-  await createEnvFile(join(cwd, '.env'));
+  await createEnvFile(join(cwd, '.env'), {
+    dataDir: join(cwd, 'var'),
+    userDatabasesDir: join(cwd, 'var', 'user_dbs'),
+  });
   chmodSync(join(cwd, '.env'), 0o640);
   mkdirSync(join(cwd, 'var/user_dbs/2024-01-15-001-johndoe'), { recursive: true });
   mkdirSync(join(cwd, 'var/user_dbs/lost+found'));

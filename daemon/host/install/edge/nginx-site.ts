@@ -221,6 +221,7 @@ function forward(client: string, upgrade: string, connection: string): string {
     proxy_set_header X-Forwarded-Proto $scheme;
     proxy_ignore_headers X-Accel-Redirect X-Accel-Limit-Rate X-Accel-Charset X-Accel-Expires;
     proxy_set_header X-Real-IP ${client};
+    proxy_set_header X-Request-Id $request_id;
     proxy_set_header ${EDGE_TOKEN_HEADER} "";
     proxy_set_header Upgrade ${upgrade};
     proxy_set_header Connection ${connection};`;
