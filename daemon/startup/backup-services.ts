@@ -23,6 +23,7 @@ export async function createBackupServices({
   globalData,
   secrets,
   isDiskHeld,
+  spareBytes,
   clock,
   log,
 }: {
@@ -33,6 +34,7 @@ export async function createBackupServices({
   globalData: string;
   secrets: SealedSecretsDeps;
   isDiskHeld: () => boolean;
+  spareBytes: () => number;
   clock: Clock;
   log: Logger;
 }): Promise<BackupRoutesDeps> {
@@ -65,6 +67,7 @@ export async function createBackupServices({
     readRecoveryKey,
     settings,
     isDiskHeld,
+    spareBytes,
     clock,
     log,
   });

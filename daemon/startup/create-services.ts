@@ -306,6 +306,7 @@ export async function createServices({
     globalData,
     secrets: { client: controlPlane, masterKeys, seal },
     isDiskHeld,
+    spareBytes: () => diskReserve.state.spareBytes,
     clock,
     log,
   });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { copyFile, mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -199,6 +199,18 @@ describe.skipIf(!isSshdInstalled)(sftpTitle, () => {
   describeTarget('sftp', async () => {
     directories += 1;
     return open(`${directories}/backups`);
+  });
+
+  it('removes what killed writers have left, and nothing of living ones', async () => {
+    const target = open('left');
+    await target.put('chunks/a/00/1', Buffer.of(1));
+    const parent = join(server.directory, 'left', 'chunks', 'a', '00');
+    const [old, writing] = ['.put-1', '.put-2'].map((name) => join(parent, name)) as [string, string];
+    for (const path of [old, writing]) await writeFile(path, 'a part');
+    await utimes(old, 0, 0);
+    const before = new Date(Date.now() - 86_400_000);
+    for (const prefix of ['', 'none/', 'chunks/a/']) await target.removeUnfinished(prefix, before);
+    expect((await readdir(parent)).toSorted()).toEqual(['.put-2', '1']);
   });
 
   it('names a key that the server does not accept, and one that is missing or has a passphrase', async () => {

@@ -39,6 +39,7 @@ const backUp = () =>
     keys: KEYS,
     source: { database: 'ann', dataDir: join(root, 'pb_data'), scratchDir: join(root, 'scratch') },
     at: new Date(),
+    reserve: { directory: root, bytes: 0 },
   });
 
 /** The process ids of running backups. */

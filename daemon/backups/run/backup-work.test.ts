@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rm, statfs, truncate, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, expect, it } from 'vitest';
+import { mayMount, mountTmpfs } from '../../../test/helpers/mounts.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { listAll } from '../../../test/helpers/target-conformance.ts';
 import { DirectoryTarget } from '../targets/directory-target.ts';
@@ -30,10 +31,10 @@ function prepare(rewrap = false) {
   return runBackupWork({ kind: 'prepare', target, claim, keys: KEYS, secrets: {}, rewrap });
 }
 
-function backUp(day: number) {
+function backUp(day: number, reserve = { directory: root, bytes: 0 }) {
   const source = { database: DATABASE, dataDir: join(root, 'pb_data'), scratchDir: join(root, 'scratch') };
   const at = new Date(Date.UTC(2024, 0, day));
-  return runBackupWork({ kind: 'backup', target, host: HOST, keys: KEYS, source, at });
+  return runBackupWork({ kind: 'backup', target, host: HOST, keys: KEYS, source, at, reserve });
 }
 
 it('lists a damaged backup beside the others, and no file of another program', async () => {
@@ -74,4 +75,67 @@ it('stores empty parts again', async () => {
   const chunks = await listAll(new DirectoryTarget(target), 'chunks/');
   for (const { key } of chunks) await truncate(join(target, key), 0);
   expect(await backUp(2)).toMatchObject({ stored_chunks: chunks.length });
+});
+
+it.skipIf(!mayMount)('leaves space on the disk that it shares with databases', async () => {
+  await mkdir(target);
+  await mountTmpfs(target, 16);
+  const dataDir = join(root, 'pb_data');
+  using database = new DatabaseSync(join(dataDir, 'data.db'));
+  database.prepare('INSERT INTO t VALUES (?)').run(randomBytes(8_000_000));
+  await prepare();
+  const reserve = { directory: target, bytes: 12_000_000 };
+  await expect(backUp(1, reserve)).rejects.toMatchObject({ code: 'ENOSPC' });
+  const { bavail, bsize } = await statfs(target);
+  expect(bavail * bsize).toBeGreaterThan(11_000_000);
+  // Databases on another disk lose nothing.
+  expect(await backUp(1, { directory: root, bytes: Number.MAX_SAFE_INTEGER })).toMatchObject({
+    bytes: expect.any(Number) as number,
+  });
+});
+
+it('removes what killed writers have left of a database, and nothing of living ones', async () => {
+  await prepare();
+  const made = await backUp(1);
+  const [object] = await listAll(new DirectoryTarget(target), `chunks/${DATABASE}/`);
+  const parent = dirname(join(target, object?.key ?? ''));
+  const leftovers = [parent, join(target, 'manifests', DATABASE), join(target, 'keys'), target].map(
+    (directory) => join(directory, '.put-7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a10'),
+  );
+  const writing = join(parent, '.put-7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a11');
+  for (const path of [...leftovers, writing]) await writeFile(path, 'a part');
+  const before = new Date(Date.now() - 2 * 86_400_000);
+  for (const path of leftovers) await utimes(path, before, before);
+  const prune = (database: string) =>
+    runBackupWork({
+      kind: 'prune',
+      target,
+      host: HOST,
+      database,
+      masters: KEYS.masters,
+      rule: { hours: 0, days: 7, weeks: 0, months: 0, years: 0 },
+      timezone: 'UTC',
+      damaged: [],
+      isDryRun: false,
+    });
+  const left = async () => {
+    const names = await readdir(target, { recursive: true });
+    return names
+      .filter((name) => name.includes('.put-'))
+      .map((name) => join(target, name))
+      .toSorted();
+  };
+  expect(await prune(DATABASE)).toMatchObject({ kept: [made.id] });
+  expect(await left()).toEqual([writing, ...leftovers.slice(2)].toSorted());
+  await runBackupWork({
+    kind: 'backup',
+    target,
+    host: HOST,
+    keys: KEYS,
+    source: { database: 'global', dataDir: join(root, 'pb_data'), scratchDir: join(root, 'scratch') },
+    at: new Date(Date.UTC(2024, 0, 1)),
+    reserve: { directory: root, bytes: 0 },
+  });
+  await prune('global');
+  expect(await left()).toEqual([writing]);
 });

@@ -9,13 +9,23 @@ import { BackupProblem, DamagedDatabase, DamagedObject } from '../backup-problem
 import type { DataKey } from '../keys/data-key.ts';
 import { type Secrets, storeEscrow } from '../keys/escrow.ts';
 import { ensureDataKey, keyOf, readDataKey } from '../keys/stored-keys.ts';
-import { type Backup, listBackups, manifestKey, readHeader, readManifest } from '../manifest.ts';
+import {
+  type Backup,
+  CONTROL_PLANE,
+  chunkPrefix,
+  listBackups,
+  manifestKey,
+  manifestPrefix,
+  readHeader,
+  readManifest,
+} from '../manifest.ts';
 import { type PrunedBackups, pruneBackups } from '../retention/prune-backups.ts';
 import { removeDamagedChunks, type VerifiedBackup, verifyBackups } from '../retention/verify-backups.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { NamedTarget, TargetFailure } from '../targets/target-failure.ts';
 import { type BackupSource, writeBackup } from '../write-backup.ts';
+import { type DiskSpace, leaveSpace } from './leave-space.ts';
 import { checkTargetId, identifyTarget, readTargetId, type TargetClaim } from './target-identity.ts';
 
 /** Keys for which the keys of backups are wrapped. */
@@ -36,7 +46,15 @@ export type BackupWork =
       /** The keys have changed, so those of all databases are wrapped again. */
       rewrap: boolean;
     }
-  | { kind: 'backup'; target: string; host: string; keys: WrappingKeys; source: BackupSource; at: Date }
+  | {
+      kind: 'backup';
+      target: string;
+      host: string;
+      keys: WrappingKeys;
+      source: BackupSource;
+      at: Date;
+      reserve: DiskSpace;
+    }
   | { kind: 'list'; target: string; database: string }
   | {
       kind: 'prune';
@@ -139,9 +157,10 @@ function isOfKey(error: unknown): boolean {
 }
 
 async function backUp(
-  { host, keys, source, at }: Extract<BackupWork, { kind: 'backup' }>,
-  target: Target,
+  { host, keys, source, at, target: url, reserve }: Extract<BackupWork, { kind: 'backup' }>,
+  unlimited: Target,
 ): Promise<BackupResults['backup']> {
+  const target = await leaveSpace(unlimited, url, reserve);
   const targetId = await readTargetId(target, host);
   const key = await ensureDataKey(target, source.database, keys);
   const previous = await readLatest(target, key, source.database);
@@ -208,6 +227,9 @@ async function readListed(
   }
 }
 
+/** Longer than the longest `put`, also with a clock of the target that is wrong by hours. */
+const UNFINISHED_AGE_MS = 86_400_000;
+
 /** Of a database without backups. */
 const NOTHING_TO_PRUNE: PrunedBackups = {
   kept: [],
@@ -224,7 +246,16 @@ async function prune(
   if (!(await target.has(keyOf(database)))) return NOTHING_TO_PRUNE;
   const key = await readDataKey(target, database, { masters });
   const isUndamaged = (id: string) => !damaged.includes(id);
+  if (!isDryRun) await removeUnfinished(target, database);
   return pruneBackups(target, key, database, { rule, timezone, isUndamaged, isDryRun });
+}
+
+/** Parts of objects whose writers were killed. No backup of the database is written meanwhile. */
+async function removeUnfinished(target: Target, database: string): Promise<void> {
+  const before = new Date(Date.now() - UNFINISHED_AGE_MS);
+  const ofHost = database === CONTROL_PLANE ? ['', 'keys/', 'escrow/'] : [];
+  for (const prefix of [manifestPrefix(database), chunkPrefix(database), ...ofHost])
+    await target.removeUnfinished(prefix, before);
 }
 
 async function verify(

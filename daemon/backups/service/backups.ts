@@ -49,6 +49,8 @@ export interface BackupsDeps {
   settings: { readonly written: WrittenSettings };
   /** The disk of the host is nearly full. */
   isDiskHeld: () => boolean;
+  /** What backups leave free on the disk of the host, in bytes. */
+  spareBytes: () => number;
   clock: Clock;
   log: Logger;
 }
@@ -297,13 +299,7 @@ export class Backups {
     this.#active.add(subject.name);
     try {
       await this.#perDatabase.run(subject.name, async () => {
-        try {
-          await this.#backUp(subject, { isUrgent: false });
-        } catch (error) {
-          // Retention goes on, so that it can make space.
-          if (isOfSpace(error) && this.#state.of(subject.name).last) await this.#pruneScheduled(subject.name);
-          throw error;
-        }
+        await this.#backUp(subject, { isUrgent: false });
         await this.#pruneScheduled(subject.name);
       });
     } catch (error) {
@@ -330,7 +326,7 @@ export class Backups {
     subject: BackupSubject,
     { isUrgent }: { isUrgent: boolean },
   ): Promise<BackupResults['backup']> {
-    const { hostDir, settings, isDiskHeld, clock, log } = this.#deps;
+    const { hostDir, settings, isDiskHeld, spareBytes, clock, log } = this.#deps;
     const { name, dataDir } = subject;
     try {
       const at = clock.now();
@@ -345,7 +341,11 @@ export class Backups {
         scratchDir: join(hostDir, SCRATCH, name),
         ...(name === CONTROL_PLANE && { controlPlane: { hostDir, settings: settings.written.open } }),
       };
-      const made = await this.#processes.run({ kind: 'backup', ...place, keys, source, at }, { isUrgent });
+      const reserve = { directory: hostDir, bytes: spareBytes() };
+      const made = await this.#processes.run(
+        { kind: 'backup', ...place, keys, source, at, reserve },
+        { isUrgent },
+      );
       const { stored_chunks: _chunks, ...last } = made;
       this.#state.update(name, {
         stamp: before.isRecent ? null : before.stamp,
@@ -362,6 +362,8 @@ export class Backups {
       return made;
     } catch (error) {
       this.#noteFailure(name, error);
+      // Retention goes on, and what was stored until now goes, so that there is space.
+      if (isOfSpace(error)) await this.#pruneScheduled(name);
       throw error;
     }
   }

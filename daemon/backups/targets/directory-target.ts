@@ -61,6 +61,19 @@ export class DirectoryTarget implements Target {
     await this.delete(key);
   }
 
+  async removeUnfinished(prefix: string, before: Date): Promise<void> {
+    checkPrefix(prefix);
+    const directory = join(this.#directory, prefix);
+    for (const entry of await this.#use(() => this.#entriesOf(directory))) {
+      const path = join(directory, entry.name);
+      if (entry.isDirectory() && prefix !== '' && isKey(`${prefix}${entry.name}`))
+        await this.removeUnfinished(`${prefix}${entry.name}/`, before);
+      if (!entry.isFile() || !entry.name.startsWith(UNFINISHED_PREFIX)) continue;
+      const stats = await this.#use(() => lstat(path).catch(unlessMissing));
+      if (stats && stats.mtime < before) await this.#use(() => rm(path, { force: true }));
+    }
+  }
+
   async #read(key: string, path: string): Promise<Buffer> {
     await this.#checkParent(path);
     await using file = await openObject(key, path);

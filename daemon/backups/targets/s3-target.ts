@@ -129,6 +129,11 @@ export class S3Target implements Target {
     }
   }
 
+  /** An object appears when it is complete, so nothing is left of others. */
+  removeUnfinished(): Promise<void> {
+    return Promise.resolve();
+  }
+
   #place(key: string): { Bucket: string; Key: string } {
     return { Bucket: this.#options.bucket, Key: this.#options.prefix + checkKey(key) };
   }

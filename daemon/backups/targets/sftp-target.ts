@@ -114,6 +114,17 @@ export class SftpTarget implements Target {
     await this.delete(key);
   }
 
+  async removeUnfinished(prefix: string, before: Date): Promise<void> {
+    checkPrefix(prefix);
+    const { directory } = this.#options;
+    await this.#use(async (files) => {
+      await this.#checkExistingDirectory(files, join(directory, prefix));
+      const isDeep = prefix !== '';
+      for (const path of await findUnfinished(files, join(directory, prefix), { before, isDeep }))
+        await files.remove(path).catch(unlessNoSuchFile);
+    });
+  }
+
   /** Refuses links below the directory of the target. @throws TargetProblem, and errors for a directory that is missing */
   async #checkDirectory(files: SftpFiles, path: string): Promise<void> {
     const { directory } = this.#options;
@@ -231,6 +242,23 @@ async function makeDirectories(files: SftpFiles, path: string): Promise<void> {
     // Another `put` has created it.
     if (!(await files.isDirectory(path))) throw error;
   }
+}
+
+/** Paths of files that a `put` has left. */
+async function findUnfinished(
+  files: SftpFiles,
+  directory: string,
+  { before, isDeep }: { before: Date; isDeep: boolean },
+): Promise<string[]> {
+  const found: string[] = [];
+  for (const { filename, attrs } of (await files.list(directory).catch(unlessNoSuchFile)) ?? []) {
+    const path = join(directory, filename);
+    if (attrs.isDirectory() && isDeep && isKey(filename))
+      found.push(...(await findUnfinished(files, path, { before, isDeep })));
+    const isUnfinished = attrs.isFile() && filename.startsWith(UNFINISHED_PREFIX);
+    if (isUnfinished && attrs.mtime * 1000 < before.getTime()) found.push(path);
+  }
+  return found;
 }
 
 async function listBelow(files: SftpFiles, root: string, prefix: string): Promise<StoredObject[]> {

@@ -68,6 +68,10 @@ export class NamedTarget implements Target {
   erase(key: string): Promise<void> {
     return named(() => this.#target.erase(key));
   }
+
+  removeUnfinished(prefix: string, before: Date): Promise<void> {
+    return named(() => this.#target.removeUnfinished(prefix, before));
+  }
 }
 
 async function named<T>(work: () => Promise<T>): Promise<T> {

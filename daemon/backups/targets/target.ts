@@ -34,6 +34,12 @@ export interface Target {
   delete(key: string): Promise<void>;
   /** Deletes an object with all of its former versions. */
   erase(key: string): Promise<void>;
+  /**
+   * Removes what a `put` has left that was killed, below a prefix; with an empty prefix, beside the objects at the top.
+   *
+   * @param before what is younger stays, because its `put` may be in progress
+   */
+  removeUnfinished(prefix: string, before: Date): Promise<void>;
 }
 
 /** Objects below it are never protected against deletion: a backup is erased by the deletion of its key. */

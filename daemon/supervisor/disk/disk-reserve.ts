@@ -6,7 +6,7 @@ import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { type Loop, startLoop } from '../../base/time/repeat.ts';
 import { createReserveFile, releaseReserveFile, reserveFileBytes } from './reserve-file.ts';
-import { nextReserveStep, reserveBytesOf } from './reserve-rule.ts';
+import { nextReserveStep, reserveBytesOf, spareBytesOf } from './reserve-rule.ts';
 
 const RETRY_MS = 10_000;
 
@@ -24,6 +24,8 @@ export interface ReserveState {
   bytes: number;
   /** User databases that write are held, and no database is created. */
   isHeld: boolean;
+  /** What other work leaves free on the disk, see `spareBytesOf`. */
+  spareBytes: number;
 }
 
 /**
@@ -34,7 +36,7 @@ export class DiskReserve {
   readonly #deps: DiskReserveDeps;
   readonly #path: string;
   readonly #onChange: (() => void)[] = [];
-  #state: ReserveState = { bytes: 0, isHeld: false };
+  #state: ReserveState = { bytes: 0, isHeld: false, spareBytes: 0 };
   #problem = '';
   #loop: Loop | null = null;
 
@@ -101,10 +103,15 @@ export class DiskReserve {
         );
     }
     // Before the file is created, which may fail.
-    await this.#change({ bytes, isHeld: step.isHeld }, `${byteSize(freeBytes)} and ${freeFiles} inodes`);
+    const spareBytes = spareBytesOf({ reserveBytes, fileBytes: bytes });
+    await this.#change(
+      { bytes, isHeld: step.isHeld, spareBytes },
+      `${byteSize(freeBytes)} and ${freeFiles} inodes`,
+    );
     if (step.file === 'create' && mayCreate) {
       await createReserveFile(this.#path, reserveBytes);
-      this.#state = { ...this.#state, bytes: reserveBytes };
+      const fileNow = spareBytesOf({ reserveBytes, fileBytes: reserveBytes });
+      this.#state = { ...this.#state, bytes: reserveBytes, spareBytes: fileNow };
     }
     return step.waitMs;
   }

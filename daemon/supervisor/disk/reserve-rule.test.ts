@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type DiskReading, nextReserveStep, reserveBytesOf } from './reserve-rule.ts';
+import { type DiskReading, nextReserveStep, reserveBytesOf, spareBytesOf } from './reserve-rule.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -8,6 +8,14 @@ it('reserves at most a twentieth of the disk', () => {
   expect(reserveBytesOf(256 * MIB, 100 * GIB)).toBe(256 * MIB);
   expect(reserveBytesOf(256 * MIB, 1000 * MIB)).toBe(50 * MIB);
   expect(reserveBytesOf(0, 100 * GIB)).toBe(0);
+});
+
+it('lets other work stop before databases are held', () => {
+  for (const fileBytes of [0, 256 * MIB]) {
+    const freeBytes = spareBytesOf({ reserveBytes: 256 * MIB, fileBytes });
+    expect(nextReserveStep({ ...ready, freeBytes, fileBytes }, true).isHeld).toBe(false);
+  }
+  expect(spareBytesOf({ reserveBytes: 0, fileBytes: 0 })).toBe(0);
 });
 
 const ready: DiskReading = {

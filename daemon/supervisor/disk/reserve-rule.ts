@@ -6,6 +6,8 @@ const MAX_SHARE = 0.05;
 /** Multiples of the reserve. Below the first, databases are held; from the second on, they are not. */
 const HOLD_BELOW = 1.5;
 const RESUME_FROM = 1.75;
+/** Other work stops before databases are held. */
+const SPARE = 2;
 
 /** Files that a file system can still create (inodes) below which databases are held, and from which on they are not. */
 const FEW_FILES = 20_000;
@@ -39,6 +41,14 @@ export interface ReserveStep {
 /** @param settingBytes DISK_RESERVE_MB */
 export function reserveBytesOf(settingBytes: number, diskBytes: number): number {
   return Math.min(settingBytes, Math.floor(diskBytes * MAX_SHARE));
+}
+
+/** What other work leaves free on the disk, so that it is never the cause of a hold. The reserve file counts as free. */
+export function spareBytesOf({
+  reserveBytes,
+  fileBytes,
+}: Pick<DiskReading, 'reserveBytes' | 'fileBytes'>): number {
+  return Math.max(0, reserveBytes * SPARE - fileBytes);
 }
 
 /**
