@@ -2,7 +2,6 @@ import { statfs } from 'node:fs/promises';
 import { byteSize } from '../../../shared/byte-size.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import { reserveBytesOf } from '../../supervisor/disk/reserve-rule.ts';
-import type { Backup } from '../manifest.ts';
 
 /** Of a database that fits exactly, SQLite still needs some for its WAL. */
 const SPARE_BYTES = 16 * 1024 * 1024;
@@ -15,7 +14,7 @@ const SPARE_BYTES = 16 * 1024 * 1024;
  */
 export async function requireSpace(
   directory: string,
-  { bytes, id }: Backup,
+  { bytes, id }: { bytes: number; id: string },
   settingBytes: number,
 ): Promise<void> {
   const { bavail, blocks, bsize } = await statfs(directory);

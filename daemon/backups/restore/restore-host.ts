@@ -28,11 +28,11 @@ import {
 import { restoreBackup } from '../restore-backup.ts';
 import { readTargetHost } from '../run/target-identity.ts';
 import { createBackupHost } from '../service/backup-host.ts';
+import { splitAtNow } from '../split-at-now.ts';
 import type { Target } from '../targets/target.ts';
 import { TargetFailure } from '../targets/target-failure.ts';
 import { TargetProblem } from '../targets/target-problem.ts';
 import { restoredSettings } from './restored-settings.ts';
-import { splitAtNow } from './split-at-now.ts';
 
 /** Beside the data, while a host is restored. A daemon does not start then. */
 const STATE_FILE = 'restore.json';

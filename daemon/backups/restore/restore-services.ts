@@ -2,28 +2,25 @@ import type { Templates } from '../../databases/provisioning/templates.ts';
 import type { Binaries } from '../../pocketbase/binary/binaries.ts';
 import { DatabaseThread } from '../../rollouts/data/database-thread.ts';
 import type { Rollouts } from '../../rollouts/rollouts.ts';
-import { openTarget } from '../targets/open-target.ts';
-import { Restores, type RestoresDeps } from './restores.ts';
+import { BackupProcesses } from '../run/backup-processes.ts';
+import { MAX_RESTORES, Restores, type RestoresDeps } from './restores.ts';
 
 /** Creates the service of restores. */
 export function createRestores({
-  target,
   binaries,
   templates,
   rollouts,
   onStep,
   ...deps
 }: {
-  /** BACKUP_TARGET */
-  target: string;
   binaries: Binaries;
   templates: Templates;
   rollouts: Rollouts;
   onStep: RestoresDeps['onStep'] | undefined;
-} & Omit<RestoresDeps, 'openTarget' | 'binaryOf' | 'isChanging' | 'thread' | 'onStep'>): Restores {
+} & Omit<RestoresDeps, 'processes' | 'binaryOf' | 'isChanging' | 'thread' | 'onStep'>): Restores {
   return new Restores({
     ...deps,
-    openTarget: () => openTarget(target),
+    processes: new BackupProcesses(MAX_RESTORES),
     binaryOf: async (version) => {
       const binary = await binaries.require(version);
       await templates.prepare(binary);

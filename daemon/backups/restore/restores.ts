@@ -19,12 +19,9 @@ import type { TrialDeps } from '../../rollouts/trial.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import { dataDirOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
 import { BackupProblem } from '../backup-problem.ts';
-import { readDataKey } from '../keys/stored-keys.ts';
-import { type Backup, listBackups, readManifest } from '../manifest.ts';
-import { restoreBackup } from '../restore-backup.ts';
-import type { Target } from '../targets/target.ts';
+import { BackupFailed, type BackupProcesses } from '../run/backup-processes.ts';
+import type { FoundBackup } from '../run/restore-work.ts';
 import { requireSpace } from './require-space.ts';
-import { splitAtNow } from './split-at-now.ts';
 import {
   beginSwap,
   endSwap,
@@ -43,8 +40,10 @@ export interface RestoresDeps extends TrialDeps {
   fleet: Fleet;
   ownerSync: Pick<OwnerSync, 'changed' | 'readAccount'>;
   masterKeys: MasterKeys;
-  /** Opens BACKUP_TARGET. @throws BackupProblem */
-  openTarget: () => Target;
+  /** BACKUP_TARGET */
+  target: string;
+  /** For restores only, so that none waits for a backup. */
+  processes: BackupProcesses;
   /** The verified executable of a value of `pocketbase_version`, with its template. @throws FathomError `binary.unusable` */
   binaryOf: (version: string) => Promise<Binary>;
   /** Whether a rollout changes a database now, or watches it. */
@@ -60,9 +59,9 @@ export interface RestoresDeps extends TrialDeps {
 }
 
 /** At the same time. */
-const MAX_RESTORES = 2;
-/** In an error. */
-const SHOWN_IDS = 5;
+export const MAX_RESTORES = 2;
+
+type FoundOne = NonNullable<FoundBackup['backup']>;
 
 /**
  * Restores databases from their backups.
@@ -135,7 +134,7 @@ export class Restores {
     const { log, ownerSync } = this.#deps;
     const { name, user } = entry.row;
     const { directory } = entry.runner.spec;
-    let backup: Backup;
+    let backup: FoundOne;
     let swap: Swap;
     try {
       await removeRestore(directory);
@@ -182,49 +181,42 @@ export class Restores {
     if (row.state === 'deleting') await removeTree(directory);
   }
 
-  /** Reads the backup into a directory beside the data. */
-  async #stage(entry: CatalogEntry, id: string): Promise<Backup> {
-    const { masterKeys, openTarget, thread, reserveBytes, clock, log, onStep } = this.#deps;
+  /** Reads the backup into a directory beside the data, in another process. */
+  async #stage(entry: CatalogEntry, id: string): Promise<FoundOne> {
+    const { target, masterKeys: masters, processes, reserveBytes, onStep } = this.#deps;
     const { name } = entry.row;
     const { directory } = entry.runner.spec;
     const staged = dataDirOf(restoreDirOf(directory));
-    const target = openTarget();
-    const key = await readDataKey(target, name, { masters: masterKeys });
-    const ids = await listBackups(target, name);
-    const { past, future } = splitAtNow(ids, clock.now());
-    const chosen = id === 'latest' ? (past.at(-1) ?? future.at(-1)) : ids.find((one) => one === id);
-    if (id === 'latest' && future.length > 0)
-      log.warn(
-        { instance: name, ignored: future },
-        `ignored backups of ${name} whose time is in the future; check the clock, or restore one by its id`,
-      );
-    if (chosen === undefined)
-      throw new FathomError(
-        'not_found',
-        `there is no backup '${id}' of ${name}; its last ones are ${ids.slice(-SHOWN_IDS).join(', ') || 'none'}`,
-      );
-    const backup = await readManifest(target, key, { database: name, id: chosen });
+    const backup = await this.#find(name, id);
     onStep('reading', name);
     await makeDirectory(restoreDirOf(directory));
     await requireSpace(directory, backup, reserveBytes);
-    const find = async (file: string) => {
-      try {
-        return await thread.run({ kind: 'integrity', file });
-      } catch (error) {
-        throw new BackupProblem(`the database of the backup ${chosen} cannot be read: ${messageOf(error)}`, {
-          cause: error,
-        });
-      }
-    };
-    await restoreBackup(backup, { target, key, directory: staged, find, signal: this.#stopped.signal });
+    const work = { kind: 'restore', target, database: name, masters, id: backup.id } as const;
+    await processes.run({ ...work, directory: staged });
     await this.#requireVersion(entry, staged, backup);
     await this.#endSessions(staged, backup);
     onStep('staged', name);
     return backup;
   }
 
+  async #find(name: string, id: string): Promise<FoundOne> {
+    const { target, masterKeys: masters, processes, clock, log } = this.#deps;
+    const now = clock.now();
+    const found = await processes.run({ kind: 'find', target, database: name, masters, id, now });
+    if (found.ignored.length > 0)
+      log.warn(
+        { instance: name, ignored: found.ignored },
+        `ignored backups of ${name} whose time is in the future; check the clock, or restore one by its id`,
+      );
+    if (found.backup !== null) return found.backup;
+    throw new FathomError(
+      'not_found',
+      `there is no backup '${id}' of ${name}; its last ones are ${found.known.join(', ') || 'none'}`,
+    );
+  }
+
   /** In a process that can be ended: the content is the owner's. */
-  async #endSessions(staged: string, { id }: Backup): Promise<void> {
+  async #endSessions(staged: string, { id }: FoundOne): Promise<void> {
     try {
       await this.#deps.thread.run({ kind: 'end-sessions', file: join(staged, 'data.db') });
     } catch (error) {
@@ -235,7 +227,7 @@ export class Restores {
   }
 
   /** @throws FathomError `conflict` for a PocketBase that is older than the one of the backup */
-  async #requireVersion(entry: CatalogEntry, staged: string, { id }: Backup): Promise<void> {
+  async #requireVersion(entry: CatalogEntry, staged: string, { id }: FoundOne): Promise<void> {
     const { version } = await this.#deps.binaryOf(entry.row.pocketbase_version);
     const last = lastVersionOf(staged);
     if (last === null || !isRefusedAfter(version, last)) return;
@@ -252,7 +244,7 @@ export class Restores {
       throw new FathomError('conflict', `a rollout changes ${name}; wait for its end, then restore it`);
   }
 
-  async #try(entry: CatalogEntry, { id }: Backup): Promise<void> {
+  async #try(entry: CatalogEntry, { id }: FoundOne): Promise<void> {
     const { catalog, ownerSync, binaryOf, onStep } = this.#deps;
     const { name, user, pocketbase_version: version } = entry.row;
     const directory = restoreDirOf(entry.runner.spec.directory);
@@ -268,7 +260,7 @@ export class Restores {
     onStep('tried', name);
   }
 
-  async #swap(entry: CatalogEntry, { id }: Backup, { isOwner }: { isOwner: boolean }): Promise<Swap> {
+  async #swap(entry: CatalogEntry, { id }: FoundOne, { isOwner }: { isOwner: boolean }): Promise<Swap> {
     const { catalog, ownerSync, clock, onStep } = this.#deps;
     const { name, user } = entry.row;
     const { directory } = entry.runner.spec;
@@ -364,6 +356,7 @@ export class Restores {
   /** Ends restores that have not swapped the data yet. */
   async stop(): Promise<void> {
     this.#stopped.abort();
+    await this.#deps.processes.close();
     await this.#deps.thread.close();
   }
 }
@@ -372,7 +365,8 @@ export class Restores {
 function describeFailure(error: unknown, name: string): unknown {
   if (error instanceof FathomError) return error;
   const cause = { cause: error };
-  if (isDiskFull(error) || isFull(error))
+  const isNamedFull = error instanceof BackupFailed && error.reason === 'disk_full';
+  if (isNamedFull || isDiskFull(error) || isFull(error))
     return new FathomError(
       'backup.failed',
       `the disk is full, so ${name} was not restored and is as before; free some space, then restore it again`,
@@ -384,7 +378,8 @@ function describeFailure(error: unknown, name: string): unknown {
       `pb_data of ${name} is a mount point, or lies in a layer of a container, so it cannot be exchanged; the database is as before. Move its data into a plain directory, then restore it again`,
       cause,
     );
-  if (error instanceof BackupProblem || error instanceof UnsafeDatabase)
+  const kinds = [BackupFailed, BackupProblem, UnsafeDatabase];
+  if (error instanceof Error && kinds.some((kind) => error instanceof kind))
     return new FathomError(
       'backup.failed',
       `${name} was not restored and is as before: ${error.message}`,

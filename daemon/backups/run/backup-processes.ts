@@ -56,7 +56,7 @@ export class BackupProcesses {
       if (!(error instanceof ProcessEnded)) throw error;
       throw this.#closed.signal.aborted
         ? closed()
-        : new BackupFailed({ reason: 'failed', message: `the backup failed: ${error.message}` });
+        : new BackupFailed({ reason: 'failed', message: `the ${nameOf(work)} failed: ${error.message}` });
     } finally {
       release();
     }
@@ -72,6 +72,10 @@ export class BackupProcesses {
   endIdle(): void {
     this.#pool.endIdle();
   }
+}
+
+function nameOf({ kind }: BackupWork): string {
+  return kind === 'find' || kind === 'restore' ? 'restore' : 'backup';
 }
 
 function closed(): BackupFailed {

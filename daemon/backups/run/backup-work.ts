@@ -26,6 +26,14 @@ import type { Target } from '../targets/target.ts';
 import { NamedTarget, TargetFailure } from '../targets/target-failure.ts';
 import { type BackupSource, writeBackup } from '../write-backup.ts';
 import { type DiskSpace, leaveSpace } from './leave-space.ts';
+import {
+  type FindWork,
+  type FoundBackup,
+  findBackup,
+  type RestoredFiles,
+  type RestoreWork,
+  restoreFiles,
+} from './restore-work.ts';
 import { checkTargetId, identifyTarget, readTargetId, type TargetClaim } from './target-identity.ts';
 
 /** Keys for which the keys of backups are wrapped. */
@@ -56,6 +64,8 @@ export type BackupWork =
       reserve: DiskSpace;
     }
   | { kind: 'list'; target: string; database: string }
+  | FindWork
+  | RestoreWork
   | {
       kind: 'prune';
       target: string;
@@ -92,6 +102,8 @@ export interface BackupResults {
   backup: { id: string; created_at: string; bytes: number; stored_bytes: number; stored_chunks: number };
   /** The newest first. */
   list: ListedBackup[];
+  find: FoundBackup;
+  restore: RestoredFiles;
   prune: PrunedBackups;
   verify: VerifiedBackup[];
 }
@@ -101,6 +113,8 @@ let opened: { text: string; target: Target } | null = null;
 
 /** Reads the content of users, so it runs in another process. That one ends with this process. */
 const reader = new SqlProcesses(modulePath('daemon/backups/run/integrity-main'));
+
+const readDatabase = (file: string) => reader.run({ file }) as Promise<string | null>;
 
 /** Runs in a process of its own. @throws BackupProblem, and errors that `failureOf` names */
 export async function runBackupWork<W extends BackupWork>(work: W): Promise<BackupResults[W['kind']]> {
@@ -118,6 +132,10 @@ function run(work: BackupWork, target: Target): Promise<BackupResults[BackupWork
       return backUp(work, target);
     case 'list':
       return list(work, target);
+    case 'find':
+      return findBackup(work, target);
+    case 'restore':
+      return restoreFiles(work, target, readDatabase);
     case 'prune':
       return prune(work, target);
     case 'verify':
@@ -169,7 +187,7 @@ async function backUp(
     key,
     previous,
     now: at,
-    find: (file) => reader.run({ file }) as Promise<string | null>,
+    find: readDatabase,
     beforeManifest: () => checkTargetId(target, host, targetId),
   });
   const { id, created_at, bytes } = backup;

@@ -1,4 +1,3 @@
-import { findDamage } from '../../backups/integrity.ts';
 import { endSessions } from '../../databases/owner/end-sessions.ts';
 import { answerSqlWork, MAX_SQL_VALUE_BYTES } from '../../pocketbase/data/sql-processes.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
@@ -13,7 +12,6 @@ const BUSY_MS = 5_000;
 
 function run(work: ThreadWork): unknown {
   if (work.kind === 'none') return null;
-  if (work.kind === 'integrity') return findDamage(work.file);
   if (work.kind === 'end-sessions') {
     endSessions(work.file);
     return null;

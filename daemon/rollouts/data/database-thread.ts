@@ -11,7 +11,6 @@ export type ThreadWork =
   | { kind: 'none'; file: '' }
   | { kind: 'facts'; file: string; ownerId: string }
   | { kind: 'check'; file: string }
-  | { kind: 'integrity'; file: string }
   /** See `endSessions`. */
   | { kind: 'end-sessions'; file: string }
   | { kind: 'vacuum'; file: string; target: string }
@@ -22,8 +21,6 @@ interface Results {
   facts: DatabaseFacts;
   /** `ok`, or the first problem. */
   check: string;
-  /** See `findDamage`. */
-  integrity: string | null;
   'end-sessions': null;
   vacuum: null;
   carry: CarriedRows;

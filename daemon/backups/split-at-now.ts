@@ -1,4 +1,4 @@
-import { idTimeOf } from '../manifest.ts';
+import { idTimeOf } from './manifest.ts';
 
 /** A time in the future beyond this is one of a clock that was wrong. */
 const CLOCK_TOLERANCE_MS = 300_000;

@@ -1,0 +1,84 @@
+import { messageOf } from '../../../shared/errors.ts';
+import type { MasterKeys } from '../../keys/envelope.ts';
+import { BackupProblem } from '../backup-problem.ts';
+import { readDataKey } from '../keys/stored-keys.ts';
+import { listBackups, readManifest } from '../manifest.ts';
+import { restoreBackup } from '../restore-backup.ts';
+import { splitAtNow } from '../split-at-now.ts';
+import type { Target } from '../targets/target.ts';
+
+/** In an error. */
+const SHOWN_IDS = 5;
+
+export interface FindWork {
+  kind: 'find';
+  target: string;
+  database: string;
+  masters: MasterKeys;
+  /** `latest` for the last one until now. */
+  id: string;
+  now: Date;
+}
+
+export interface FoundBackup {
+  /** Null when there is none with this id. */
+  backup: { id: string; created_at: string; bytes: number } | null;
+  /** Later ones that `latest` ignores, because their time is in the future. */
+  ignored: string[];
+  /** The last ones, oldest first. */
+  known: string[];
+}
+
+export interface RestoreWork {
+  kind: 'restore';
+  target: string;
+  database: string;
+  masters: MasterKeys;
+  id: string;
+  /** Must not exist. It becomes a `pb_data`. */
+  directory: string;
+}
+
+export interface RestoredFiles {
+  /** The database included. */
+  files: number;
+  bytes: number;
+}
+
+/** @throws BackupProblem */
+export async function findBackup(
+  { database, masters, id, now }: FindWork,
+  target: Target,
+): Promise<FoundBackup> {
+  const key = await readDataKey(target, database, { masters });
+  const ids = await listBackups(target, database);
+  const { past, future } = splitAtNow(ids, now);
+  const isLatest = id === 'latest';
+  const chosen = isLatest ? (past.at(-1) ?? future.at(-1)) : ids.find((one) => one === id);
+  const known = ids.slice(-SHOWN_IDS);
+  const ignored = isLatest ? future.filter((one) => one !== chosen) : [];
+  if (chosen === undefined) return { backup: null, ignored, known };
+  const { created_at, bytes } = await readManifest(target, key, { database, id: chosen });
+  return { backup: { id: chosen, created_at, bytes }, ignored, known };
+}
+
+/** See `restoreBackup`. @param find reads a whole database @throws BackupProblem */
+export async function restoreFiles(
+  { database, masters, id, directory }: RestoreWork,
+  target: Target,
+  find: (file: string) => Promise<string | null>,
+): Promise<RestoredFiles> {
+  const key = await readDataKey(target, database, { masters });
+  const backup = await readManifest(target, key, { database, id });
+  const findNamed = async (file: string) => {
+    try {
+      return await find(file);
+    } catch (error) {
+      throw new BackupProblem(`the database of the backup ${id} cannot be read: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  };
+  await restoreBackup(backup, { target, key, directory, find: findNamed });
+  return { files: backup.files.length, bytes: backup.bytes };
+}
