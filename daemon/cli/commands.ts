@@ -1,4 +1,5 @@
 import { invitationCommands } from './accounts/invitations.ts';
+import { mailCommands } from './accounts/mail.ts';
 import { securityCommands } from './accounts/security.ts';
 import { userCommands } from './accounts/users.ts';
 import { backupCommands } from './backups/backup-commands.ts';
@@ -19,6 +20,7 @@ export const COMMANDS = [
   ...installCommands,
   ...userCommands,
   ...invitationCommands,
+  ...mailCommands,
   ...databaseCommands,
   ...backupCommands,
   ...queueCommands,
@@ -33,6 +35,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   ...DERIVED_GROUPS,
   invitations: 'Invite people to sign up',
   users: 'Manage users and their roles',
+  mail: 'Check the mail server of accounts',
   keys: 'Manage API keys of programs',
   audit: 'Read and verify the audit log',
   secrets: 'Show and rotate the keys of stored secrets',

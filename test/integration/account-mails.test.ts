@@ -98,6 +98,21 @@ describe('with a mail server', () => {
     expect((await auth(fathom, 'verify', { token })).status).toBe(204);
   });
 
+  it('an administrator sends a test mail', async () => {
+    const sent = await fathomd(['mail', 'test', 'ops@example.com'], { env: fathom.env });
+    expect({ exitCode: sent.exitCode, stdout: sent.stdout }).toEqual({
+      exitCode: 0,
+      stdout: expect.stringContaining('has taken the mail to ops@example.com') as string,
+    });
+    expect((await server.mailTo('ops@example.com')).text).toContain('test mail of Fathom');
+    const { token } = await signUp(fathom.url, 'tess@example.com');
+    const refused = await call('POST', `${fathom.url}/api/v1/mails/test`, {
+      token,
+      body: { to: 'tess@example.com' },
+    });
+    expect(refused.status).toBe(403);
+  });
+
   it('an administrator sends the link', async () => {
     await fathom.client.users.add({ email: 'dan@example.com', password: PASSWORD });
     const { exitCode, stdout } = await fathomd(['users', 'verify-mail', 'dan@example.com', '--json'], {

@@ -26,6 +26,7 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   deleteUser: 'users delete',
   createInvitation: 'invitations create',
   sendVerificationMail: 'users verify-mail',
+  sendTestMail: 'mail test',
   endSessions: 'users sign-out',
   listApiKeys: 'keys list',
   createApiKey: 'keys add',

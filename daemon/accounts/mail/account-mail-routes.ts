@@ -4,6 +4,7 @@ import {
   requestPasswordReset,
   requestVerification,
   resetPassword,
+  sendTestMail,
   verifyAddress,
 } from '../../../shared/api/accounts/mails.ts';
 import { sendVerificationMail } from '../../../shared/api/accounts/users.ts';
@@ -65,6 +66,8 @@ export function accountMailRoutes(app: Api, deps: AccountMailRoutesDeps): void {
   });
 
   serve(app, confirmEmailChange, (request) => confirm(request, 'confirm-email-change', request.body));
+
+  serve(app, sendTestMail, ({ body }) => accountMails.sendTest(body.to));
 
   serve(app, sendVerificationMail, ({ params }) => accountMails.sendVerification(params.id));
 }

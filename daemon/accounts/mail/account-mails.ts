@@ -58,11 +58,23 @@ export class AccountMails {
     const user = await users.get(userId);
     if (user.verified)
       throw new FathomError('conflict', `the e-mail address ${user.email} is proved already`);
-    if (!(await this.isConfigured())) {
-      const remedy = `set SMTP_HOST, or prove the address with 'fathomd users set ${user.email} --verified'`;
-      throw new FathomError('mail.failed', `no mail server is configured; ${remedy}`);
-    }
+    await this.#requireServer(
+      `set SMTP_HOST, or prove the address with 'fathomd users set ${user.email} --verified'`,
+    );
     await this.#send(user, 'verification');
+  }
+
+  /** Sends a mail that only shows that mails arrive. @throws FathomError `mail.failed` */
+  async sendTest(to: string): Promise<void> {
+    await this.#requireServer('set SMTP_HOST, SMTP_USER, SMTP_PASSWORD and MAIL_FROM, and reload the daemon');
+    const text = 'This is a test mail of Fathom. Mails of accounts are sent over the same server.';
+    await this.sendMessage({ to: [to], subject: 'Test mail of Fathom', html: `<p>${text}</p>`, text });
+  }
+
+  /** @throws FathomError `mail.failed` */
+  async #requireServer(remedy: string): Promise<void> {
+    if (await this.isConfigured()) return;
+    throw new FathomError('mail.failed', `no mail server is configured; ${remedy}`);
   }
 
   /** Sends the link after a sign-up. Never rejects: the account exists, and can request another mail. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { endpoint, noContent } from '../contract/endpoint.ts';
+import { endpoint, noContent, OPERATION_TIMEOUT_MS } from '../contract/endpoint.ts';
 
 const tag = { name: 'Mails', description: 'Mails with a link that proves an e-mail address.' };
 
@@ -90,6 +90,23 @@ export const confirmEmailChange = endpoint({
   errors: ['link.invalid'],
 });
 
+export const sendTestMail = endpoint({
+  operationId: 'sendTestMail',
+  method: 'POST',
+  path: '/api/v1/mails/test',
+  tag,
+  summary: 'Send a test mail',
+  description: 'Over the mail server that sends the mails of accounts. Reports errors of the mail server.',
+  permission: 'users.write',
+  audit: 'mail.test',
+  body: z
+    .strictObject({ to: z.email().max(254).meta({ description: 'Who gets the mail.' }) })
+    .meta({ id: 'TestMail', examples: [{ to: 'admin@example.com' }] }),
+  responses: noContent('The mail server has taken the mail.'),
+  errors: ['mail.failed'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
+});
+
 /** Methods of `client.mails`. */
 export const mails = {
   requestVerification,
@@ -97,4 +114,5 @@ export const mails = {
   requestPasswordReset,
   resetPassword,
   changeEmail: confirmEmailChange,
+  test: sendTestMail,
 };
