@@ -25,10 +25,10 @@ interface HookModules {
   'rules/requests': typeof import('./global/rules/requests.js');
   'rules/superuser-addresses': typeof import('./global/rules/superuser-addresses.js');
   'rules/superusers': typeof import('./global/rules/superusers.js');
-  networks: typeof import('./user/networks.js');
-  'sign-in-limits': typeof import('./user/sign-in-limits.js');
-  'superuser-addresses': typeof import('./global/rules/superuser-addresses.js');
-  'upload-limits': typeof import('./user/upload-limits.js');
+  '_fathom/networks': typeof import('./user/networks.js');
+  '_fathom/sign-in-limits': typeof import('./user/sign-in-limits.js');
+  '_fathom/superuser-addresses': typeof import('./global/rules/superuser-addresses.js');
+  '_fathom/upload-limits': typeof import('./user/upload-limits.js');
 }
 
 /** PocketBase's loader. Modules load each other by relative paths. */

@@ -89,6 +89,7 @@ function commandFor(scratch: string, setting: Setting, port: number): InstanceCo
     port,
     migrationsDir: null,
     hooksDir: null,
+    publicDir: null,
     hooksPool: 1,
     kind: 'user',
     memoryBytes: null,

@@ -17,6 +17,8 @@ import { guardSettings } from '../pocketbase/data/guard-settings.ts';
 import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { PortAllocator } from '../supervisor/start/ports.ts';
+import { pruneAssembled } from './applications/assembled.ts';
+import { servedHashes } from './applications/served-record.ts';
 import type { PackageFiles } from './applications/sources.ts';
 import { Catalog } from './catalog.ts';
 import type { DatabaseRepository } from './database-repository.ts';
@@ -83,13 +85,16 @@ export function createDatabaseServices(deps: {
     general: '@guest',
     exempt: [],
   });
+  const assembledDir = join(config.dataDir, 'assembled');
   const templates = new Templates({
     directory: join(config.dataDir, 'templates'),
+    assembledDir,
     own: deps.packageFiles,
     applications: config.applications,
     guard,
     binary: binaries.fleet,
     driver,
+    clock,
     log,
   });
   const catalog = new Catalog({
@@ -111,6 +116,7 @@ export function createDatabaseServices(deps: {
     },
     settings: {
       userDatabasesDir: config.userDatabasesDir,
+      assembledDir,
       instanceLogsDir: deps.instanceLogsDir,
       logLimits: config.log,
       bindAddress: config.bindAddress,
@@ -170,7 +176,9 @@ export function createDatabaseServices(deps: {
     async tryMigrations() {
       await templates.refresh();
       try {
-        await templates.prune([...(await installedVersions(config.dataDir)).keys()]);
+        const used = await templates.prune([...(await installedVersions(config.dataDir)).keys()]);
+        const recorded = await servedHashes(config.userDatabasesDir);
+        await pruneAssembled(assembledDir, new Set([...used, ...recorded]));
       } catch (error) {
         log.warn(`cannot remove templates of earlier migrations: ${messageOf(error)}`);
       }

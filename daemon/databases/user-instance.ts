@@ -29,8 +29,11 @@ import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { dataDirOf, type InstanceSpec, lockFileOf, requestLogFileOf } from '../supervisor/instance-spec.ts';
 import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { settingsOfInstance } from '../supervisor/start/prepare-settings.ts';
+import { type ServedPaths, servedPaths } from './applications/assembled.ts';
+import { nextRecord, readServedRecord, writeServedRecord } from './applications/served-record.ts';
 import { heldMigrations } from './migrations/held-migrations.ts';
 import type { Ownership } from './owner/ownership.ts';
+import type { Template } from './provisioning/clone.ts';
 import { isOpenToOthers, type Preparation, prepareDatabase } from './provisioning/prepare-database.ts';
 import type { Templates } from './provisioning/templates.ts';
 
@@ -55,6 +58,7 @@ export interface UserInstanceDeps {
   accounts: { beforeStart(name: string): Adjustment | null; changed(userId: string): void };
   settings: {
     userDatabasesDir: string;
+    assembledDir: string;
     instanceLogsDir: string;
     logLimits: LogLimits;
     bindAddress: string;
@@ -151,8 +155,24 @@ export class UserInstance implements InstanceSpec {
     return null;
   }
 
-  get hooksDir(): null {
-    return null;
+  get hooksDir(): string | null {
+    return this.served.hooksDir;
+  }
+
+  get publicDir(): string | null {
+    return this.served.publicDir;
+  }
+
+  /** What it serves of applications after its next start, when its migrations work. */
+  get nextServed(): ServedPaths {
+    const template = this.#deps.templates.of(this.binary).current;
+    return template === null ? this.served : servedPaths(this.#deps.settings.assembledDir, template.served);
+  }
+
+  /** What it serves of applications, as of its last start. */
+  get served(): ServedPaths {
+    const record = readServedRecord(this.directory);
+    return servedPaths(this.#deps.settings.assembledDir, record?.served ?? null);
   }
 
   get hooksPool(): number {
@@ -168,7 +188,26 @@ export class UserInstance implements InstanceSpec {
   async prepare(signal: AbortSignal): Promise<PhaseReason | null> {
     this.#logLimit.beforeStart();
     await this.#deps.templates.prepare(this.binary);
-    return prepareDatabase(this.preparation(), signal);
+    const preparation = this.preparation();
+    const reason = await prepareDatabase(preparation, signal);
+    const { template, heldMigrations: held } = preparation;
+    if (signal.aborted || template === null) return reason;
+    const isHeld = held === template.hash;
+    // Without new migrations, it keeps the hooks that it had with the earlier ones.
+    if (reason !== null && !isHeld) return reason;
+    await this.#serve(template, held);
+    return reason ?? (isHeld ? heldHooksReason(this.name, template, this.directory) : null);
+  }
+
+  /** Records what a new database serves, which may sleep until its first request. */
+  async noteServed(): Promise<void> {
+    const template = this.#deps.templates.of(this.binary).current;
+    if (template?.served) await this.#serve(template, null);
+  }
+
+  async #serve(template: Template, held: string | null): Promise<void> {
+    const record = nextRecord(readServedRecord(this.directory), template, held);
+    if (record !== null) await writeServedRecord(this.directory, record);
   }
 
   onReplaced(): void {
@@ -233,6 +272,7 @@ export class UserInstance implements InstanceSpec {
   }
 
   hasOwnJobs(): boolean {
+    if (readServedRecord(this.directory)?.served?.hasJobs === true) return true;
     const file = this.#dataFile;
     const keys = settingsKeys(this.#deps.config, this.name);
     try {
@@ -316,6 +356,15 @@ export class UserInstance implements InstanceSpec {
     }
     return { ownerId: user, superuser, now: this.#deps.clock.now() };
   }
+}
+
+/** Null when it has the hooks of the set. */
+function heldHooksReason(name: string, { served }: Template, directory: string): PhaseReason | null {
+  if (readServedRecord(directory)?.served?.hash === served?.hash) return null;
+  return {
+    code: 'migration_failed',
+    message: `it runs without the hooks and static files that a rollout took back; correct them, then run 'fathomd migrations apply --databases ${name}'`,
+  };
 }
 
 /** The limits that a row sets. An administrator can edit it in the control plane. */

@@ -107,7 +107,11 @@ async function tryChange(
   const failure = await change.apply(entry, directory, signal);
   if (failure !== null) return failure;
   const current = change.keepsData ? facts : await readFactsOf(dataDir, user, thread);
-  const problem = await tryVersion({ entry, directory, binary, facts: current }, deps, signal);
+  const problem = await tryVersion(
+    { entry, directory, binary, facts: current, served: change.served(entry) },
+    deps,
+    signal,
+  );
   if (problem !== null) return problem;
   closeDatabases(dataDir);
   const loss = describeLoss(current, await readFactsOf(dataDir, user, thread));

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import type { Clock } from '../base/time/clock.ts';
+import type { ServedPaths } from '../databases/applications/assembled.ts';
 import type { Catalog, CatalogEntry } from '../databases/catalog.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
@@ -34,6 +35,8 @@ export interface Change {
   why: PhaseReason;
   /** Changes the files of a database, or of a clone in another directory. Returns why it failed; null when it worked. */
   apply: (entry: CatalogEntry, directory: string, signal: AbortSignal) => Promise<string | null>;
+  /** The hooks and static files with which a database is tested. */
+  served: (entry: CatalogEntry) => ServedPaths;
   /** Whether everything must be as before: a migration may change rows and rules. */
   keepsData: boolean;
   /** The hash of the migrations that a database does not apply after it went back; null for a version. */

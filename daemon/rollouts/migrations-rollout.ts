@@ -23,8 +23,11 @@ export interface MigrationsRolloutDeps {
   templates: Pick<Templates, 'fleet' | 'of' | 'prepare' | 'refresh'>;
 }
 
+/** The entry for hooks and static files in the list of what a database lacks. */
+const SERVED = 'hooks and static files';
+
 /**
- * Plans to apply the migrations of applications to databases that do not have them.
+ * Plans to apply migrations, hooks and static files of applications to databases that do not have them.
  *
  * @throws FathomError `not_found`, `conflict` when the migrations are refused or no database lacks them
  */
@@ -75,6 +78,7 @@ export function migrationChangeOf({ id, target }: RolloutPlan, entry: CatalogEnt
       const reason = await prepareDatabase(preparation, signal);
       return reason?.message ?? null;
     },
+    served: ({ instance }) => instance.nextServed,
     keepsData: false,
     hold: target,
   };
@@ -99,7 +103,10 @@ async function pendingOf(
   const { template } = instance.preparation();
   if (!template) return [];
   const file = join(dataDirOf(runner.spec.directory), 'data.db');
-  return withDatabase(file, { readOnly: true, timeoutMs: 1_000 }, (database) =>
+  const pending = withDatabase(file, { readOnly: true, timeoutMs: 1_000 }, (database) =>
     hasTable(database, '_migrations') ? pendingMigrations(database, template.files) : [],
   );
+  const { served, nextServed } = instance;
+  const isServed = served.hooksDir === nextServed.hooksDir && served.publicDir === nextServed.publicDir;
+  return isServed ? pending : [...pending, SERVED];
 }

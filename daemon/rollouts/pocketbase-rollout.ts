@@ -84,6 +84,7 @@ export function upgradeOf(plan: RolloutPlan, { binaries }: Pick<PocketBaseRollou
     after: rowVersion(plan.target, binaries),
     why: { code: 'requested', message: `it gets PocketBase ${plan.target}` },
     apply: () => Promise.resolve(null),
+    served: ({ instance }) => instance.served,
     keepsData: true,
     hold: null,
   };

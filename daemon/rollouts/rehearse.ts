@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 import { makeDirectory } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
+import type { ServedPaths } from '../databases/applications/assembled.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import { closeDatabases } from '../pocketbase/data/close-databases.ts';
@@ -40,7 +41,7 @@ export async function rehearse(
     if (failure !== null) return failure;
     return await tryCopy(
       entry,
-      { directory: clone, binary: await deps.binaryOf(change.after) },
+      { directory: clone, binary: await deps.binaryOf(change.after), served: change.served(entry) },
       deps,
       signal,
     );
@@ -60,14 +61,14 @@ export async function rehearse(
  */
 export async function tryCopy(
   entry: CatalogEntry,
-  { directory, binary }: { directory: string; binary: Binary },
+  { directory, binary, served }: { directory: string; binary: Binary; served?: ServedPaths | undefined },
   deps: TrialDeps & Pick<ChangeDeps, 'thread'>,
   signal: AbortSignal,
 ): Promise<string | null> {
   const data = dataDirOf(directory);
   const { user } = entry.row;
   const facts = await readFactsOf(data, user, deps.thread);
-  const problem = await tryVersion({ entry, directory, binary, facts }, deps, signal);
+  const problem = await tryVersion({ entry, directory, binary, facts, served }, deps, signal);
   if (problem !== null) return problem;
   closeDatabases(data);
   return describeLoss(facts, await readFactsOf(data, user, deps.thread));

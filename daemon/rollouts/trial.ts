@@ -1,7 +1,8 @@
-import { createServer } from 'node:net';
 import { connectAddress } from '../../shared/host.ts';
+import { freePort } from '../base/free-port.ts';
 import type { Logger } from '../base/log/log.ts';
 import { type Clock, deadline } from '../base/time/clock.ts';
+import { NOTHING_SERVED, type ServedPaths } from '../databases/applications/assembled.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import { signOwnerToken } from '../databases/owner/owner-access.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
@@ -27,40 +28,39 @@ export interface TrialDeps {
   log: Logger;
 }
 
+export interface TriedVersion {
+  entry: CatalogEntry;
+  /** That of the database, or of a clone of it. */
+  directory: string;
+  binary: Binary;
+  facts: DatabaseFacts;
+  /** Hooks and static files of applications; none by default. */
+  served?: ServedPaths | undefined;
+}
+
 /**
  * Starts a version on the data of a database, on a port that no client knows, tests it and ends it.
  *
- * @param directory that of the database, or of a clone of it
  * @returns why the version does not work with this data; null when it does
  */
 export async function tryVersion(
-  {
-    entry,
-    directory,
-    binary,
-    facts,
-  }: { entry: CatalogEntry; directory: string; binary: Binary; facts: DatabaseFacts },
+  version: TriedVersion,
   deps: TrialDeps,
   signal: AbortSignal,
 ): Promise<string | null> {
   for (let attempt = 1; ; attempt += 1) {
-    const outcome = await tryOnce({ entry, directory, binary, facts }, deps, signal);
+    const outcome = await tryOnce(version, deps, signal);
     if (outcome !== 'port_in_use' || attempt === ATTEMPTS) return outcome;
   }
 }
 
 async function tryOnce(
-  {
-    entry,
-    directory,
-    binary,
-    facts,
-  }: { entry: CatalogEntry; directory: string; binary: Binary; facts: DatabaseFacts },
+  { entry, directory, binary, facts, served = NOTHING_SERVED }: TriedVersion,
   { driver, clock }: TrialDeps,
   signal: AbortSignal,
 ): Promise<string | null> {
   const { spec } = entry.runner;
-  const port = await freePort();
+  const port = await freePort(HOST);
   const logStart = await endOfLog(spec.log);
   const process = await driver.spawn({
     ...commandOf(spec, port, { migrate: false }),
@@ -68,7 +68,7 @@ async function tryOnce(
     dataDir: dataDirOf(directory),
     lockFile: lockFileOf(directory),
     host: HOST,
-    hooksDir: null,
+    ...served,
   });
   const gone = watchExit(process);
   const timeout = deadline(clock, READY_TIMEOUT_MS);
@@ -105,16 +105,4 @@ async function tryOnce(
     timeout.cancel();
     await terminate(process, { clock, graceMs: STOP_GRACE_MS });
   }
-}
-
-/** A port of the range that the system gives to programs. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, HOST, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

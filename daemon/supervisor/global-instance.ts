@@ -67,6 +67,7 @@ export function globalInstance(options: {
     port: { fixed: config.globalPort },
     migrationsDir: join(root, 'pb_migrations', 'global'),
     hooksDir: join(root, 'pb_hooks', 'global'),
+    publicDir: null,
     hooksPool: HOOKS_POOL,
     environment: {
       ...THUMBNAIL_LIMITS,

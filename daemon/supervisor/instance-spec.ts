@@ -22,7 +22,10 @@ export interface InstanceSpec {
   port: { fixed: number } | { preferred: number };
   /** The migrations that PocketBase applies at its start; null when `prepare` applies them. */
   migrationsDir: string | null;
+  /** Hooks that it always loads. */
   hooksDir: string | null;
+  /** Static files that it serves. */
+  publicDir: string | null;
   hooksPool: number;
   environment: Record<string, string>;
   /** Why no process can start from its executable; null when one can. */

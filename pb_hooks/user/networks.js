@@ -17,4 +17,5 @@ function networkOf(address) {
   return `${groups.map((group) => parseInt(group, 16).toString(16)).join(':')}::/64`;
 }
 
-module.exports = { networkOf };
+// Frozen: hooks of applications run in the same runtime.
+module.exports = Object.freeze({ networkOf });

@@ -5,7 +5,7 @@ for (const beforeWrite of [onRecordCreateRequest, onRecordUpdateRequest]) {
   beforeWrite((e) => {
     if (e.hasSuperuserAuth()) return e.next();
     /** @type {{ code: string }} */
-    const { code } = JSON.parse(toString($os.readFile(`${__hooks}/refuse-writes.json`)));
+    const { code } = JSON.parse(toString($os.readFile(`${__hooks}/_fathom/refuse-writes.json`)));
     const message =
       code === 'disk_reserve'
         ? 'The server has no space for new data at the moment. Try again later.'

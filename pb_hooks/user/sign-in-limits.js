@@ -17,11 +17,11 @@ const KNOWN_FOR = 30 * 86_400_000;
  * @throws TooManyRequestsError at a limit; ForbiddenError for a superuser from an address that is not allowed
  */
 function begin(e) {
-  const { isRefusedSuperuser } = require(`${__hooks}/superuser-addresses.js`);
+  const { isRefusedSuperuser } = require(`${__hooks}/_fathom/superuser-addresses.js`);
   if (isRefusedSuperuser(e)) throw new ForbiddenError();
-  const { networkOf } = require(`${__hooks}/networks.js`);
+  const { networkOf } = require(`${__hooks}/_fathom/networks.js`);
   /** @type {{ per_account: number, per_network: number }} */
-  const limits = JSON.parse(toString($os.readFile(`${__hooks}/limit-sign-ins.json`)));
+  const limits = JSON.parse(toString($os.readFile(`${__hooks}/_fathom/limit-sign-ins.json`)));
   const network = networkOf(e.realIP());
   // One account can have several identities.
   const account = `${e.collection.id} ${e.record ? e.record.id : e.identity.trim().toLowerCase()}`;
@@ -140,4 +140,5 @@ function refusal(e, waitMs) {
   return new TooManyRequestsError(`Too many sign-ins have failed. Try again in ${seconds} s.`);
 }
 
-module.exports = { begin };
+// Frozen: hooks of applications run in the same runtime.
+module.exports = Object.freeze({ begin });

@@ -12,7 +12,7 @@ function admit(e) {
   if (length < 0) throw refusal(411, 'The request has no Content-Length. Send one.');
   if (!e.auth) throw refusal(413, `Sign in to send more than ${MAX_SMALL} bytes.`);
   /** @type {{ max_bytes: number }} */
-  const { max_bytes: max } = JSON.parse(toString($os.readFile(`${__hooks}/limit-uploads.json`)));
+  const { max_bytes: max } = JSON.parse(toString($os.readFile(`${__hooks}/_fathom/limit-uploads.json`)));
   if (length > max) throw refusal(413, `The body is larger than ${max} bytes.`);
   if (add(e.app, length) > max) {
     add(e.app, -length);
@@ -48,4 +48,5 @@ function refusal(status, message) {
   return new ApiError(status, message, { database: new ValidationError('over_uploads', message) });
 }
 
-module.exports = { admit };
+// Frozen: hooks of applications run in the same runtime.
+module.exports = Object.freeze({ admit });

@@ -16,6 +16,7 @@ const problemSchema = z.object({
     'not_a_migration',
     'accounts_lost',
     'manifest',
+    'hook_broken',
     'unusable',
   ]),
   /** Null if no single file is the cause. */

@@ -53,6 +53,7 @@ export async function bareInstance(setting: SandboxSetting = 'auto'): Promise<Ba
     port: await freePortRange(1),
     migrationsDir,
     hooksDir: null,
+    publicDir: null,
     hooksPool: 1,
     kind: 'user',
     memoryBytes: null,

@@ -78,6 +78,7 @@ export class FakeDriver implements ProcessDriver {
       executable: command.binary,
       sha256: 'of-the-binary',
       hooksDir: null,
+      publicDir: null,
       environment: new Map(),
       sandbox: body.process.sandbox,
     };

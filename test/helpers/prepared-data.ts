@@ -39,6 +39,7 @@ export async function setup(): Promise<() => Promise<void>> {
   });
   await new TemplateStore({
     directory: join(prepared, 'templates'),
+    assembledDir: join(prepared, 'assembled'),
     own: packageFiles(),
     applications: { appDir: join(prepared, 'apps'), applications: null },
     guard: {
@@ -48,6 +49,7 @@ export async function setup(): Promise<() => Promise<void>> {
     binary,
     goodFile: 'good',
     driver,
+    clock: systemClock,
     log,
   }).get();
   driver.close();

@@ -156,6 +156,7 @@ export class Stage {
       port: { preferred: 9000 },
       migrationsDir: directory,
       hooksDir: null,
+      publicDir: null,
       hooksPool: 1,
       environment: {},
       prepare: () => Promise.resolve(null),

@@ -107,7 +107,7 @@ export const SETTINGS = {
     type: 'path',
     group: 'files',
     about:
-      'Directory of your applications, with one directory for each: APPLICATION/migrations/*.js. ' +
+      'Directory of your applications, with one directory for each: app.json, migrations, hooks, public. ' +
       'Upgrades do not change it.',
     default: 'apps',
   },

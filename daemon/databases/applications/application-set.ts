@@ -9,6 +9,7 @@ import {
   readMigrations,
   sha256,
 } from '../migrations/migration-files.ts';
+import { readServedFiles, type Served, type ServedFiles } from './served-files.ts';
 import { SetProblem } from './set-problem.ts';
 import { type ApplicationSettings, BASE, listApplications, type PackageFiles } from './sources.ts';
 
@@ -18,6 +19,8 @@ export interface ApplicationSet {
   hash: string;
   /** The migrations, in the order in which PocketBase runs them. */
   files: readonly MigrationFile[];
+  /** Hooks and static files; null without any. */
+  served: ServedFiles | null;
   /** Why the set cannot be used. */
   problem: MigrationProblem | null;
 }
@@ -30,15 +33,24 @@ export async function readApplicationSet(
   const migrations: MigrationFile[] = [];
   try {
     migrations.push(...(await readMigrations(BASE, own.migrationsDir)));
-    for (const { name, directory } of await listApplications(own, settings))
+    const applications = await listApplications(own, settings);
+    for (const { name, directory } of applications)
       migrations.push(...(await readMigrations(name, join(directory, 'migrations'))));
     const files = joinMigrations(migrations);
-    return { hash: hashOf(files), files: inOrder(files), problem: null };
+    const served = await readServedFiles(applications);
+    return { hash: setHash(files, served), files: inOrder(files), served, problem: null };
   } catch (error) {
     const problem =
       error instanceof SetProblem
         ? error.problem
         : { code: 'unreadable' as const, file: null, line: null, message: messageOf(error) };
-    return { hash: sha256(Buffer.from(JSON.stringify(problem))), files: inOrder(migrations), problem };
+    const hash = sha256(Buffer.from(JSON.stringify(problem)));
+    return { hash, files: inOrder(migrations), served: null, problem };
   }
+}
+
+/** Without hooks and static files, it is that of the migrations. */
+export function setHash(files: readonly MigrationFile[], served: Served | null): string {
+  const migrations = hashOf(files);
+  return served === null ? migrations : sha256(Buffer.from(`${migrations}\0${served.hash}`));
 }

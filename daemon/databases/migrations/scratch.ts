@@ -89,6 +89,7 @@ async function migrate({ driver, binary, dataDir, migrationsDir, environment, ti
       port: 0,
       migrationsDir,
       hooksDir: null,
+      publicDir: null,
       hooksPool: 1,
       environment,
       kind: 'user',

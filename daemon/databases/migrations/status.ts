@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { MigrationDrift, MigrationProblem, MigrationStatus } from '../../../shared/api/migrations.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
+import type { ServedFile } from '../applications/served-files.ts';
 import type { TemplateStore } from '../provisioning/template.ts';
 import { findDrift, groupDrift } from './applied.ts';
 import type { MigrationFile } from './migration-files.ts';
@@ -11,13 +12,19 @@ export async function readMigrationStatus(
     fleet: template,
     otherProblem,
   }: {
-    fleet: Pick<TemplateStore, 'files' | 'problem' | 'warnings' | 'readFiles'>;
+    fleet: Pick<TemplateStore, 'files' | 'servedFiles' | 'problem' | 'warnings' | 'readFiles'>;
     otherProblem: MigrationProblem | null;
   },
   databases: readonly { name: string; dataDir: string }[],
 ): Promise<MigrationStatus> {
-  const { files, problem } = await template.readFiles();
-  const untried = problem === null ? untriedFiles(files, template.files) : [];
+  const { files, served, problem } = await template.readFiles();
+  const untried =
+    problem === null
+      ? untriedFiles(
+          [...files, ...labelled(served?.files ?? [])],
+          [...template.files, ...labelled(template.servedFiles)],
+        )
+      : [];
   const refusal = problem ?? template.problem ?? otherProblem;
   return {
     files: files.map(({ path, application, origin, sha256 }) => ({
@@ -34,8 +41,14 @@ export async function readMigrationStatus(
   };
 }
 
+type Hashed = Pick<MigrationFile, 'path' | 'sha256'>;
+
+function labelled(files: readonly ServedFile[]): Hashed[] {
+  return files.map(({ label, sha256 }) => ({ path: label, sha256 }));
+}
+
 /** Lists files that were added, changed or removed since the set was tested. */
-function untriedFiles(now: readonly MigrationFile[], tried: readonly MigrationFile[]): string[] {
+function untriedFiles(now: readonly Hashed[], tried: readonly Hashed[]): string[] {
   const before = new Map(tried.map(({ path, sha256 }) => [path, sha256]));
   const paths = new Set(now.map(({ path }) => path));
   return [

@@ -32,6 +32,11 @@ const ENCRYPTION_KEY = 'f'.repeat(32);
 const SUPERUSER = superuserKeys(new Uint8Array(32));
 const OWNERSHIP: Ownership = { ownerId: OWNER.id, superuser: SUPERUSER, now: NOW };
 
+/** The new database that a test leaves in its directory, and what its process needs. */
+export function newDatabaseIn(scratch: string): { directory: string; environment: Record<string, string> } {
+  return { directory: join(scratch, 'new'), environment: { [ENCRYPTION_VARIABLE]: ENCRYPTION_KEY } };
+}
+
 interface TryOut {
   template: Template;
   /** The template of existing databases; null when there is none. */
@@ -62,7 +67,7 @@ export async function tryOutMigrations({
   // Not read-only: this would leave files of a WAL, which every clone would copy.
   const warnings = withDatabase(data, { readOnly: false }, collectWarnings);
   try {
-    await cloneForOwner(template, join(scratch, 'new'), guard);
+    await cloneForOwner(template, newDatabaseIn(scratch).directory, guard);
   } catch (error) {
     throw new SetRefused({
       code: 'accounts_lost',

@@ -12,6 +12,7 @@ import {
   storeSettings,
 } from '../../pocketbase/data/settings.ts';
 import { inTransaction, toPocketBaseDate, withDatabase } from '../../pocketbase/data/sqlite.ts';
+import type { Served } from '../applications/served-files.ts';
 import type { MigrationFile } from '../migrations/migration-files.ts';
 import { randomSecret, replaceCollectionSecrets } from '../owner/collection-secrets.ts';
 import { type OwnerKeys, readOwnerKeys } from '../owner/owner-access.ts';
@@ -27,6 +28,8 @@ export interface Template {
   /** A copy of the migrations, so that later changes of the files reach no database untested. */
   migrationsDir: string;
   files: readonly MigrationFile[];
+  /** Hooks and static files of applications; null without any. */
+  served: Served | null;
 }
 
 /** The owner's account in the global PocketBase. */

@@ -253,6 +253,7 @@ function commandOf(run: MigrationRun): InstanceCommand {
     port: 0,
     migrationsDir: run.template.migrationsDir,
     hooksDir: null,
+    publicDir: null,
     hooksPool: 1,
     environment: run.environment,
     kind: 'user',

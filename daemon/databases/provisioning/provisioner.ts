@@ -266,6 +266,7 @@ export class Provisioner {
     // For an existing row, the transaction did not check whether the account is active.
     if (isNew) this.#deps.onCloned(database.user, accountAtMs, created.ownerKeys);
     instance.noteOwnJobs(created.hasOwnJobs);
+    await instance.noteServed();
   }
 }
 

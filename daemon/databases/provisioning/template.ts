@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { MigrationProblem } from '../../../shared/api/migrations.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
-import { exists, makeDirectory } from '../../base/files/dir.ts';
+import { exists, makeDirectory, unlessMissing } from '../../base/files/dir.ts';
 import { replaceFile } from '../../base/files/replace-file.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
+import type { Clock } from '../../base/time/clock.ts';
 import type { Binary } from '../../pocketbase/binary/binary.ts';
 import type { GuardSettings } from '../../pocketbase/data/guard-settings.ts';
 import { writeLastVersion } from '../../pocketbase/data/last-version.ts';
@@ -15,12 +16,15 @@ import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { shortenTypesFile } from '../../pocketbase/data/types-file.ts';
 import { limitRequestLog } from '../../pocketbase/logs/request-log-limit.ts';
 import type { ProcessDriver } from '../../pocketbase/process/process-driver.ts';
-import { type ApplicationSet, readApplicationSet } from '../applications/application-set.ts';
+import { type ApplicationSet, readApplicationSet, setHash } from '../applications/application-set.ts';
+import { assemble, servedPaths } from '../applications/assembled.ts';
+import type { Served, ServedFile } from '../applications/served-files.ts';
 import type { ApplicationSettings, PackageFiles } from '../applications/sources.ts';
+import { tryHooks } from '../applications/try-hooks.ts';
 import { recordApplied } from '../migrations/applied.ts';
 import { type MigrationFile, migrationNames, writeMigrationSet } from '../migrations/migration-files.ts';
 import { migrateScratch, SetRefused } from '../migrations/scratch.ts';
-import { tryOutMigrations } from '../migrations/try-out.ts';
+import { newDatabaseIn, tryOutMigrations } from '../migrations/try-out.ts';
 import { replaceCollectionSecrets } from '../owner/collection-secrets.ts';
 import type { Template } from './clone.ts';
 
@@ -29,9 +33,13 @@ const CHECK_TIMEOUT_MS = 30_000;
 /** PocketBase requires secrets of this length. */
 const NO_SECRET = '0'.repeat(50);
 const WARNINGS_FILE = 'warnings.json';
+/** What databases of a template serve. Absent without hooks and static files. */
+export const SERVED_FILE = 'served.json';
 
 export interface TemplateOptions {
   directory: string;
+  /** Hooks and static files, as PocketBase gets them. */
+  assembledDir: string;
   /** The migrations and applications of the package. */
   own: PackageFiles;
   applications: ApplicationSettings;
@@ -41,6 +49,7 @@ export interface TemplateOptions {
   /** Name of the file with the name of the last valid template. */
   goodFile: string;
   driver: ProcessDriver;
+  clock: Clock;
   log: Logger;
 }
 
@@ -68,7 +77,12 @@ export class TemplateStore {
     return this.#current;
   }
 
-  /** The files of the last refresh. */
+  /** The hooks and static files of the last refresh. */
+  get servedFiles(): readonly ServedFile[] {
+    return this.#set?.served?.files ?? [];
+  }
+
+  /** The migrations of the last refresh. */
   get files(): readonly MigrationFile[] {
     return this.#set?.files ?? [];
   }
@@ -151,6 +165,7 @@ export class TemplateStore {
     const { binary, directory, goodFile, log } = this.#options;
     const name = `${binary.version}-${binary.sha256.slice(0, 8)}-${set.hash.slice(0, 12)}`;
     const final = join(directory, name);
+    if (set.served) await assemble(this.#options.assembledDir, set.served);
     if (!(await exists(join(final, 'pb_data', 'data.db')))) {
       await this.#build(set, final);
       log.info({ template: final }, 'created the template of user databases');
@@ -161,7 +176,7 @@ export class TemplateStore {
   }
 
   async #build(set: ApplicationSet, final: string): Promise<void> {
-    const { directory, binary, driver, guard, log } = this.#options;
+    const { directory, assembledDir, binary, driver, guard, clock, log } = this.#options;
     const building = join(directory, `.building-${randomUUID()}`);
     const template = templateIn(building, set);
     const scratch = join(building, 'scratch');
@@ -180,6 +195,12 @@ export class TemplateStore {
       shortenTypesFile(template.pbData);
       limitRequestLog(join(template.pbData, 'auxiliary.db'), { instance: 'template', isStopped: true, log });
       const warnings = await tryOutMigrations({ template, current: this.#current, scratch, guard, run });
+      if (set.served) {
+        const { hooksDir, publicDir } = servedPaths(assembledDir, set.served);
+        const trial = { ...run, ...newDatabaseIn(scratch), hooksDir, publicDir, clock };
+        await tryHooks(trial, set.served.files);
+        await writeFile(join(building, SERVED_FILE), JSON.stringify(servedOf(set)), { mode: 0o600 });
+      }
       await rm(scratch, { recursive: true, force: true });
       await rm(join(building, 'marked'), { recursive: true, force: true });
       await writeFile(join(building, WARNINGS_FILE), JSON.stringify(warnings), { mode: 0o600 });
@@ -199,7 +220,11 @@ export class TemplateStore {
     if (!(await exists(join(directory, 'pb_data', 'data.db')))) return null;
     const none = join(directory, 'none');
     const own = { migrationsDir: join(directory, 'migrations'), appsDir: none };
-    return templateIn(directory, await readApplicationSet(own, { appDir: none, applications: null }));
+    const { files } = await readApplicationSet(own, { appDir: none, applications: null });
+    const text = await readFile(join(directory, SERVED_FILE), 'utf8').catch(unlessMissing);
+    const served = text === null ? null : (JSON.parse(text) as Served);
+    if (served && !(await exists(join(this.#options.assembledDir, served.hash)))) return null;
+    return templateIn(directory, { hash: setHash(files, served), files, served });
   }
 
   async #readGoodName(): Promise<string | null> {
@@ -208,8 +233,19 @@ export class TemplateStore {
   }
 }
 
-function templateIn(directory: string, { hash, files }: ApplicationSet): Template {
-  return { hash, files, pbData: join(directory, 'pb_data'), migrationsDir: join(directory, 'migrations') };
+function templateIn(
+  directory: string,
+  set: Pick<ApplicationSet, 'hash' | 'files'> & { served: Served | null },
+): Template {
+  const [pbData, migrationsDir] = [join(directory, 'pb_data'), join(directory, 'migrations')];
+  return { hash: set.hash, files: set.files, served: servedOf(set), pbData, migrationsDir };
+}
+
+/** Without the files. */
+function servedOf({ served }: { served: Served | null }): Served | null {
+  if (served === null) return null;
+  const { hash, hasHooks, hasPublic, hasJobs } = served;
+  return { hash, hasHooks, hasPublic, hasJobs };
 }
 
 /** Checks that all migrations were applied, removes secrets, and leaves all data in one file. @throws SetRefused */

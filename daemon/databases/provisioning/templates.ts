@@ -2,7 +2,8 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MigrationProblem } from '../../../shared/api/migrations.ts';
 import { type Binary, EMBEDDED } from '../../pocketbase/binary/binary.ts';
-import { type TemplateOptions, TemplateStore } from './template.ts';
+import type { Served } from '../applications/served-files.ts';
+import { SERVED_FILE, type TemplateOptions, TemplateStore } from './template.ts';
 
 /** Files with the names of the last valid templates: that of the fleet, and one for each other executable. */
 const GOOD_FILE = 'good';
@@ -60,8 +61,9 @@ export class Templates {
    * while no template is built.
    *
    * @param installed versions of PocketBase, without the embedded one
+   * @returns hashes of the hooks and static files of the templates that stay
    */
-  async prune(installed: readonly string[]): Promise<void> {
+  async prune(installed: readonly string[]): Promise<string[]> {
     const { directory } = this.#options;
     const entries = await readdir(directory);
     const versions = [EMBEDDED.version, ...installed];
@@ -74,5 +76,10 @@ export class Templates {
     for (const entry of entries) {
       if (!kept.has(entry)) await rm(join(directory, entry), { recursive: true, force: true });
     }
+    const served = [...kept].map((name) =>
+      readFile(join(directory, name, SERVED_FILE), 'utf8').catch(() => null),
+    );
+    const texts = (await Promise.all(served)).filter((text) => text !== null);
+    return texts.map((text) => (JSON.parse(text) as Served).hash);
   }
 }

@@ -7,10 +7,9 @@ import type { TemplateStore } from '../provisioning/template.ts';
 import type { Templates } from '../provisioning/templates.ts';
 
 export interface MigrationRoutesDeps {
-  templates: { fleet: Pick<TemplateStore, 'files' | 'problem' | 'readFiles' | 'warnings'> } & Pick<
-    Templates,
-    'otherProblem'
-  >;
+  templates: {
+    fleet: Pick<TemplateStore, 'files' | 'servedFiles' | 'problem' | 'readFiles' | 'warnings'>;
+  } & Pick<Templates, 'otherProblem'>;
   catalog: Catalog;
 }
 

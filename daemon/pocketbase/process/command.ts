@@ -20,6 +20,8 @@ export interface InstanceCommand {
   migrationsDir: string | null;
   /** Null runs without hooks, which saves memory and start time. */
   hooksDir: string | null;
+  /** Static files; null serves none. */
+  publicDir: string | null;
   /** Number of JavaScript runtimes that are kept warm; each takes about 0.3 MB. */
   hooksPool: number;
   /** Only what this process needs. Secrets are passed here and never through argv. */
@@ -62,6 +64,7 @@ export function instanceArguments(command: InstanceCommand): string[] {
     dataDir: command.dataDir,
     migrationsDir: command.migrationsDir ?? noDirectory(command),
     hooksDir: command.hooksDir ?? noDirectory(command),
+    publicDir: command.publicDir ?? noDirectory(command),
   };
   return command.mode === 'migrate' ? migrateArguments(directories) : serveArguments(command, directories);
 }
@@ -85,13 +88,14 @@ interface Directories {
   dataDir: string;
   migrationsDir: string;
   hooksDir: string;
+  publicDir: string;
 }
 
 function serveArguments(command: InstanceCommand, directories: Directories): string[] {
   return [
     'serve',
     `--http=${hostAndPort(command.host, command.port)}`,
-    `--publicDir=${noDirectory(command)}`,
+    `--publicDir=${directories.publicDir}`,
     `--hooksPool=${command.hooksPool}`,
     ...commonArguments(directories),
   ];
@@ -114,9 +118,11 @@ function commonArguments({ dataDir, migrationsDir, hooksDir }: Directories): str
   ];
 }
 
-/** A path that never exists: PocketBase treats a missing directory as empty. */
+/** The name of a directory that never exists: PocketBase treats a missing directory as empty. */
+export const NO_DIRECTORY = 'none';
+
 function noDirectory(command: InstanceCommand): string {
-  return `${dirname(command.dataDir)}/none`;
+  return `${dirname(command.dataDir)}/${NO_DIRECTORY}`;
 }
 
 /** The value of `--flag=value` in the arguments of a process; null without that flag. */

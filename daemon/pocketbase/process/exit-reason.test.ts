@@ -127,7 +127,7 @@ describe('the reason of an exit is', () => {
     await writeFile(join(hooksDir, 'throwing.pb.js'), 'throw new Error("boom")');
     const { reason } = await reasonOf(instance, { hooksDir });
     expect(reason).toMatchObject({ code: 'hook_broken' });
-    expect(reason.message).toEqual(textWith('throwing.pb.js', 'Error: boom'));
+    expect(reason.message).toEqual(textWith('throwing.pb.js:1: ', 'Error: boom'));
   });
 
   it.each(['data.db', 'auxiliary.db'])('a %s that is not a database, or is damaged', async (file) => {

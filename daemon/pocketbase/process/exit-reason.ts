@@ -1,6 +1,7 @@
 import type { PhaseReason } from '../../../shared/api/instances.ts';
 import type { PhaseReasonCode } from '../../../shared/reasons.ts';
 import { LOCKED_EXIT_CODE } from './command.ts';
+import { hookFailure } from './hook-failure.ts';
 import { describeFailure, migrationFailure } from './migrate.ts';
 import type { ProcessExit } from './process-driver.ts';
 
@@ -25,11 +26,6 @@ const SYMPTOMS: readonly Symptom[] = [
     code: 'port_in_use',
     pattern: /listen tcp \S*?:(\d+): bind: address already in use/,
     message: ([, port]) => `another process uses port ${port}`,
-  },
-  {
-    code: 'hook_broken',
-    pattern: /failed to execute (\S+\.pb\.js):?\s*(?:- )?(.*)/,
-    message: ([, file, error], next) => `the hook ${file} fails to load: ${error}; fix it, ${next}`,
   },
   {
     code: 'database_corrupt',
@@ -114,6 +110,11 @@ export function exitReason(
     const failure = migration.code === 'migration_broken' ? 'does not load' : 'failed';
     const message = `a migration ${failure}: ${describeFailure(migration)}; fix it, ${restartHint(instance)}`;
     return withTail({ code: migration.code, message });
+  }
+  const hook = hookFailure(text);
+  if (hook) {
+    const message = `a hook does not load: ${describeFailure(hook)}; fix it, ${restartHint(instance)}`;
+    return withTail({ code: 'hook_broken', message });
   }
   for (const { code, pattern, message } of SYMPTOMS) {
     const match = pattern.exec(text);

@@ -57,6 +57,7 @@ it('never signals another process that reuses a pid', async () => {
     executable: null,
     sha256: null,
     hooksDir: null,
+    publicDir: null,
     environment: new Map(),
     sandbox: { level: 'full', reason: null },
   });

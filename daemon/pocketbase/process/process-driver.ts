@@ -76,6 +76,7 @@ export interface FoundProcess {
   /** SHA-256 of the executable; null when it cannot be read. */
   sha256: string | null;
   hooksDir: string | null;
+  publicDir: string | null;
   environment: ReadonlyMap<string, string>;
   sandbox: Sandbox;
 }
@@ -363,6 +364,7 @@ export class ChildProcessDriver implements ProcessDriver {
       executable: process.executable,
       sha256: await this.#hashes.of(process.pid),
       hooksDir: flagValue(process.argv, 'hooksDir'),
+      publicDir: flagValue(process.argv, 'publicDir'),
       environment: process.environment,
       sandbox: await sandboxOfProcess(process),
     });
@@ -402,12 +404,12 @@ export class ChildProcessDriver implements ProcessDriver {
 }
 
 function sandboxOf(command: InstanceCommand, settings: SandboxSettings): SandboxRequest {
-  const { migrationsDir, hooksDir } = command;
+  const { migrationsDir, hooksDir, publicDir } = command;
   return {
     ...settings,
     dataDir: command.dataDir,
     temporaryDir: join(dirname(command.dataDir), 'tmp'),
-    readable: [migrationsDir, hooksDir].filter((path) => path !== null),
+    readable: [migrationsDir, hooksDir, publicDir].filter((path) => path !== null),
     port: command.mode === 'migrate' ? null : command.port,
   };
 }

@@ -226,7 +226,7 @@ export class DiskWatch {
     const reason = reasonOf(after, { bytes: watched.bytes ?? 0, limit: watched.limit, name: spec.name });
     if (refusal !== before && refusal !== null && reason !== null) {
       const { code, message } = reason;
-      await addHook(spec.directory, 'refuse-writes', { code, message });
+      await addHook(spec, 'refuse-writes', { code, message });
     }
     if (refusal === null && before !== null) await removeHook(spec.directory, 'refuse-writes');
     const isChanged = watched.state !== after.state || watched.isHeld !== after.isHeld;

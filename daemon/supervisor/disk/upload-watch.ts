@@ -158,7 +158,7 @@ export function watchUploads({
     }
     if (step !== 'limit' && step !== 'restart') return;
     const maxBytes = Math.floor(uploadBoundOf(spec.limits().disk_bytes, { isHeld: false }) / 2);
-    await addHook(spec.directory, 'limit-uploads', { max_bytes: maxBytes });
+    await addHook(spec, 'limit-uploads', { max_bytes: maxBytes });
     known.restartedAtMs = nowMs;
     const reason: PhaseReason = {
       code: 'over_uploads',

@@ -67,7 +67,7 @@ export function watchSignIns({ fleet, limits, clock, log }: SignInWatchDeps): ()
     if (step === 'wait') return;
     const parameters = { per_account: signInsPerAccount, per_network: signInsPerAddress };
     if (step !== 'release' && known.parameters !== JSON.stringify(parameters)) {
-      await addHook(spec.directory, 'limit-sign-ins', parameters);
+      await addHook(spec, 'limit-sign-ins', parameters);
       known.parameters = JSON.stringify(parameters);
     }
     if (step !== 'limit') return;

@@ -20,7 +20,7 @@ import {
   watchExit,
 } from '../../pocketbase/process/process-driver.ts';
 import type { InstanceFiles } from '../instance-files.ts';
-import { hooksDirOf, prepareHooks } from '../instance-hooks.ts';
+import { hooksDirOf, prepareHooks, removeOldHooks } from '../instance-hooks.ts';
 import { endOfLog, lastLines } from '../instance-logs.ts';
 import { dataDirOf, type InstanceSpec, lockFileOf } from '../instance-spec.ts';
 import type { PortAllocator } from './ports.ts';
@@ -183,7 +183,8 @@ async function launchOn(
   let binary: Binary;
   const startedAt = clock.now();
   try {
-    await prepareHooks(spec.directory);
+    await prepareHooks(spec);
+    await removeOldHooks(spec);
     // It was pinned to another version in the meantime.
     const problem = isVerified(spec.binary) ? null : await spec.binaryProblem();
     if (problem) return failed(problem);
@@ -252,7 +253,8 @@ export function commandOf(
     host: spec.host,
     port,
     migrationsDir: migrate ? spec.migrationsDir : null,
-    hooksDir: hooksDirOf(spec.directory) ?? spec.hooksDir,
+    hooksDir: hooksDirOf(spec),
+    publicDir: spec.publicDir,
     hooksPool: spec.hooksPool,
     environment: spec.environment,
     kind: spec.kind,

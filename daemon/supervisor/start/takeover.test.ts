@@ -10,6 +10,7 @@ const spec = {
   port: { preferred: 9000 },
   binary: { path: '/opt/fathom/2/pocketbase', sha256: 'same' },
   hooksDir: null,
+  publicDir: null,
   environment: {},
 } as InstanceSpec;
 const globalSpec = {
@@ -29,6 +30,7 @@ const found: FoundProcess = {
   executable: '/opt/fathom/1/pocketbase (deleted)',
   sha256: 'same',
   hooksDir: '/data/a/none',
+  publicDir: '/data/a/none',
   environment: new Map(),
   sandbox: { level: 'full', reason: null },
 };

@@ -1,7 +1,8 @@
-import { join } from 'node:path';
+import { basename } from 'node:path';
 import { connectHost, hostAndPort } from '../../../shared/host.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';
 import { isVerified } from '../../pocketbase/binary/binaries.ts';
+import { NO_DIRECTORY } from '../../pocketbase/process/command.ts';
 import { type Prober, READINESS_PATH, waitUntilReady } from '../../pocketbase/process/probe.ts';
 import {
   type FoundProcess,
@@ -9,7 +10,7 @@ import {
   type ProcessDriver,
   watchExit,
 } from '../../pocketbase/process/process-driver.ts';
-import { hooksDirOf } from '../instance-hooks.ts';
+import { hasOtherHooks } from '../instance-hooks.ts';
 import { dataDirOf, type InstanceSpec } from '../instance-spec.ts';
 import type { Running } from './launch.ts';
 import type { PortAllocator } from './ports.ts';
@@ -42,14 +43,13 @@ export function isOutdated(found: FoundProcess, spec: InstanceSpec): boolean {
   return (
     found.sha256 !== spec.binary.sha256 ||
     changedVariables(found, spec).length > 0 ||
-    hasOtherHooks(found, spec)
+    hasOtherHooks(found.hooksDir, spec) ||
+    hasOtherPublicFiles(found, spec)
   );
 }
 
-/** A process without hooks has the path of a directory that does not exist. */
-function hasOtherHooks({ hooksDir }: FoundProcess, { directory }: InstanceSpec): boolean {
-  const needed = hooksDirOf(directory);
-  return needed === null ? hooksDir?.startsWith(join(directory, 'hooks', '/')) === true : hooksDir !== needed;
+function hasOtherPublicFiles({ publicDir: served }: FoundProcess, { publicDir }: InstanceSpec): boolean {
+  return publicDir === null ? served !== null && basename(served) !== NO_DIRECTORY : served !== publicDir;
 }
 
 /** The names of variables that differ. The values are secrets. */

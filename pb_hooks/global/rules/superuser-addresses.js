@@ -86,4 +86,5 @@ function binary(value, length) {
   return value.toString(2).padStart(length, '0');
 }
 
-module.exports = { isListed, isRefusedSuperuser };
+// Frozen: hooks of applications run in the same runtime.
+module.exports = Object.freeze({ isListed, isRefusedSuperuser });
