@@ -32,7 +32,8 @@ const ABOUT = `Every setting is an environment variable. [.env.sample](../.env.s
 
 **Where values come from**, the strongest first:
 
-1. The command line (\`--data-dir\`).
+1. The command line of \`fathomd serve\`: each setting that is no secret is an option, such as \`--server-port 3000\` for
+   \`SERVER_PORT\`. \`--data-dir\` is \`FATHOM_DATA_DIR\`, for all commands.
 2. The environment.
 3. Credentials of systemd: files in \`$CREDENTIALS_DIRECTORY\`, each named after its setting.
 4. \`.env\` in the working directory.

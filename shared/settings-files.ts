@@ -7,7 +7,12 @@ import { FathomError } from './errors.ts';
 export const DEFAULT_DATA_DIR = 'var';
 
 export interface SettingsInput {
-  commandLine: { envFile?: string | undefined; dataDir?: string | undefined };
+  commandLine: {
+    envFile?: string | undefined;
+    dataDir?: string | undefined;
+    /** Other settings by name. */
+    settings?: Readonly<Record<string, string>>;
+  };
   env: Readonly<Record<string, string | undefined>>;
   /** Relative paths and the files `.env` and `.env.local` are looked up here. */
   cwd: string;
@@ -64,7 +69,14 @@ export function inspectSettingsFiles(
   const own = ownUsers();
   let namedFileProblem: UnreadableFile | null = null;
   const layers: SettingsLayer[] = [
-    { origin: 'the command line', values: { FATHOM_DATA_DIR: commandLine.dataDir } },
+    {
+      origin: 'the command line',
+      // `--data-dir` is the same as `--fathom-data-dir`.
+      values: {
+        ...commandLine.settings,
+        ...(commandLine.dataDir === undefined ? {} : { FATHOM_DATA_DIR: commandLine.dataDir }),
+      },
+    },
     { origin: 'the environment', values: env },
     ...credentials,
   ];

@@ -1,5 +1,6 @@
 import { command, JSON_OPTION } from '../command.ts';
 import { LOCAL_OPTIONS } from '../connect.ts';
+import { SETTING_OPTIONS, settingsIn } from './setting-options.ts';
 
 const DATA_DIR = {
   type: 'string',
@@ -22,10 +23,16 @@ export const daemonCommands = [
   command({
     words: ['serve'],
     summary: 'Run the daemon in the foreground; needs the secrets that init writes',
-    options: { 'env-file': ENV_FILE, 'data-dir': DATA_DIR, demo: { ...DEMO, hidden: true } },
+    options: {
+      ...(SETTING_OPTIONS as object),
+      'env-file': ENV_FILE,
+      'data-dir': DATA_DIR,
+      demo: { ...DEMO, hidden: true },
+    },
     async run(args, context) {
       const { serve } = await import('./run/serve.ts');
-      return serve({ envFile: args['env-file'], dataDir: args['data-dir'], demo: args.demo }, context);
+      const { 'env-file': envFile, 'data-dir': dataDir, demo } = args;
+      return serve({ envFile, dataDir, settings: settingsIn(args), demo }, context);
     },
   }),
   command({

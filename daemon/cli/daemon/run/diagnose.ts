@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { FathomError, messageOf } from '../../../../shared/errors.ts';
+import type { SettingsInput } from '../../../../shared/settings-files.ts';
 import { packageRoot } from '../../../base/package.ts';
 import type { Finding } from '../../../host/doctor/finding.ts';
 import { type CliContext, environmentWith } from '../../context.ts';
@@ -14,7 +15,7 @@ const TIMEOUT_MS = 60_000;
  * @throws FathomError `internal` when it gives no report
  */
 export async function diagnose(
-  { envFile, dataDir }: { envFile?: string | undefined; dataDir?: string | undefined },
+  { envFile, dataDir, settings = {} }: SettingsInput['commandLine'],
   context: CliContext,
   running: Set<number>,
 ): Promise<Finding[]> {
@@ -24,7 +25,7 @@ export async function diagnose(
   ];
   const child = execa(join(packageRoot(), 'bin', 'fathomd'), ['doctor', '--json', ...options], {
     cwd: context.cwd,
-    env: environmentWith(context, { NOTIFY_SOCKET: null }),
+    env: environmentWith(context, { ...settings, NOTIFY_SOCKET: null }),
     extendEnv: false,
     reject: false,
     stdin: 'ignore',

@@ -16,22 +16,21 @@ import { serviceContext } from './service-context.ts';
 export interface ServeArguments {
   envFile?: string | undefined;
   dataDir?: string | undefined;
+  /** Other settings of the command line, by name. */
+  settings?: Readonly<Record<string, string>>;
   demo: boolean;
 }
 
 /** Generates no secrets: a service that cannot find its secrets must not create new ones. */
-export async function serve(
-  { envFile, dataDir, demo }: ServeArguments,
-  context: CliContext,
-): Promise<number> {
+export async function serve({ demo, ...commandLine }: ServeArguments, context: CliContext): Promise<number> {
   const { env, cwd } = context;
-  const load = () => loadConfig({ commandLine: { envFile, dataDir }, env, cwd });
-  return serveConfig(load(), { demo, load, envFile, dataDir }, context);
+  const load = () => loadConfig({ commandLine, env, cwd });
+  return serveConfig(load(), { demo, load, ...commandLine }, context);
 }
 
 export async function serveConfig(
   loaded: LoadedConfig,
-  options: { demo: boolean; load: () => LoadedConfig } & Pick<ServeArguments, 'envFile' | 'dataDir'> &
+  options: { demo: boolean; load: () => LoadedConfig } & Omit<ServeArguments, 'demo'> &
     Pick<ForegroundOptions, 'onRunning'>,
   givenContext: CliContext,
 ): Promise<number> {
