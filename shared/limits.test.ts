@@ -8,6 +8,9 @@ const settings: Limits = {
   sessions: 100,
   streams: 20,
   restarts_per_hour: 60,
+  backups_per_day: 10,
+  own_backups: 3,
+  exports_per_day: 10,
   tasks: 1000,
   sleep_after: 30,
 };

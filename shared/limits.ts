@@ -31,6 +31,17 @@ export const LIMITS = {
     unit: null,
     min: 0,
   },
+  backups_per_day: { about: 'Backups that the user makes in a day', unit: null, min: 0 },
+  own_backups: {
+    about: 'Backups by the user that are kept, beside those that BACKUP_KEEP keeps',
+    unit: null,
+    min: 0,
+  },
+  exports_per_day: {
+    about: 'Downloads of backups and of the account by the user in a day',
+    unit: null,
+    min: 0,
+  },
   tasks: { about: 'Waiting tasks of the user in the queue', unit: null, min: 0 },
   sleep_after: {
     about: 'Minutes without use after which the database sleeps',

@@ -9,11 +9,12 @@ import {
 } from '../../shared/api/backups.ts';
 import { BACKUP_REMEDIES } from '../../shared/backup-failure.ts';
 import { FathomError } from '../../shared/errors.ts';
-import { requireCaller, requireOwnerOrAll, seesAll } from '../http/caller.ts';
+import type { UserLimits } from '../accounts/plans/user-limits.ts';
+import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../http/caller.ts';
 import { type Api, serve, slicePage } from '../http/serve.ts';
 import type { RecoveryKeys } from './keys/recovery-keys.ts';
 import { BackupFailed } from './run/backup-processes.ts';
-import type { BackupSubject, Backups } from './service/backups.ts';
+import type { BackupOutcome, BackupSubject, Backups } from './service/backups.ts';
 import type { BackupOverview } from './service/overview.ts';
 
 export interface OwnedSubject extends BackupSubject {
@@ -25,6 +26,7 @@ export interface BackupRoutesDeps {
   backups: Backups;
   backupOverview: BackupOverview;
   recoveryKeys: RecoveryKeys;
+  userLimits: UserLimits;
   backupSubjects: {
     all: () => Iterable<OwnedSubject>;
     find: (name: string) => OwnedSubject | null;
@@ -34,7 +36,7 @@ export interface BackupRoutesDeps {
 /** Registers the routes of backups. */
 export function backupRoutes(
   app: Api,
-  { backups, backupOverview, recoveryKeys, backupSubjects }: BackupRoutesDeps,
+  { backups, backupOverview, recoveryKeys, backupSubjects, userLimits }: BackupRoutesDeps,
 ): void {
   const require = (name: string): OwnedSubject => {
     const subject = backupSubjects.find(name);
@@ -42,15 +44,30 @@ export function backupRoutes(
     return subject;
   };
 
+  /** Owners do not displace the schedule, and what has not changed costs them nothing. */
+  const createOwn = async (subject: OwnedSubject, userId: string): Promise<BackupOutcome> => {
+    await userLimits.countUse('backups_per_day', userId);
+    let isMade = false;
+    try {
+      const options = { onlyChanged: true, isUrgent: false, isOwn: true };
+      const outcome = await answered(backups.create(subject, options));
+      isMade = outcome.result === 'made';
+      return outcome;
+    } finally {
+      if (!isMade) userLimits.giveBackUse('backups_per_day', userId);
+    }
+  };
+
   serve(app, listFleetBackups, (request) => {
     const caller = requireCaller(request);
     const all = seesAll(caller, 'backups.read');
     const own = caller.kind === 'local' ? null : caller.userId;
-    const subjects = [...backupSubjects.all()].filter(({ owner }) => all || owner === own);
-    const { items, ...page } = slicePage(
-      subjects.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-      request.query,
-    );
+    const { sort, database } = request.query;
+    const subjects = [...backupSubjects.all()]
+      .filter(({ owner, name }) => (all || owner === own) && (database ?? name) === name)
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    if (sort === 'problem') return slicePage(backupOverview.byProblem(subjects), request.query);
+    const { items, ...page } = slicePage(subjects, request.query);
     return { ...page, items: items.map((subject) => backupOverview.of(subject)) };
   });
 
@@ -67,10 +84,10 @@ export function backupRoutes(
     const { name } = request.params;
     requireOwnerOrAll(request, backupSubjects.find(name)?.owner ?? null);
     const isOwn = !seesAll(request.caller, 'backups.create');
-    const onlyChanged = isOwn || request.body?.only_changed === true;
-    const { result, backup } = await answered(
-      backups.create(require(name), { onlyChanged, isUrgent: !isOwn }),
-    );
+    const onlyChanged = request.body?.only_changed === true;
+    const { result, backup } = isOwn
+      ? await createOwn(require(name), requireUserId(request))
+      : await answered(backups.create(require(name), { onlyChanged }));
     const { id, created_at, bytes, stored_bytes } = backup;
     return { id, created_at, bytes, stored_bytes, changed: result === 'made' };
   });

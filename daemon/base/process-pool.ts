@@ -29,16 +29,27 @@ export class ProcessPool {
    * Sends a message to a process and returns its answer.
    *
    * @param options.timeoutMs ends the process when it takes longer
+   * @param options.onNote called with what the process sends before its answer: messages with a member `note`
    * @throws {@link ProcessEnded} without an answer, {@link ProcessTimeout}
    */
-  async ask(message: object, { timeoutMs }: { timeoutMs?: number } = {}): Promise<unknown> {
+  async ask(
+    message: object,
+    {
+      timeoutMs,
+      onNote,
+    }: { timeoutMs?: number | undefined; onNote?: ((note: unknown) => void) | undefined } = {},
+  ): Promise<unknown> {
     const child = this.#take();
     const answered = Promise.withResolvers<unknown>();
+    const onMessage = (received: unknown) => {
+      if (isNote(received)) onNote?.(received.note);
+      else answered.resolve(received);
+    };
     const onExit = (code: number | null, signal: NodeJS.Signals | null) =>
       answered.reject(new ProcessEnded(signal ?? `exit code ${code}`));
     const timer =
       timeoutMs !== undefined && setTimeout(() => answered.reject(new ProcessTimeout(timeoutMs)), timeoutMs);
-    child.once('message', answered.resolve).once('exit', onExit).once('error', answered.reject);
+    child.on('message', onMessage).once('exit', onExit).once('error', answered.reject);
     let answer: unknown;
     try {
       child.send(message, (error) => {
@@ -51,7 +62,7 @@ export class ProcessPool {
       throw error;
     } finally {
       if (timer) clearTimeout(timer);
-      child.off('message', answered.resolve).off('exit', onExit).off('error', answered.reject);
+      child.off('message', onMessage).off('exit', onExit).off('error', answered.reject);
     }
     this.#rest(child);
     return answer;
@@ -113,6 +124,10 @@ export class ProcessPool {
     const timer = setTimeout(() => child.kill('SIGKILL'), this.#options.idleMs).unref();
     this.#idle.push({ child, timer });
   }
+}
+
+function isNote(message: unknown): message is { note: unknown } {
+  return typeof message === 'object' && message !== null && 'note' in message;
 }
 
 /** A process ended before its answer. */

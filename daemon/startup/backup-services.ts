@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import type { UserLimits } from '../accounts/plans/user-limits.ts';
 import type { BackupRoutesDeps, OwnedSubject } from '../backups/backup-routes.ts';
 import { RecoveryKeys } from '../backups/keys/recovery-keys.ts';
 import { CONTROL_PLANE } from '../backups/manifest.ts';
 import { ensureBackupHost } from '../backups/service/backup-host.ts';
 import { Backups } from '../backups/service/backups.ts';
-import { BackupOverview } from '../backups/service/overview.ts';
+import { BackupOverview, type OverviewDeps } from '../backups/service/overview.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
@@ -22,8 +23,10 @@ export async function createBackupServices({
   catalog,
   globalData,
   secrets,
+  userLimits,
   isDiskHeld,
   spareBytes,
+  restoreOf,
   clock,
   log,
 }: {
@@ -33,11 +36,13 @@ export async function createBackupServices({
   /** `pb_data` of the control plane. */
   globalData: string;
   secrets: SealedSecretsDeps;
+  userLimits: UserLimits;
   isDiskHeld: () => boolean;
   spareBytes: () => number;
+  restoreOf: OverviewDeps['restoreOf'];
   clock: Clock;
   log: Logger;
-}): Promise<BackupRoutesDeps> {
+}): Promise<Omit<BackupRoutesDeps, 'userLimits'>> {
   const controlPlane: OwnedSubject = { name: CONTROL_PLANE, dataDir: globalData, owner: null };
   const toSubject = ({ row: { name, user } }: CatalogEntry): OwnedSubject => ({
     name,
@@ -66,6 +71,10 @@ export async function createBackupServices({
     masters: secrets.masterKeys,
     readRecoveryKey,
     settings,
+    async ownBackups(name) {
+      const owner = subjects.find(name)?.owner ?? null;
+      return owner === null ? 0 : (await userLimits.of(owner)).own_backups;
+    },
     isDiskHeld,
     spareBytes,
     clock,
@@ -77,6 +86,7 @@ export async function createBackupServices({
       backups,
       config: config.backups,
       subjects: () => subjects.all(),
+      restoreOf,
       clock,
     }),
     recoveryKeys: new RecoveryKeys({

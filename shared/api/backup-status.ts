@@ -19,6 +19,7 @@ export const backupStatusSchema = z
     next_at: time.nullable().describe('The next time of the schedule.'),
     running: z.int(),
     databases: z.int().describe('Databases with data, the control plane included.'),
+    bytes: z.int().describe('Size of the last backups of all databases.'),
     late: z.int().describe('Databases whose last backup is too old.'),
     oldest_at: time
       .nullable()
@@ -40,6 +41,7 @@ export const backupStatusSchema = z
         next_at: EXAMPLE_TIME,
         running: 0,
         databases: 4,
+        bytes: 52_428_800,
         late: 0,
         oldest_at: EXAMPLE_TIME,
         failures: [],

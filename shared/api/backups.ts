@@ -27,17 +27,33 @@ export type Backup = z.infer<typeof backupSchema>;
 
 const listedSchema = backupSchema
   .extend({
+    stored_bytes: z.int().describe('Size on the target of the parts that no earlier backup has.'),
     damaged: z
       .boolean()
-      .describe('The list of parts was changed: the backup cannot be restored, and `bytes` is 0.'),
+      .describe(
+        'The backup cannot be restored: a part is missing or damaged, or the list of parts was changed; `bytes` is 0 then.',
+      ),
   })
-  .meta({ id: 'ListedBackup', examples: [{ ...EXAMPLE_BACKUP, damaged: false }] });
+  .meta({ id: 'ListedBackup', examples: [{ ...EXAMPLE_LAST, damaged: false }] });
 
 export type ListedBackup = z.infer<typeof listedSchema>;
 
 const madeSchema = backupSchema
   .extend({ stored_bytes: z.int().describe('What the backup added to the target.') })
   .meta({ id: 'MadeBackup', examples: [EXAMPLE_LAST] });
+
+/** What a restore does. The database serves until `exchanging`. */
+export const RESTORE_STAGES = ['waiting', 'reading', 'testing', 'exchanging', 'starting'] as const;
+
+const restoreSchema = z.object({
+  backup: z.string().describe('Id of the backup; `latest` while it waits.'),
+  stage: z.enum(RESTORE_STAGES),
+  bytes: z.int().describe('Size of the backup; 0 while it waits.'),
+  read_bytes: z.int().describe('What was read of it.'),
+  since: time,
+});
+
+export type RestoreProgress = z.infer<typeof restoreSchema>;
 
 const databaseSchema = z
   .object({
@@ -50,6 +66,7 @@ const databaseSchema = z
     running: z.boolean(),
     failure: backupFailureSchema.nullable().describe('Why the last attempt failed; null if it did not.'),
     retry_at: time.nullable(),
+    restore: restoreSchema.nullable().describe('The restore in progress; null without one.'),
   })
   .meta({
     id: 'DatabaseBackups',
@@ -62,6 +79,7 @@ const databaseSchema = z
         running: false,
         failure: null,
         retry_at: null,
+        restore: null,
       },
     ],
   });
@@ -76,7 +94,13 @@ export const listFleetBackups = endpoint({
   summary: 'List the last backup of each database',
   description: 'The control plane is the database `global`. Users get their own database.',
   permission: 'backups.read',
-  query: wholePageQuerySchema,
+  query: wholePageQuerySchema.extend({
+    sort: z
+      .enum(['database', 'problem'])
+      .default('database')
+      .describe('`problem`: failed and late databases first, then those at work.'),
+    database: z.string().max(64).optional().describe('Only this database.'),
+  }),
   responses: { 200: { description: 'One page of databases.', schema: pageOf(databaseSchema) } },
 });
 

@@ -23,7 +23,7 @@ describe.skipIf(!hasTmux())('the console on a real fleet', () => {
     await terminal.shows(/journey.* running again, died \d+ s ago · SIGKILL · restart 1/);
 
     // The event is found later as well.
-    await terminal.press('g', 'Enter', 'Left', 'Left', 'Left');
+    await terminal.press('g', 'Enter', 'Left', 'Left', 'Left', 'Left');
     await terminal.shows('Events', /running → queued +fathomd +SIGKILL · killed by SIGKILL/);
     await terminal.press('Left');
     await terminal.shows('Probes', '0 failed', '● ok');

@@ -10,7 +10,7 @@ function changes(stub: StubDaemon): string[] {
 describe('the mouse', () => {
   it('chooses a row, opens the chosen one, and turns to screens and tabs', async () => {
     const stub = await daemon();
-    const screen = open({ url: stub.url }, { mouse: true, columns: 120 });
+    const screen = open({ url: stub.url }, { mouse: true, columns: 130 });
     await screen.shows('● live', 'No problems');
     screen.click('2 Instances');
     await screen.shows('PHASE', '1/4');

@@ -60,7 +60,7 @@ describe('moving past the end', () => {
 
     screen.press('2', 'g', 'enter');
     await screen.shows('Summary', quiet.email);
-    screen.press('left', 'left', 'left');
+    screen.press('left', 'left', 'left', 'left');
     await screen.shows('database.stop', 'stopping → stopped', 'added');
     screen.press('G', 'j');
     await screen.notices();

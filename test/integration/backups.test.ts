@@ -182,6 +182,21 @@ describe('permissions', () => {
       expect((await call('POST', `${fathom.url}/api/v1/backups/${action}`, { token })).status).toBe(403);
   });
 
+  it('let owners make as many backups as their plan allows, and count only those that were made', async () => {
+    const [own, { token }] = [ann.database.name, ann];
+    const create = async () => (await call<{ changed: boolean }>('POST', path(own), { token })).body.changed;
+    await fathom.client.plans.set('default', { backups_per_day: 2 });
+    while (await create()) await write(ann, 'changed');
+    const refused = await call<{ code: string }>('POST', path(own), { token });
+    expect([await create(), refused.status]).toEqual([false, 201]);
+    await write(ann, 'changed again');
+    await fathom.client.plans.set('default', { backups_per_day: 0 });
+    expect((await call('POST', path(own), { token })).status).toBe(409);
+    // Administrators are not limited.
+    await fathom.client.backups.create(own, {});
+    await fathom.client.plans.delete('default');
+  });
+
   it('record who made a backup', async () => {
     const { name } = ann.database;
     const { items } = await fathom.client.audit.list({ action: 'backup.create', target: name });

@@ -15,6 +15,8 @@ export const GROUP_TITLES = {
   sort: 'Sorting',
   subject: 'Selected instance',
   deletion: 'Selected database',
+  backups: 'Backups of the selected database',
+  restores: 'Selected backup',
   actions: 'Instances: all marked ones, or the selected one',
   tasks: 'Tasks: all marked ones, or the selected one',
   failures: 'Tasks with the same error',
@@ -186,6 +188,17 @@ export const BINDINGS: readonly Binding[] = [
       { menu: 'delete the selected database' },
     ],
   ]),
+  ...group('backups', [
+    ['backup.create', 'b', 'back it up now', { hint: 'back up', menu: 'back up the selected database now' }],
+  ]),
+  ...group('restores', [
+    [
+      'backup.restore',
+      'R',
+      'replace the data of the database by it (asks for the name of the database)',
+      { hint: 'restore', menu: 'restore the selected backup' },
+    ],
+  ]),
   ...group('marks', [
     ['mark', 'space', 'mark or unmark the selected row', { hint: 'mark' }],
     ['mark.all', '*', 'mark all rows, or none', { menu: 'mark all rows, or none' }],
@@ -235,7 +248,7 @@ export const BINDINGS: readonly Binding[] = [
   ...TOP_SCREENS.map(
     ({ id, title }, index): Binding => ({
       command: `screen.${id}`,
-      keys: [String(index + 1)],
+      keys: [String((index + 1) % 10)],
       group: 'everywhere',
       help: title,
       menu: title.toLowerCase(),
@@ -347,6 +360,7 @@ export const COPY_KEYS = {
   event: 'x',
   eventJson: 'z',
   collection: 'k',
+  backup: 'k',
   line: 'l',
   database: 'd',
   keyPrefix: 'p',

@@ -28,6 +28,8 @@ export type Command =
   | 'records.next'
   | 'records.previous'
   | 'database.delete'
+  | 'backup.create'
+  | 'backup.restore'
   | 'user.role'
   | 'user.activity'
   | 'user.sign-out'

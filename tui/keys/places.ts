@@ -14,6 +14,7 @@ export type Place =
   | 'probes'
   | 'data'
   | 'usage'
+  | 'database-backups'
   | 'records'
   | 'describe'
   | 'help'
@@ -55,7 +56,9 @@ export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   events: ['list', 'tabs', 'filter', 'subject', 'thing', 'everywhere'],
   data: ['list', 'tabs', 'filter', 'subject', 'everywhere'],
   usage: ['tabs', 'actions', 'subject', 'thing', 'scroll', 'everywhere'],
+  'database-backups': ['tabs', 'restores', 'backups', 'actions', 'subject', 'thing', 'list', 'everywhere'],
   databases: ['list', 'filter', 'problems', 'subject', 'deletion', 'thing', 'everywhere'],
+  backups: ['list', 'backups', 'filter', 'subject', 'thing', 'everywhere'],
   records: ['list', 'records', 'filter', 'thing', 'everywhere'],
   describe: ['scroll', 'everywhere'],
   servers: ['list', 'servers', 'everywhere'],

@@ -3,6 +3,7 @@ import type { FleetState } from '../store/fleet/fleet-state.ts';
 import type { ScreenId } from '../store/view/location.ts';
 import type { UiState } from '../store/view/ui-state.ts';
 import { accountsScreen } from './accounts/accounts.ts';
+import { backupsScreen } from './backups/backups.ts';
 import { databasesScreen } from './databases/databases.ts';
 import { recordsScreen } from './databases/records.ts';
 import { eventsScreen } from './events/events.ts';
@@ -30,6 +31,7 @@ const SCREENS: Readonly<Record<ScreenId, Screen>> = {
   databases: databasesScreen,
   records: recordsScreen,
   events: eventsScreen,
+  backups: backupsScreen,
   describe: describeScreen,
 };
 

@@ -15,17 +15,36 @@ const COUNTED = { api_keys: 'API keys', tasks: 'waiting tasks' } as const satisf
 type CountedLimit = keyof typeof COUNTED;
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
-/** Checks the limits of users that count things: keys, streams, tasks, restarts. */
+/** What a user does at most so many times in a period, for messages. */
+const RATES = {
+  restarts_per_hour: {
+    what: 'starts, stops, restarts, sleeps and wakes',
+    period: 'an hour',
+    windowMs: HOUR_MS,
+  },
+  backups_per_day: { what: 'backups', period: 'a day', windowMs: DAY_MS },
+  exports_per_day: { what: 'downloads', period: 'a day', windowMs: DAY_MS },
+} as const satisfies { [Name in LimitName]?: { what: string; period: string; windowMs: number } };
+
+type Rate = keyof typeof RATES;
+
+/** Checks the limits of users that count things: keys, streams, tasks, and uses in a period. */
 export class UserLimits {
   readonly #deps: { plans: Plans; users: Pick<UserRepository, 'find'> };
-  readonly #restarts: Buckets;
+  readonly #uses: Readonly<Record<Rate, Buckets>>;
   /** By user and limit, so that concurrent additions cannot pass the limit together. */
   readonly #additions = new KeyedMutex();
 
   constructor({ clock, ...deps }: { plans: Plans; users: Pick<UserRepository, 'find'>; clock: Clock }) {
     this.#deps = deps;
-    this.#restarts = new Buckets({ capacity: 1, windowMs: HOUR_MS, clock });
+    const bucketsOf = (rate: Rate) => new Buckets({ capacity: 1, windowMs: RATES[rate].windowMs, clock });
+    this.#uses = {
+      restarts_per_hour: bucketsOf('restarts_per_hour'),
+      backups_per_day: bucketsOf('backups_per_day'),
+      exports_per_day: bucketsOf('exports_per_day'),
+    };
   }
 
   /** The limits of a user. An unknown user has those of the default plan. */
@@ -53,24 +72,23 @@ export class UserLimits {
     });
   }
 
-  /** Counts a start, stop, restart, sleep or wake of a database that its owner requests. @throws RateLimitedError */
-  async countRestart(userId: string): Promise<void> {
-    const { restarts_per_hour: limit } = await this.of(userId);
+  /** Counts a use by the owner: a start, stop, restart, sleep or wake, a backup, a download. @throws RateLimitedError */
+  async countUse(rate: Rate, userId: string): Promise<void> {
+    const { [rate]: limit } = await this.of(userId);
     if (limit === null) return;
+    const { what, period } = RATES[rate];
     if (limit === 0)
-      throw new FathomError(
-        'limit.reached',
-        'the plan allows no starts, stops, restarts, sleeps and wakes; ask the administrator',
-      );
-    this.#restarts.resize(limit);
-    const waitMs = this.#restarts.waitMs(userId);
-    if (waitMs > 0) {
-      throw new RateLimitedError(
-        `your plan allows ${limit} starts, stops, restarts, sleeps and wakes in an hour`,
-        waitMs,
-      );
-    }
-    this.#restarts.take(userId);
+      throw new FathomError('limit.reached', `the plan allows no ${what}; ask the administrator`);
+    const uses = this.#uses[rate];
+    uses.resize(limit);
+    const waitMs = uses.waitMs(userId);
+    if (waitMs > 0) throw new RateLimitedError(`your plan allows ${limit} ${what} in ${period}`, waitMs);
+    uses.take(userId);
+  }
+
+  /** The use did not happen. */
+  giveBackUse(rate: Rate, userId: string): void {
+    this.#uses[rate].giveBack(userId);
   }
 }
 

@@ -1,25 +1,36 @@
+import type { Config } from '../../config/config.ts';
 import type { Templates } from '../../databases/provisioning/templates.ts';
 import type { Binaries } from '../../pocketbase/binary/binaries.ts';
 import { DatabaseThread } from '../../rollouts/data/database-thread.ts';
 import type { Rollouts } from '../../rollouts/rollouts.ts';
 import { BackupProcesses } from '../run/backup-processes.ts';
+import type { Backups } from '../service/backups.ts';
 import { MAX_RESTORES, Restores, type RestoresDeps } from './restores.ts';
 
 /** Creates the service of restores. */
 export function createRestores({
+  config,
   binaries,
-  templates,
+  databases: { catalog, ownerSync, templates },
   rollouts,
+  backups,
   onStep,
   ...deps
 }: {
+  config: Config;
   binaries: Binaries;
-  templates: Templates;
+  databases: Pick<RestoresDeps, 'catalog' | 'ownerSync'> & { templates: Templates };
   rollouts: Rollouts;
+  backups: Backups;
   onStep: RestoresDeps['onStep'] | undefined;
-} & Omit<RestoresDeps, 'processes' | 'binaryOf' | 'isChanging' | 'thread' | 'onStep'>): Restores {
+} & Pick<RestoresDeps, 'fleet' | 'driver' | 'masterKeys' | 'isDiskHeld' | 'clock' | 'log'>): Restores {
   return new Restores({
     ...deps,
+    target: config.backups.target,
+    reserveBytes: config.diskReserveBytes,
+    catalog,
+    ownerSync,
+    inTurn: backups.inTurn,
     processes: new BackupProcesses(MAX_RESTORES),
     binaryOf: async (version) => {
       const binary = await binaries.require(version);

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RestoredDatabase } from '../../../shared/api/backups.ts';
+import type { RestoredDatabase, RestoreProgress } from '../../../shared/api/backups.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { exists, isDiskFull, makeDirectory, systemErrorCode } from '../../base/files/dir.ts';
 import { CANNOT_MOVE, removeTree } from '../../base/files/remove-tree.ts';
@@ -73,7 +73,7 @@ type FoundOne = NonNullable<FoundBackup['backup']>;
  */
 export class Restores {
   readonly #deps: RestoresDeps;
-  readonly #active = new Set<string>();
+  readonly #active = new Map<string, RestoreProgress>();
   readonly #slots = new Semaphore(MAX_RESTORES);
   readonly #stopped = new AbortController();
 
@@ -91,7 +91,8 @@ export class Restores {
   async restore(name: string, id: string, { isOwner }: { isOwner: boolean }): Promise<RestoredDatabase> {
     await this.#requireReady(name);
     if (this.#active.has(name)) throw new FathomError('conflict', `${name} is being restored already`);
-    this.#active.add(name);
+    const since = this.#deps.clock.now().toISOString();
+    this.#active.set(name, { backup: id, stage: 'waiting', bytes: 0, read_bytes: 0, since });
     try {
       return await this.#deps.inTurn(name, () => this.#restoreInSlot(name, id, { isOwner }));
     } catch (error) {
@@ -99,6 +100,16 @@ export class Restores {
     } finally {
       this.#active.delete(name);
     }
+  }
+
+  /** The restore of a database in progress; null without one. */
+  progressOf(name: string): RestoreProgress | null {
+    return this.#active.get(name) ?? null;
+  }
+
+  #note(name: string, change: Partial<RestoreProgress>): void {
+    const progress = this.#active.get(name);
+    if (progress) this.#active.set(name, { ...progress, ...change });
   }
 
   async #restoreInSlot(name: string, id: string, options: { isOwner: boolean }): Promise<RestoredDatabase> {
@@ -189,10 +200,13 @@ export class Restores {
     const staged = dataDirOf(restoreDirOf(directory));
     const backup = await this.#find(name, id);
     onStep('reading', name);
+    this.#note(name, { stage: 'reading', backup: backup.id, bytes: backup.bytes });
     await makeDirectory(restoreDirOf(directory));
     await requireSpace(directory, backup, reserveBytes);
     const work = { kind: 'restore', target, database: name, masters, id: backup.id } as const;
-    await processes.run({ ...work, directory: staged });
+    const onBytes = (read_bytes: number) => this.#note(name, { read_bytes });
+    await processes.run({ ...work, directory: staged }, { onBytes });
+    this.#note(name, { stage: 'testing' });
     await this.#requireVersion(entry, staged, backup);
     await this.#endSessions(staged, backup);
     onStep('staged', name);
@@ -267,6 +281,7 @@ export class Restores {
     let swap: Swap | null = null;
     await entry.runner.maintain(
       async (signal) => {
+        this.#note(name, { stage: 'exchanging' });
         await this.#requireNoRollout(name);
         signal.throwIfAborted();
         // It may have changed since the test.
@@ -291,6 +306,7 @@ export class Restores {
   async #start({ row, runner }: CatalogEntry, keptIn: string | null) {
     const { fleet } = this.#deps;
     const { name } = row;
+    this.#note(name, { stage: 'starting' });
     if (row.desired !== 'running') return runner.state.view();
     try {
       if (runner.state.phase === 'asleep') return await fleet.wake(name, 'command');

@@ -11,6 +11,8 @@ export interface PruneOptions {
   timezone: string;
   /** Whether a backup is not known as damaged. */
   isUndamaged: (id: string) => boolean;
+  /** Ids of backups that are kept in any case. */
+  pinned?: readonly string[];
   /** Removes nothing. */
   isDryRun: boolean;
 }
@@ -38,7 +40,7 @@ export async function pruneBackups(
   target: Target,
   key: DataKey,
   database: string,
-  { rule, timezone, isUndamaged, isDryRun }: PruneOptions,
+  { rule, timezone, isUndamaged, pinned = [], isDryRun }: PruneOptions,
 ): Promise<PrunedBackups> {
   const { backups, unreadable } = await readAll(target, key, database);
   const candidates = backups.map(({ backup: { id, created_at }, storedAt }) => ({
@@ -48,6 +50,7 @@ export async function pruneBackups(
     isUndamaged: isUndamaged(id),
   }));
   const kept = chooseKept(candidates, rule, timezone);
+  for (const { id } of candidates) if (pinned.includes(id)) kept.add(id);
   const removed = candidates.map(({ id }) => id).filter((id) => !kept.has(id));
   if (!isDryRun) for (const id of removed) await target.delete(manifestKey(database, id));
   const used = new Set(backups.flatMap(({ backup: { id, chunks } }) => (kept.has(id) ? chunks : [])));

@@ -21,7 +21,7 @@ process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 async function run(work: BackupWork): Promise<void> {
   let answer: ProcessAnswer;
   try {
-    answer = { value: await runBackupWork(work) };
+    answer = { value: await runBackupWork(work, (note) => process.send?.({ note })) };
   } catch (error) {
     answer = { failure: failureOf(error) };
   }

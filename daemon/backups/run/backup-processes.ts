@@ -39,15 +39,17 @@ export class BackupProcesses {
     this.#slots = new Semaphore(parallel);
   }
 
-  /** @throws BackupFailed */
+  /** @param options.onBytes called with the bytes that a restore has read @throws BackupFailed */
   async run<const W extends BackupWork>(
     work: W,
-    { isUrgent = false } = {},
+    { isUrgent = false, onBytes }: { isUrgent?: boolean; onBytes?: (bytes: number) => void } = {},
   ): Promise<BackupResults[W['kind']]> {
     const release = await this.#slots.acquire(this.#closed.signal, { isUrgent });
     if (!release) throw closed();
     try {
-      const answer = (await this.#pool.ask(work)) as ProcessAnswer;
+      const answer = (await this.#pool.ask(work, {
+        onNote: (bytes) => onBytes?.(Number(bytes)),
+      })) as ProcessAnswer;
       if ('failure' in answer) throw new BackupFailed(answer.failure);
       return answer.value as BackupResults[W['kind']];
     } catch (error) {

@@ -45,8 +45,35 @@ it('lists a damaged backup beside the others, and no file of another program', a
   await writeFile(join(manifests, `${second.id} copy 1.json`), '{}');
   await writeFile(join(manifests, 'notes.json'), '{}');
   expect(await runBackupWork({ kind: 'list', target, database: DATABASE })).toEqual([
-    { id: second.id, created_at: second.created_at, bytes: second.bytes, damaged: false },
-    { id: first.id, created_at: first.created_at, bytes: 0, damaged: true },
+    {
+      id: second.id,
+      created_at: second.created_at,
+      bytes: second.bytes,
+      stored_bytes: first.stored_bytes,
+      damaged: false,
+    },
+    { id: first.id, created_at: first.created_at, bytes: 0, stored_bytes: 0, damaged: true },
+  ]);
+});
+
+it('lists what each backup added, and one that lacks a part as damaged', async () => {
+  await prepare();
+  const first = await backUp(1);
+  const before = await listAll(new DirectoryTarget(target), 'chunks/');
+  {
+    using database = new DatabaseSync(join(root, 'pb_data', 'data.db'));
+    database.exec('CREATE TABLE u (x)');
+  }
+  const second = await backUp(2);
+  const list = () => runBackupWork({ kind: 'list', target, database: DATABASE });
+  expect(await list()).toMatchObject([
+    { id: second.id, stored_bytes: second.stored_bytes, damaged: false },
+    { id: first.id, stored_bytes: first.stored_bytes, damaged: false },
+  ]);
+  for (const { key } of before) await truncate(join(target, key), 0);
+  expect(await list()).toMatchObject([
+    { id: second.id, damaged: false },
+    { id: first.id, damaged: true },
   ]);
 });
 
@@ -116,6 +143,7 @@ it('removes what killed writers have left of a database, and nothing of living o
       rule: { hours: 0, days: 7, weeks: 0, months: 0, years: 0 },
       timezone: 'UTC',
       damaged: [],
+      pinned: [],
       isDryRun: false,
     });
   const left = async () => {

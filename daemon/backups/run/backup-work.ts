@@ -6,11 +6,12 @@ import type { KeepRule } from '../../config/backup-keep.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
 import { SqlProcesses } from '../../pocketbase/data/sql-processes.ts';
 import { BackupProblem, DamagedDatabase, DamagedObject } from '../backup-problem.ts';
-import type { DataKey } from '../keys/data-key.ts';
+import { type DataKey, MIN_SEALED_BYTES } from '../keys/data-key.ts';
 import { type Secrets, storeEscrow } from '../keys/escrow.ts';
 import { ensureDataKey, keyOf, readDataKey } from '../keys/stored-keys.ts';
 import {
   type Backup,
+  type BackupHeader,
   CONTROL_PLANE,
   chunkPrefix,
   listBackups,
@@ -76,6 +77,8 @@ export type BackupWork =
       timezone: string;
       /** Ids. They do not displace others. */
       damaged: readonly string[];
+      /** Ids. They are kept in any case. */
+      pinned: readonly string[];
       isDryRun: boolean;
     }
   | {
@@ -88,11 +91,14 @@ export type BackupWork =
       ids: readonly string[];
     };
 
-/** `damaged` cannot be restored: its list of parts was changed, so its size is unknown (0). */
 export interface ListedBackup {
   id: string;
   created_at: string;
+  /** 0 when the list of parts was changed. */
   bytes: number;
+  /** Of the parts that no earlier backup has. */
+  stored_bytes: number;
+  /** It cannot be restored: its list of parts was changed, or a part is missing. */
   damaged: boolean;
 }
 
@@ -116,15 +122,22 @@ const reader = new SqlProcesses(modulePath('daemon/backups/run/integrity-main'))
 
 const readDatabase = (file: string) => reader.run({ file }) as Promise<string | null>;
 
-/** Runs in a process of its own. @throws BackupProblem, and errors that `failureOf` names */
-export async function runBackupWork<W extends BackupWork>(work: W): Promise<BackupResults[W['kind']]> {
+/** Runs in a process of its own. @param onBytes called with the bytes that a restore has read @throws BackupProblem, and errors that `failureOf` names */
+export async function runBackupWork<W extends BackupWork>(
+  work: W,
+  onBytes: (bytes: number) => void = () => {},
+): Promise<BackupResults[W['kind']]> {
   if (opened?.text !== work.target)
     opened = { text: work.target, target: new NamedTarget(openTarget(work.target)) };
   const { target } = opened;
-  return (await run(work, target)) as BackupResults[W['kind']];
+  return (await run(work, target, onBytes)) as BackupResults[W['kind']];
 }
 
-function run(work: BackupWork, target: Target): Promise<BackupResults[BackupWork['kind']]> {
+function run(
+  work: BackupWork,
+  target: Target,
+  onBytes: (bytes: number) => void,
+): Promise<BackupResults[BackupWork['kind']]> {
   switch (work.kind) {
     case 'prepare':
       return prepare(work, target);
@@ -135,7 +148,7 @@ function run(work: BackupWork, target: Target): Promise<BackupResults[BackupWork
     case 'find':
       return findBackup(work, target);
     case 'restore':
-      return restoreFiles(work, target, readDatabase);
+      return restoreFiles(work, target, { find: readDatabase, onBytes });
     case 'prune':
       return prune(work, target);
     case 'verify':
@@ -210,24 +223,40 @@ async function list(
   { database }: Extract<BackupWork, { kind: 'list' }>,
   target: Target,
 ): Promise<BackupResults['list']> {
-  const ids = await listBackups(target, database);
-  const backups: BackupResults['list'] = [];
-  for (const id of ids.toReversed()) {
-    const backup = await readListed(target, { database, id });
-    if (backup) backups.push(backup);
+  const headers: ListedHeader[] = [];
+  for (const id of await listBackups(target, database)) {
+    const header = await readListed(target, { database, id });
+    if (header) headers.push(header);
   }
-  return backups;
+  // After the manifests, so that every part of theirs is on the target already.
+  const sizes = new Map<string, number>();
+  for await (const { key, bytes } of target.list(chunkPrefix(database)))
+    if (bytes >= MIN_SEALED_BYTES) sizes.set(key.slice(key.lastIndexOf('/') + 1), bytes);
+  const backups: BackupResults['list'] = [];
+  const counted = new Set<string>();
+  for (const { chunks, ...header } of headers) {
+    const isIncomplete = chunks.some((name) => !sizes.has(name));
+    // Pruned in the meantime.
+    if (isIncomplete && !(await target.has(manifestKey(database, header.id)))) continue;
+    const added = chunks.filter((name) => !counted.has(name));
+    for (const name of added) counted.add(name);
+    const stored_bytes = added.reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0);
+    backups.push({ ...header, stored_bytes, damaged: header.damaged || isIncomplete });
+  }
+  return backups.toReversed();
 }
+
+type ListedHeader = Omit<ListedBackup, 'stored_bytes'> & Pick<BackupHeader, 'chunks'>;
 
 /** Null for one that was pruned in the meantime, and for an object that is no backup. */
 async function readListed(
   target: Target,
   which: { database: string; id: string },
-): Promise<ListedBackup | null> {
+): Promise<ListedHeader | null> {
   const { id } = which;
   try {
-    const { created_at, bytes } = await readHeader(target, which);
-    return { id, created_at, bytes, damaged: false };
+    const { created_at, bytes, chunks } = await readHeader(target, which);
+    return { id, created_at, bytes, chunks, damaged: false };
   } catch (error) {
     if (!(error instanceof DamagedObject)) {
       if (await target.has(manifestKey(which.database, id))) throw error;
@@ -240,6 +269,7 @@ async function readListed(
       id,
       created_at: `${year}-${month}-${day}T${hour}:${minute}:${second}.${milliseconds}Z`,
       bytes: 0,
+      chunks: [],
       damaged: true,
     };
   }
@@ -257,7 +287,16 @@ const NOTHING_TO_PRUNE: PrunedBackups = {
 };
 
 async function prune(
-  { host, database, masters, rule, timezone, damaged, isDryRun }: Extract<BackupWork, { kind: 'prune' }>,
+  {
+    host,
+    database,
+    masters,
+    rule,
+    timezone,
+    damaged,
+    pinned,
+    isDryRun,
+  }: Extract<BackupWork, { kind: 'prune' }>,
   target: Target,
 ): Promise<PrunedBackups> {
   await readTargetId(target, host);
@@ -265,7 +304,7 @@ async function prune(
   const key = await readDataKey(target, database, { masters });
   const isUndamaged = (id: string) => !damaged.includes(id);
   if (!isDryRun) await removeUnfinished(target, database);
-  return pruneBackups(target, key, database, { rule, timezone, isUndamaged, isDryRun });
+  return pruneBackups(target, key, database, { rule, timezone, isUndamaged, pinned, isDryRun });
 }
 
 /** Parts of objects whose writers were killed. No backup of the database is written meanwhile. */

@@ -9,6 +9,8 @@ import type { Target } from '../targets/target.ts';
 
 /** In an error. */
 const SHOWN_IDS = 5;
+/** Each note wakes the daemon. */
+const NOTE_EVERY_BYTES = 4 * 1024 * 1024;
 
 export interface FindWork {
   kind: 'find';
@@ -62,11 +64,17 @@ export async function findBackup(
   return { backup: { id: chosen, created_at, bytes }, ignored, known };
 }
 
-/** See `restoreBackup`. @param find reads a whole database @throws BackupProblem */
+/**
+ * See `restoreBackup`.
+ *
+ * @param options.find reads a whole database
+ * @param options.onBytes called sometimes, with the bytes that were read so far
+ * @throws BackupProblem
+ */
 export async function restoreFiles(
   { database, masters, id, directory }: RestoreWork,
   target: Target,
-  find: (file: string) => Promise<string | null>,
+  { find, onBytes }: { find: (file: string) => Promise<string | null>; onBytes: (bytes: number) => void },
 ): Promise<RestoredFiles> {
   const key = await readDataKey(target, database, { masters });
   const backup = await readManifest(target, key, { database, id });
@@ -79,6 +87,13 @@ export async function restoreFiles(
       });
     }
   };
-  await restoreBackup(backup, { target, key, directory, find: findNamed });
+  let [read, noted] = [0, 0];
+  const count = (bytes: number) => {
+    read += bytes;
+    if (read - noted < NOTE_EVERY_BYTES) return;
+    noted = read;
+    onBytes(read);
+  };
+  await restoreBackup(backup, { target, key, directory, find: findNamed, onBytes: count });
   return { files: backup.files.length, bytes: backup.bytes };
 }

@@ -33,6 +33,8 @@ const databaseSchema = z.object({
   failure: failureSchema.nullable(),
   /** Backups that `verify` found damaged. */
   damaged: z.array(z.string()).default([]),
+  /** Backups that the owner made, oldest first. */
+  own: z.array(z.string()).default([]),
 });
 
 export type DatabaseState = z.infer<typeof databaseSchema>;
@@ -60,6 +62,7 @@ const NEW_DATABASE: DatabaseState = {
   last: null,
   failure: null,
   damaged: [],
+  own: [],
 };
 
 /**
@@ -149,7 +152,7 @@ export class BackupState {
     this.#changed();
   }
 
-  /** The next backup takes the target as it is, and backs up everything. What is known as damaged stays so. */
+  /** The next backup takes the target as it is, and backs up everything. What is known of the backups themselves stays. */
   forgetTarget(): void {
     this.#state = {
       ...this.#state,
@@ -157,8 +160,8 @@ export class BackupState {
       wrapped_for: null,
       databases: Object.fromEntries(
         Object.entries(this.#state.databases)
-          .filter(([, { damaged }]) => damaged.length > 0)
-          .map(([name, { damaged }]) => [name, { ...NEW_DATABASE, damaged }]),
+          .filter(([, { damaged, own }]) => damaged.length + own.length > 0)
+          .map(([name, { damaged, own }]) => [name, { ...NEW_DATABASE, damaged, own }]),
       ),
     };
     this.#changed();

@@ -74,6 +74,7 @@ async function open(): Promise<void> {
     masters: MASTERS,
     readRecoveryKey: () => Promise.resolve(recovery),
     settings: { written: { open: {}, secret: {} } },
+    ownBackups: () => Promise.resolve(2),
     isDiskHeld: () => isDiskHeld,
     spareBytes: () => 0,
     clock: time,
@@ -102,6 +103,7 @@ const status = () =>
       parallel: 2,
     },
     subjects: () => subjects,
+    restoreOf: () => null,
     clock: time,
   }).status();
 
@@ -396,4 +398,22 @@ it('the event loop stays free while a database is backed up', async () => {
   }
   await made;
   expect(longestMs).toBeLessThan((performance.now() - startedAt) / 2);
+});
+
+it('keeps the newest backups of the owner, and prunes after each', async () => {
+  const { dataDir } = subject(ANN);
+  const made: string[] = [];
+  for (const text of ['one', 'two', 'three', 'four']) {
+    write(dataDir, text);
+    await time.advance(1_000);
+    const { backup } = await backups.create(subject(ANN), { isOwn: true });
+    made.push(backup.id);
+  }
+  expect(await ids(ANN)).toEqual(made.slice(-2));
+  // The next day, the schedule keeps one of a day, and those of the owner.
+  write(dataDir, 'five');
+  await time.advance(24 * HOUR_MS);
+  const { backup } = await backups.create(subject(ANN));
+  await backups.prune(ANN, { isDryRun: false });
+  expect(await ids(ANN)).toEqual([...made.slice(-2), backup.id]);
 });

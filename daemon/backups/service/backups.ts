@@ -47,6 +47,8 @@ export interface BackupsDeps {
   /** Reads the public half of the recovery key; null without one. */
   readRecoveryKey: () => Promise<string | null>;
   settings: { readonly written: WrittenSettings };
+  /** How many backups by the owner of a database are kept; null for all. */
+  ownBackups: (database: string) => Promise<number | null>;
   /** The disk of the host is nearly full. */
   isDiskHeld: () => boolean;
   /** What backups leave free on the disk of the host, in bytes. */
@@ -166,18 +168,29 @@ export class Backups {
    *
    * @param options.onlyChanged makes no backup when nothing has changed since the last one
    * @param options.isUrgent does it before the backups of the schedule
+   * @param options.isOwn the owner makes it: then others are pruned, and it is one of those that are kept for the owner
    * @throws BackupFailed
    */
   async create(
     subject: BackupSubject,
-    { onlyChanged = false, isUrgent = true }: { onlyChanged?: boolean; isUrgent?: boolean } = {},
+    {
+      onlyChanged = false,
+      isUrgent = true,
+      isOwn = false,
+    }: { onlyChanged?: boolean; isUrgent?: boolean; isOwn?: boolean } = {},
   ): Promise<BackupOutcome> {
     return this.#perDatabase.run(subject.name, async () => {
       if (onlyChanged) {
         const last = this.#confirmUnchanged(subject);
         if (last) return { result: 'unchanged', backup: last };
       }
-      return { result: 'made', backup: await this.#backUp(subject, { isUrgent }) };
+      const backup = await this.#backUp(subject, { isUrgent });
+      if (isOwn) {
+        const { name } = subject;
+        this.#state.update(name, { own: [...this.#state.of(name).own, backup.id] });
+        await this.#pruneScheduled(name);
+      }
+      return { result: 'made', backup };
     });
   }
 
@@ -185,8 +198,14 @@ export class Backups {
   inTurn = <T>(name: string, work: () => Promise<T>): Promise<T> => this.#perDatabase.run(name, work);
 
   /** The backups of a database on the target, the newest first. @throws BackupFailed */
-  list(database: string, { isUrgent = true }: { isUrgent?: boolean } = {}): Promise<BackupResults['list']> {
-    return this.#processes.run({ kind: 'list', target: this.#deps.config.target, database }, { isUrgent });
+  async list(
+    database: string,
+    { isUrgent = true }: { isUrgent?: boolean } = {},
+  ): Promise<BackupResults['list']> {
+    const { target } = this.#deps.config;
+    const listed = await this.#processes.run({ kind: 'list', target, database }, { isUrgent });
+    const known = this.#state.of(database).damaged;
+    return listed.map((one) => ({ ...one, damaged: one.damaged || known.includes(one.id) }));
   }
 
   /**
@@ -375,11 +394,17 @@ export class Backups {
     const { keys, place } = await this.#prepared.use();
     const { keep: rule, schedule } = this.#deps.config;
     const timezone = schedule?.timezone ?? 'UTC';
-    const { damaged } = this.#state.of(name);
-    return this.#processes.run(
-      { kind: 'prune', ...place, database: name, masters: keys.masters, rule, timezone, damaged, isDryRun },
+    const { damaged, own } = this.#state.of(name);
+    const most = own.length === 0 ? 0 : await this.#deps.ownBackups(name);
+    const pinned = most === null ? own : own.slice(Math.max(0, own.length - most));
+    const { masters } = keys;
+    const pruned = await this.#processes.run(
+      { kind: 'prune', ...place, database: name, masters, rule, timezone, damaged, pinned, isDryRun },
       { isUrgent },
     );
+    if (!isDryRun && own.length > 0)
+      this.#state.update(name, { own: own.filter((id) => !pruned.removed.includes(id)) });
+    return pruned;
   }
 
   /** The backup was made, so a failure is logged only. The next run tries again. */

@@ -1,5 +1,5 @@
 import type { BackupStatus } from '../../../shared/api/backup-status.ts';
-import type { DatabaseBackups } from '../../../shared/api/backups.ts';
+import type { DatabaseBackups, RestoreProgress } from '../../../shared/api/backups.ts';
 import { BACKUP_REMEDIES } from '../../../shared/backup-failure.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import type { BackupConfig } from '../../config/backups.ts';
@@ -12,6 +12,8 @@ export interface OverviewDeps {
   backups: Backups;
   config: BackupConfig;
   subjects: () => Iterable<BackupSubject>;
+  /** The restore in progress; null without one. */
+  restoreOf: (database: string) => RestoreProgress | null;
   clock: Clock;
 }
 
@@ -24,7 +26,7 @@ export class BackupOverview {
   }
 
   of(subject: BackupSubject): DatabaseBackups {
-    const { backups } = this.#deps;
+    const { backups, restoreOf } = this.#deps;
     const { last, confirmed_at, failure } = backups.stateOf(subject.name);
     return {
       database: subject.name,
@@ -34,15 +36,21 @@ export class BackupOverview {
       running: backups.isRunning(subject.name),
       failure: failure && toView(failure),
       retry_at: failure?.retry_at ?? null,
+      restore: restoreOf(subject.name),
     };
+  }
+
+  /** Failed and late databases first, then those at work. */
+  byProblem(subjects: readonly BackupSubject[]): DatabaseBackups[] {
+    return subjects.map((subject) => this.of(subject)).toSorted((a, b) => rankOf(a) - rankOf(b));
   }
 
   status(): BackupStatus {
     const { backups, config, subjects } = this.#deps;
     const all = [...subjects()].flatMap((subject) => {
       const covered = backups.coveredSince(subject);
-      const { failure } = backups.stateOf(subject.name);
-      return covered === null && failure === null ? [] : [{ covered, failure }];
+      const { failure, last } = backups.stateOf(subject.name);
+      return covered === null && failure === null ? [] : [{ covered, failure, bytes: last?.bytes ?? 0 }];
     });
     const times = all.flatMap(({ covered }) => (covered === null ? [] : [covered.getTime()]));
     const failures = Map.groupBy(
@@ -56,6 +64,7 @@ export class BackupOverview {
       next_at: backups.schedule?.nextAt.toISOString() ?? null,
       running: backups.running,
       databases: all.length,
+      bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
       late: all.filter(({ covered }) => this.#isLate(covered)).length,
       oldest_at: times.length === 0 ? null : new Date(times.reduce((a, b) => Math.min(a, b))).toISOString(),
       failures: [...failures.values()].flatMap((same) => {
@@ -73,6 +82,12 @@ export class BackupOverview {
     if (schedule === null || covered === null) return false;
     return clock.now().getTime() - covered.getTime() > schedule.lateAfterMs;
   }
+}
+
+function rankOf({ failure, late, running, restore }: DatabaseBackups): number {
+  if (failure !== null) return 0;
+  if (late) return 1;
+  return running || restore !== null ? 2 : 3;
 }
 
 function toView({ reason, message, since }: StoredFailure): NonNullable<DatabaseBackups['failure']> {

@@ -31,6 +31,7 @@ const COLUMNS: readonly Column<ListedBackup>[] = [
   { title: 'BACKUP', cell: ({ id }) => id },
   { title: 'TIME', cell: ({ created_at }) => created_at },
   { title: 'SIZE', cell: ({ bytes, damaged }) => (damaged ? 'damaged' : byteSize(bytes)) },
+  { title: 'STORED', cell: ({ stored_bytes }) => byteSize(stored_bytes), hide: 1 },
 ];
 
 /** The last backup of each database, or all backups of one. */

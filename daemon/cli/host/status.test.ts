@@ -43,6 +43,7 @@ const status: DaemonStatus = {
     next_at: '2024-01-16T02:00:00.000Z',
     running: 0,
     databases: 4,
+    bytes: 52_428_800,
     late: 0,
     oldest_at: '2024-01-15T02:00:00.000Z',
     failures: [],

@@ -85,6 +85,17 @@ export const USER_LIMIT_SETTINGS = {
       'Starts, stops, restarts, sleeps and wakes of a database by its owner in an hour. Requests wake a database without a limit.',
     default: 60,
   },
+  BACKUPS_PER_DAY: { ...LIMIT, about: 'Backups of a database that its owner makes in a day.', default: 10 },
+  OWN_BACKUPS: {
+    ...LIMIT,
+    about: 'Backups by the owner of a database that are kept, beside those that BACKUP_KEEP keeps.',
+    default: 3,
+  },
+  EXPORTS_PER_DAY: {
+    ...LIMIT,
+    about: 'Downloads of backups and of the account by a user in a day.',
+    default: 10,
+  },
   TASKS_PER_USER: { ...LIMIT, about: 'Waiting tasks of a user in the queue.', default: 1000 },
   SLEEP_AFTER: {
     ...LIMIT,

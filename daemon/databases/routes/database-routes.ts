@@ -128,5 +128,6 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
 
 /** Counts an operation of an owner. Administrators and operators are not limited. */
 export async function countOwnRestart(request: FastifyRequest, userLimits: UserLimits): Promise<void> {
-  if (!seesAll(request.caller, 'databases.operate')) await userLimits.countRestart(requireUserId(request));
+  if (!seesAll(request.caller, 'databases.operate'))
+    await userLimits.countUse('restarts_per_hour', requireUserId(request));
 }

@@ -11,6 +11,7 @@ import {
   valueOf,
 } from '../../store/view/form.ts';
 import { setRole } from '../accounts/account-actions.ts';
+import { restoreDatabase } from '../backups/restoring.ts';
 import { type Console, showNotice } from '../console.ts';
 import { deleteDatabase } from '../databases/deletion.ts';
 import type { Press } from './answer-guard.ts';
@@ -100,6 +101,8 @@ async function applyForm(console: Console, form: Form): Promise<string | null> {
     }
     case 'delete-database':
       return deleteDatabase(console, form.purpose.name, value('name').trim());
+    case 'restore-backup':
+      return restoreDatabase(console, form.purpose, value('name').trim());
     case 'set-role':
       return setRole(console, form.purpose, value('role'));
     case 'remove-server':

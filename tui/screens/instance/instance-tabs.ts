@@ -7,6 +7,12 @@ import { cursorIndex } from '../../store/view/cursor.ts';
 import type { Location, Spot, Tab, Thing } from '../../store/view/location.ts';
 import { cursorOf, filterOf } from '../../store/view/ui-state.ts';
 import type { Span } from '../../widgets/line.ts';
+import {
+  databaseBackupsCopies,
+  databaseBackupsLines,
+  databaseBackupsList,
+  databaseBackupsRequests,
+} from '../backups/database-backups.ts';
 import { type Console, type ConsoleState, type Size, stateOf, type View } from '../console.ts';
 import { noMatchText, positionSpans } from '../events/older-items.ts';
 import { eventCopies, olderItems, timelineError, timelineLines, timelineNeeds } from '../events/timeline.ts';
@@ -207,6 +213,15 @@ const usage: InstanceTab = {
   needs: (_, name) => ({ pages: [usageRequest(name)] }),
 };
 
+const backups: InstanceTab = {
+  title: 'Backups',
+  lines: (view, { name }) => databaseBackupsLines(view, name),
+  list: databaseBackupsList,
+  command: (name) => `backups list ${name}`,
+  copies: databaseBackupsCopies,
+  needs: (state, name) => ({ pages: databaseBackupsRequests(state, name) }),
+};
+
 export const INSTANCE_TAB: Readonly<Record<Tab, InstanceTab>> = {
   summary,
   logs,
@@ -214,4 +229,5 @@ export const INSTANCE_TAB: Readonly<Record<Tab, InstanceTab>> = {
   events,
   data,
   usage,
+  backups,
 };

@@ -1,10 +1,11 @@
 import type { Command } from '../../keys/commands.ts';
-import { keyFor } from '../../keys/places.ts';
+import { keyFor, type Place } from '../../keys/places.ts';
 import { INSTANCE_TABS, type Tab } from '../../store/view/location.ts';
 import { paintLine, paintSplit, type Span, widthOfSpans } from '../../widgets/line.ts';
 import { phaseSpan } from '../../widgets/phase-counts.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
 import { cut } from '../../widgets/text.ts';
+import { runInBackups } from '../backups/database-backups.ts';
 import type { Console, ConsoleState, Size, View } from '../console.ts';
 import { openSpot, switchTo } from '../input/navigate.ts';
 import { clearSearch, runInLog } from '../logs/log.ts';
@@ -15,7 +16,7 @@ import { INSTANCE_TAB, type InstanceTab, instanceSpot } from './instance-tabs.ts
 
 /** One instance, with tabs. */
 export const instanceScreen: Screen = {
-  place: ({ at }) => instanceSpot(at).tab,
+  place: ({ at }) => placeOfTab(instanceSpot(at).tab),
   lines: instanceLines,
   list: (state: ConsoleState): List | null => tabOf(state).list?.(state, nameOf(state)) ?? null,
   text: (view: View): LongText | null => tabOf(view).text?.(view, nameOf(view)) ?? null,
@@ -39,6 +40,10 @@ export const instanceScreen: Screen = {
   run,
   clear: (console) => instanceSpot(console.ui.get().at).tab === 'logs' && clearSearch(console),
 };
+
+function placeOfTab(tab: Tab): Place {
+  return tab === 'backups' ? 'database-backups' : tab;
+}
 
 function tabOf({ ui }: Pick<ConsoleState, 'ui'>): InstanceTab {
   return INSTANCE_TAB[instanceSpot(ui.at).tab];
@@ -74,6 +79,7 @@ function run(console: Console, command: Command, size: Size): boolean {
       return true;
     }
     default:
+      if (tab === 'backups') return runInBackups(console, command, name);
       return tab === 'logs' && runInLog(console, command, size);
   }
 }

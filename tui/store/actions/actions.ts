@@ -7,6 +7,7 @@ export type FleetCommands = Pick<
   FathomClient,
   | 'audit'
   | 'apiKeys'
+  | 'backups'
   | 'daemon'
   | 'databases'
   | 'events'
@@ -81,6 +82,15 @@ const CONFIRMED = {
     usualMs: 500,
     asks: 'if several',
     run: ({ databases }, name) => databases.wake(name),
+  },
+  backUp: {
+    word: 'back up',
+    past: 'backed up',
+    noun: 'database',
+    consequence: 'All of them are backed up, also when nothing has changed.',
+    usualMs: 2_000,
+    asks: 'if several',
+    run: ({ backups }, name) => backups.create(name, {}),
   },
   retry: {
     word: 'retry',
@@ -192,6 +202,14 @@ const KINDS = {
     noun: 'database',
     usualMs: 1_500,
     run: ({ databases }, name) => databases.delete(name),
+  },
+  // A form asks for the name of the database: `screens/backups/restoring.ts`.
+  restore: {
+    word: 'restore',
+    past: 'restored',
+    noun: 'database',
+    usualMs: 10_000,
+    run: ({ backups }, name, id) => backups.restore(name, id, {}),
   },
   // A form asks for the role: `screens/accounts/account-actions.ts`.
   setRole: {

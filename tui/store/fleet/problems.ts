@@ -145,7 +145,8 @@ function hostProblems({ status, usage }: FleetState): Problem[] {
 /** The screen that shows the details of a problem. */
 export function spotOfProblem({ name, about }: Problem): Spot {
   if (name !== null) return { screen: 'instance', name, tab: 'summary' };
-  if (about === 'vulnerabilities' || about === 'backups') return { screen: 'host', tab: 'doctor' };
+  if (about === 'vulnerabilities') return { screen: 'host', tab: 'doctor' };
+  if (about === 'backups') return { screen: 'backups' };
   if (about === 'paused queue') return { screen: 'queue', tab: 'pending' };
   return about === 'dead letters' ? { screen: 'queue', tab: 'failures' } : { screen: 'overview' };
 }

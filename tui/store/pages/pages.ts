@@ -3,6 +3,7 @@ import type { Invitation } from '../../../shared/api/accounts/invitations.ts';
 import type { SessionRow } from '../../../shared/api/accounts/sessions.ts';
 import type { User } from '../../../shared/api/accounts/users.ts';
 import type { AuditEntry } from '../../../shared/api/audit.ts';
+import type { DatabaseBackups, ListedBackup } from '../../../shared/api/backups.ts';
 import type { Page } from '../../../shared/api/contract/page.ts';
 import type { DaemonLogLine, DoctorReport } from '../../../shared/api/daemon.ts';
 import type { Collection, DatabaseRecord } from '../../../shared/api/databases.ts';
@@ -26,6 +27,11 @@ export interface PageValues {
   audit: Latest<AuditEntry>;
   probes: readonly Probe[];
   usage: UsageHistory;
+  backupFleet: Latest<DatabaseBackups>;
+  /** Newest first. */
+  backups: readonly ListedBackup[];
+  /** Null for a database that is unknown to the backups. */
+  backupState: DatabaseBackups | null;
   users: Latest<User>;
   keys: Latest<ApiKey>;
   sessions: Latest<SessionRow>;

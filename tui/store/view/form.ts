@@ -1,3 +1,5 @@
+import type { ListedBackup } from '../../../shared/api/backups.ts';
+
 /** What the form does. Its fields are read by name. */
 export type FormPurpose =
   | { kind: 'sign-in' }
@@ -5,6 +7,7 @@ export type FormPurpose =
   | { kind: 'server'; before: string | null }
   | { kind: 'remove-server'; name: string }
   | { kind: 'delete-database'; name: string }
+  | { kind: 'restore-backup'; name: string; backup: ListedBackup }
   | { kind: 'set-role'; id: string; email: string };
 
 export interface Field {

@@ -9,10 +9,11 @@ export const TOP_SCREENS = [
   { id: 'servers', title: 'Servers', short: 'Serv' },
   { id: 'accounts', title: 'Accounts', short: 'Acct' },
   { id: 'host', title: 'Host', short: 'Host' },
+  { id: 'backups', title: 'Backups', short: 'Back' },
 ] as const;
 
 export type TopScreen = (typeof TOP_SCREENS)[number]['id'];
-export const INSTANCE_TABS = ['summary', 'logs', 'probes', 'events', 'data', 'usage'] as const;
+export const INSTANCE_TABS = ['summary', 'logs', 'probes', 'events', 'data', 'usage', 'backups'] as const;
 export type Tab = (typeof INSTANCE_TABS)[number];
 
 export const QUEUE_TABS = ['recent', 'pending', 'processing', 'failed', 'dead', 'failures'] as const;

@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+import type { DatabaseBackups, ListedBackup } from '../../shared/api/backups.ts';
+import { addDocument, titlesOf } from '../helpers/documents.ts';
+import { signUp } from '../helpers/fleet-actions.ts';
+import { sharedDeployment } from '../helpers/harness.ts';
+import { ago } from './fleet-fixtures.ts';
+import { daemon, open } from './stage.ts';
+
+const shared = sharedDeployment();
+const NAME = '2026-11-21-001-user001';
+
+function listed(id: string, more: Partial<ListedBackup> = {}): ListedBackup {
+  return { id, created_at: ago(7_200), bytes: 1_048_576, stored_bytes: 65_536, damaged: false, ...more };
+}
+
+function known(database: string, more: Partial<DatabaseBackups> = {}): DatabaseBackups {
+  const { damaged: _, ...last } = listed('20261121t020000000z-00000001');
+  return {
+    database,
+    last,
+    confirmed_at: ago(7_200),
+    late: false,
+    running: false,
+    failure: null,
+    retry_at: null,
+    restore: null,
+    ...more,
+  };
+}
+
+const pageOf = <T>(items: readonly T[]) => ({ items, page: 1, per_page: 200, total: items.length });
+
+describe('backups of a real daemon', () => {
+  it('are made and restored, after the name of the database was typed', async () => {
+    const { fathom } = shared;
+    const tenant = await signUp(fathom, 'ann');
+    await addDocument(fathom, tenant, 'kept');
+    const screen = open({ socketPath: fathom.socketPath }, { columns: 80, rows: 24 });
+    await screen.shows('● live');
+    screen.press('0', '/', tenant.name, 'enter');
+    await screen.shows('Target', 'backups', 'no recovery key', 'no backup yet');
+    screen.press('b');
+    await screen.shows(`✓ backed up ${tenant.name}`, '● ok');
+    screen.press('enter');
+    await screen.shows('Summary', '1 backup, ', /\d\d:\d\d:\d\d .* ● ok/);
+    await addDocument(fathom, tenant, 'lost');
+
+    screen.press('R');
+    await screen.shows(`Restore ${tenant.name}?`, tenant.email, 'is replaced by');
+    screen.press(tenant.name.slice(0, -1), 'enter');
+    await screen.refusesForm();
+    expect(titlesOf(fathom, tenant)).toEqual(['kept', 'lost']);
+    screen.press(tenant.name.slice(-1), 'enter');
+    await screen.shows(`✓ restored ${tenant.name}`);
+    expect(titlesOf(fathom, tenant)).toEqual(['kept']);
+
+    screen.press('0');
+    await screen.shows('1/1');
+    screen.press('esc');
+    await screen.shows('1/2', /^ +global /m);
+    screen.press('G', 'enter');
+    await screen.shows(' global ', 'No backups yet');
+    screen.press('b');
+    await screen.shows('1 backup, ');
+    screen.press('R');
+    await screen.notices('fathomd restore');
+  });
+});
+
+describe('backups', () => {
+  it('tell what is late, failed or at work, with reason and next step, at 80×24', async () => {
+    const stub = await daemon();
+    const failure = {
+      reason: 'target_full',
+      message: 'no space left on /mnt/backups',
+      remedy: 'free space on the target, or set BACKUP_TARGET to a larger one',
+      since: ago(300),
+    } as const;
+    stub.status = {
+      permissions: ['backups.create', 'backups.restore'],
+      backups: {
+        target: 's3://backups/a-host-with-a-long-name?endpoint=https://s3.example.com&region=eu',
+        schedule: '0 2 * * * Europe/Berlin',
+        next_at: new Date(Date.now() + 3_600_000).toISOString(),
+        running: 2,
+        databases: 1_204,
+        bytes: 90_194_313_216,
+        late: 3,
+        oldest_at: ago(400_000),
+        failures: [{ ...failure, databases: 12 }],
+        unusable_keys: [{ database: 'x', problem: 'the key of x is damaged' }],
+        recovery_key: true,
+      },
+    };
+    stub.answers.set(
+      '/api/v1/backups',
+      pageOf([
+        known(NAME, { failure, retry_at: new Date(Date.now() + 30_000_000).toISOString() }),
+        known('2026-11-21-002-user002', { late: true, confirmed_at: ago(200_000) }),
+        known('2026-11-21-003-user003', {
+          restore: { backup: 'b', stage: 'reading', bytes: 1000, read_bytes: 450, since: ago(12) },
+        }),
+        known('global', { running: true }),
+      ]),
+    );
+    const screen = open({ url: stub.url }, { columns: 80, rows: 24 });
+    await screen.shows('● live');
+    screen.press('0');
+    await screen.shows(
+      '1204 with 84 GiB · 12 failed · 3 late · 1 unusable key',
+      /a-host-with-a-long-name$/m,
+      'the recovery key is made',
+      /user001 +2 h +1\.0 M ✗ target full · tries again in 8 h/,
+      /no space left on .mnt.backups → free space on the target/,
+      /user002 +2 d +1\.0 M ▲ late/,
+      /user003 .*◐ restoring: reads 45 %/,
+      /global .*◐ backing up/,
+      /next run in 59 m/,
+    );
+    expect(screen.lines.every((line) => line.length <= 80)).toBe(true);
+    screen.press('j');
+    await screen.shows('No recent backup → b backs it up now');
+    screen.press('?');
+    await screen.shows('Backups of the selected database', 'back it up now');
+    screen.press('esc', '/', 'late', 'enter');
+    await screen.shows('/late', '1/1');
+  });
+
+  it('cannot be restored when they are damaged, or without the permission', async () => {
+    const stub = await daemon();
+    stub.status = { permissions: ['backups.create', 'backups.restore'] };
+    const damaged = listed('20261121t030000000z-00000002', { damaged: true, bytes: 0 });
+    stub.answers.set('/api/v1/backups', pageOf([known(NAME)]));
+    stub.answers.set(
+      `/api/v1/databases/${NAME}/backups`,
+      pageOf([damaged, listed('20261121t020000000z-00000001')]),
+    );
+    const screen = open({ url: stub.url }, { columns: 80, rows: 24 });
+    await screen.shows('● live', '● ready');
+    screen.press('0', 'enter');
+    await screen.shows('2 backups, 128 KiB on the target', '✗ damaged', 'This backup cannot be restored');
+    screen.press('R');
+    await screen.notices('damaged');
+    screen.press('j', 'R');
+    await screen.shows(`Restore ${NAME}?`);
+    screen.press('esc');
+    await screen.opens(null);
+
+    const reader = open({ url: stub.url }, { readOnly: true });
+    await reader.shows('● live', 'read-only');
+    reader.press('0', 'b');
+    await reader.notices('--read-only');
+    reader.press('enter', 'R');
+    await reader.notices();
+    expect(stub.requests.filter((one) => one.startsWith('POST'))).toEqual([]);
+  });
+});
