@@ -9,6 +9,8 @@ import { verifyBinary } from '../daemon/pocketbase/binary/binary.ts';
 /** The floor: the same binary, started by hand. */
 export const { path: BINARY } = await verifyBinary(null);
 
+export const BARE_SUPERUSER = { email: 'admin@example.com', password: 'a-good-password' } as const;
+
 const LOOK_EVERY_MS = 1;
 
 export function answers(port: number): Promise<boolean> {

@@ -1,30 +1,19 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 import { systemErrorCode } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
-import { Semaphore } from '../base/semaphore.ts';
 import { isUnreadable } from '../pocketbase/data/sqlite.ts';
 import { BackupProblem, DamagedDatabase } from './backup-problem.ts';
+import { ChunkWriter, DATABASE_CHUNK_BYTES, FILE_CHUNK_BYTES } from './chunk-writer.ts';
 import { findDamage } from './integrity.ts';
-import { type DataKey, MIN_SEALED_BYTES } from './keys/data-key.ts';
-import {
-  type BackedUpFile,
-  type Backup,
-  CONTROL_PLANE_FILES,
-  chunkKey,
-  chunkPrefix,
-  idTimeOf,
-  storeManifest,
-} from './manifest.ts';
+import type { DataKey } from './keys/data-key.ts';
+import { type BackedUpFile, type Backup, CONTROL_PLANE_FILES, idTimeOf, storeManifest } from './manifest.ts';
 import { copyDatabase } from './snapshot.ts';
 import type { Target } from './targets/target.ts';
 
-/** Pages of SQLite stay at their place, so chunks of a fixed size are found again. Smaller ones cost more objects. */
-const CHUNK_BYTES = 256 * 1024;
-const CONCURRENT_PUTS = 4;
 const STORAGE = 'storage';
 
 export interface BackupSource {
@@ -63,9 +52,10 @@ export interface WrittenBackup {
 }
 
 /**
- * Writes one backup: the database as it is at one moment, then the uploaded files. A damaged database is refused before anything
- * is written. Content that the target has already is not stored again. Until the end, the backup cannot be seen; after a crash, its chunks are used by the next one. Write one backup
- * of a database at a time, and remove no chunks meanwhile.
+ * Writes one backup: the database as it is at one moment, then the uploaded files. SQLite reads the copy while the files are
+ * stored, and no part of a damaged database is stored. Content that the target has already is not stored again. Until the end,
+ * the backup cannot be seen; after a crash, its chunks are used by the next one. Write one backup of a database at a time, and
+ * remove no chunks meanwhile.
  *
  * Files of the control plane are read in an order in which the audit log can be verified: the end of the log is never after the
  * rows of the table, and a row that moves into a file meanwhile is in both.
@@ -82,13 +72,21 @@ export async function writeBackup(
   const directory = await identityOf(dataDir);
   try {
     const files = controlPlane ? await addBeforeDatabase(writer, controlPlane) : [];
-    const copy = await copyUndamaged(source, find);
-    files.push(await writer.addFile(copy, 'data.db'));
-    const known = new Map(previous?.files.map((file) => [file.path, file]));
-    for await (const path of filesBelow(dataDir, STORAGE)) {
-      const file = await addStoredFile(writer, join(dataDir, path), path, known.get(path));
-      if (file !== null) files.push(file);
+    const copy = await copyOf(source);
+    const checked = requireUndamaged(database, copy, find);
+    // Reported below.
+    checked.catch(() => {});
+    const uploads: BackedUpFile[] = [];
+    try {
+      const known = new Map(previous?.files.map((file) => [file.path, file]));
+      for await (const path of filesBelow(dataDir, STORAGE)) {
+        const file = await addStoredFile(writer, join(dataDir, path), path, known.get(path));
+        if (file !== null) uploads.push(file);
+      }
+    } finally {
+      await checked;
     }
+    files.push(await writer.addFile(copy, 'data.db', DATABASE_CHUNK_BYTES), ...uploads);
     if (controlPlane) files.push(...(await addAuditArchive(writer, controlPlane)));
     await writer.flush();
     if ((await identityOf(dataDir)) !== directory)
@@ -116,19 +114,21 @@ async function identityOf(directory: string): Promise<string> {
   return stats.map(({ dev, ino }) => `${dev}:${ino}`).join(' ');
 }
 
-async function copyUndamaged(
-  { database, dataDir, scratchDir }: BackupSource,
-  find: NonNullable<WriteOptions['find']>,
-): Promise<string> {
+async function copyOf({ database, dataDir, scratchDir }: BackupSource): Promise<string> {
   try {
-    const copy = await copyDatabase(dataDir, scratchDir);
-    const damage = await find(copy);
-    if (damage === null) return copy;
-    throw new DamagedDatabase(database, damage);
+    return await copyDatabase(dataDir, scratchDir);
   } catch (error) {
-    if (isUnreadable(error)) throw new DamagedDatabase(database, messageOf(error));
-    throw error;
+    throw isUnreadable(error) ? new DamagedDatabase(database, messageOf(error)) : error;
   }
+}
+
+async function requireUndamaged(
+  database: string,
+  copy: string,
+  find: NonNullable<WriteOptions['find']>,
+): Promise<void> {
+  const damage = await find(copy);
+  if (damage !== null) throw new DamagedDatabase(database, damage);
 }
 
 async function addBeforeDatabase(
@@ -174,7 +174,7 @@ async function addStoredFile(
   const stats = await handle.stat();
   if (!stats.isFile()) return null;
   if (known?.bytes === stats.size && writer.has(known.chunks)) return known;
-  return await writer.add(handle, path);
+  return await writer.add(handle, path, FILE_CHUNK_BYTES);
 }
 
 /** Paths of regular files, sorted. PocketBase creates no links. */
@@ -194,99 +194,4 @@ async function entriesOf(directory: string): Promise<Dirent[]> {
     if (systemErrorCode(error) === 'ENOENT') return [];
     throw error;
   }
-}
-
-/** Splits files into chunks, and stores those that the target does not have. */
-class ChunkWriter {
-  readonly stored = { chunks: 0, bytes: 0 };
-  readonly #target: Target;
-  readonly #key: DataKey;
-  readonly #database: string;
-  readonly #names = new Set<string>();
-  readonly #puts = new Set<Promise<void>>();
-  readonly #slots = new Semaphore(CONCURRENT_PUTS);
-  readonly #failed = new AbortController();
-
-  constructor(target: Target, key: DataKey, database: string) {
-    this.#target = target;
-    this.#key = key;
-    this.#database = database;
-  }
-
-  async readStored(): Promise<void> {
-    for await (const { key, bytes } of this.#target.list(chunkPrefix(this.#database))) {
-      // Truncated by a disk or by another program: it is stored again.
-      if (bytes < MIN_SEALED_BYTES) continue;
-      this.#names.add(key.slice(key.lastIndexOf('/') + 1));
-    }
-  }
-
-  has(names: readonly string[]): boolean {
-    return names.every((name) => this.#names.has(name));
-  }
-
-  async addFile(source: string, path: string): Promise<BackedUpFile> {
-    await using file = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW);
-    return await this.add(file, path);
-  }
-
-  /** @param content at most the size of a chunk */
-  async addBytes(content: Buffer, path: string): Promise<BackedUpFile> {
-    const sha256 = createHash('sha256').update(content).digest('hex');
-    return { path, bytes: content.length, sha256, chunks: [await this.#store(content)] };
-  }
-
-  async add(file: FileHandle, path: string): Promise<BackedUpFile> {
-    const hash = createHash('sha256');
-    const chunks: string[] = [];
-    let bytes = 0;
-    for (;;) {
-      const chunk = await readChunk(file);
-      if (chunk.length === 0) break;
-      hash.update(chunk);
-      bytes += chunk.length;
-      chunks.push(await this.#store(chunk));
-      if (chunk.length < CHUNK_BYTES) break;
-    }
-    return { path, bytes, sha256: hash.digest('hex'), chunks };
-  }
-
-  /** Resolves when everything is stored. @throws the first error of a `put` */
-  async flush(): Promise<void> {
-    await Promise.all(this.#puts);
-    this.#failed.signal.throwIfAborted();
-  }
-
-  async #store(chunk: Buffer): Promise<string> {
-    const name = this.#key.nameOf(chunk);
-    if (this.#names.has(name)) return name;
-    this.#names.add(name);
-    const release = await this.#slots.acquire(this.#failed.signal);
-    if (!release) throw this.#failed.signal.reason;
-    const place = chunkKey(this.#database, name);
-    const sealed = this.#key.seal(chunk, place);
-    this.stored.chunks += 1;
-    this.stored.bytes += sealed.length;
-    const put = this.#target
-      .put(place, sealed)
-      .catch((error: unknown) => this.#failed.abort(error))
-      .finally(() => {
-        release();
-        this.#puts.delete(put);
-      });
-    this.#puts.add(put);
-    return name;
-  }
-}
-
-/** A chunk of the full size, except at the end of the file. */
-async function readChunk(file: FileHandle): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
-  let filled = 0;
-  while (filled < CHUNK_BYTES) {
-    const { bytesRead } = await file.read(buffer, filled, CHUNK_BYTES - filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return buffer.subarray(0, filled);
 }

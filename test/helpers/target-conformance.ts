@@ -75,6 +75,15 @@ export function describeTarget(name: string, create: () => Promise<Target>): voi
       expect(await keysOf(target, 'many/')).toEqual(keys.toSorted());
     });
 
+    it('stores several objects at once, and replaces those that it has', async () => {
+      await target.put('b/c', Buffer.from('a long first content'));
+      const objects = ['b/c', 'b/d.json', 'b/e/f', 'b2/c'].map((key) => ({ key, content: Buffer.from(key) }));
+      await target.putAll(objects);
+      await target.putAll([]);
+      for (const { key, content } of objects) expect(await target.get(key)).toEqual(content);
+      expect(await keysOf(target, '')).toEqual(objects.map(({ key }) => key));
+    });
+
     it.each(ILLEGAL)('refuses the key %j', async (key) => {
       await expect(target.put(key, Buffer.of(1))).rejects.toThrow('no key');
       await expect(target.get(key)).rejects.toThrow('no key');

@@ -8,6 +8,11 @@ const TAG_BYTES = 16;
 /** Every sealed object has more bytes. */
 export const MIN_SEALED_BYTES = NONCE_BYTES + TAG_BYTES + 1;
 export const DATA_KEY_BYTES = 32;
+/** Of a zstd frame. In one buffer of this size, it needs no copies. */
+function maxFrameBytes(bytes: number): number {
+  return bytes + (bytes >> 8) + 512;
+}
+
 /** Above this level, zstd takes much more time for little. */
 const COMPRESSION_LEVEL = 3;
 
@@ -35,6 +40,7 @@ export class DataKey {
   seal(content: Uint8Array, belongsTo: string): Buffer {
     const compressed = zstdCompressSync(content, {
       params: { [constants.ZSTD_c_compressionLevel]: COMPRESSION_LEVEL },
+      chunkSize: maxFrameBytes(content.length),
     });
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv('aes-256-gcm', this.#content, nonce, { authTagLength: TAG_BYTES });

@@ -42,7 +42,7 @@ async function makeBackups(count: number): Promise<string[]> {
   for (let day = 1; day <= count; day += 1) {
     database.prepare('INSERT INTO t VALUES (?)').run(randomBytes(300_000));
     await rm(join(dataDir, 'storage', String(day - 1)), { force: true });
-    await writeFile(join(dataDir, 'storage', String(day)), randomBytes(600_000));
+    await writeFile(join(dataDir, 'storage', String(day)), randomBytes(1_200_000));
     const source = { database: DATABASE, dataDir, scratchDir: join(root, 'scratch') };
     const key = await ensureDataKey(target, DATABASE, KEYS);
     const now = new Date(Date.UTC(2024, 0, day));

@@ -6,6 +6,8 @@ import type { BackupResults, BackupWork } from './backup-work.ts';
 
 const PROGRAM = modulePath('daemon/backups/run/backup-process-main');
 const IDLE_MS = 10_000;
+/** For calls that wait for a disk. */
+const THREADS = 16;
 
 export interface NamedFailure {
   reason: BackupFailureReason;
@@ -32,11 +34,13 @@ export class BackupFailed extends Error {
  */
 export class BackupProcesses {
   readonly #slots: Semaphore;
-  readonly #pool = new ProcessPool({ program: PROGRAM, env: process.env, idleMs: IDLE_MS });
+  readonly #pool: ProcessPool;
   readonly #closed = new AbortController();
 
-  constructor(parallel: number) {
+  constructor(parallel: number, program = PROGRAM) {
     this.#slots = new Semaphore(parallel);
+    const env = { ...process.env, UV_THREADPOOL_SIZE: String(THREADS) };
+    this.#pool = new ProcessPool({ program, env, idleMs: IDLE_MS });
   }
 
   /** @param options.onBytes called with the bytes that a restore has read @throws BackupFailed */

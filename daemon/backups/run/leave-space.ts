@@ -22,10 +22,16 @@ export async function leaveSpace(
   { directory, bytes }: DiskSpace,
 ): Promise<Target> {
   if (bytes === 0 || !isAbsolute(url) || (await diskOf(url)) !== (await diskOf(directory))) return target;
+  const requireFor = (objects: readonly { content: Uint8Array }[]) =>
+    requireSpace({ directory, bytes: objects.reduce((sum, { content }) => sum + content.length, bytes) });
   return {
     async put(key, content) {
-      await requireSpace({ directory, bytes: bytes + content.length });
+      await requireFor([{ content }]);
       await target.put(key, content);
+    },
+    async putAll(objects) {
+      await requireFor(objects);
+      await target.putAll(objects);
     },
     get: (key) => target.get(key),
     has: (key) => target.has(key),

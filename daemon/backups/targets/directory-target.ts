@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants, type Dirent, type Stats } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
+import { forEachConcurrent, readAhead } from '../../base/concurrent.ts';
 import { exists, makeDirectory, systemErrorCode } from '../../base/files/dir.ts';
 import { syncDirectory, writeAndClose } from '../../base/files/replace-file.ts';
 import { DamagedObject } from '../backup-problem.ts';
@@ -10,11 +11,15 @@ import {
   checkPrefix,
   checkSize,
   isKey,
+  type NewObject,
   type StoredObject,
   type Target,
   UNFINISHED_PREFIX,
 } from './target.ts';
 import { problemOfSystem, TargetProblem } from './target-problem.ts';
+
+/** Of the file system: concurrent ones share the writes of its journal. */
+const CONCURRENT_CALLS = 16;
 
 /** Stores each object in a file of a local directory, or of a mounted one. */
 export class DirectoryTarget implements Target {
@@ -27,11 +32,19 @@ export class DirectoryTarget implements Target {
     this.#directory = resolve(directory);
   }
 
-  async put(key: string, content: Uint8Array): Promise<void> {
-    const path = this.#pathOf(key);
+  put(key: string, content: Uint8Array): Promise<void> {
+    return this.putAll([{ key, content }]);
+  }
+
+  /** Each directory is synced once, as a disk needs longer for that than for the content. */
+  async putAll(objects: readonly NewObject[]): Promise<void> {
+    const writes = objects.map(({ key, content }) => ({ path: this.#pathOf(key), content }));
+    const parents = new Set(writes.map(({ path }) => dirname(path)));
     await this.#use(async () => {
-      await this.#checkExistingParent(path);
-      await this.#replace(path, content);
+      await forEachConcurrent(parents, CONCURRENT_CALLS, (parent) => this.#checkExisting(parent));
+      await this.#makeDirectories(parents);
+      await this.#replaceAll(writes);
+      await forEachConcurrent(parents, CONCURRENT_CALLS, syncDirectory);
     });
   }
 
@@ -64,7 +77,7 @@ export class DirectoryTarget implements Target {
   async removeUnfinished(prefix: string, before: Date): Promise<void> {
     checkPrefix(prefix);
     const directory = join(this.#directory, prefix);
-    for (const entry of await this.#use(() => this.#entriesOf(directory))) {
+    for (const entry of await this.#entriesOf(directory)) {
       const path = join(directory, entry.name);
       if (entry.isDirectory() && prefix !== '' && isKey(`${prefix}${entry.name}`))
         await this.removeUnfinished(`${prefix}${entry.name}/`, before);
@@ -75,7 +88,7 @@ export class DirectoryTarget implements Target {
   }
 
   async #read(key: string, path: string): Promise<Buffer> {
-    await this.#checkParent(path);
+    await this.#checkDirectory(dirname(path));
     await using file = await openObject(key, path);
     const stats = await file.stat();
     if (!stats.isFile()) throw new DamagedObject(`${key} is damaged: it is no regular file`);
@@ -84,12 +97,12 @@ export class DirectoryTarget implements Target {
   }
 
   async #statOf(path: string): Promise<Stats> {
-    await this.#checkParent(path);
+    await this.#checkDirectory(dirname(path));
     return lstat(path);
   }
 
   async #remove(path: string): Promise<void> {
-    await this.#checkParent(path);
+    await this.#checkDirectory(dirname(path));
     await rm(path, { force: true });
     await syncDirectory(dirname(path));
   }
@@ -99,58 +112,59 @@ export class DirectoryTarget implements Target {
    *
    * @throws TargetProblem, and system errors for a parent that is missing
    */
-  async #checkParent(path: string): Promise<void> {
-    const root = await realpath(this.#directory);
-    const below = relative(this.#directory, dirname(path));
-    if ((await realpath(dirname(path))) === join(root, below)) return;
+  async #checkDirectory(directory: string): Promise<void> {
+    const below = relative(this.#directory, directory);
+    const [root, real] = await Promise.all([this.#directory, directory].map((path) => realpath(path)));
+    if (real === join(root ?? '', below)) return;
     throw new TargetProblem('refused', this.#directory, `has a link in the path ${below}`, {
       nextStep: 'find out who created the link, and remove it',
     });
   }
 
-  /** For a path whose parents are created. */
-  async #checkExistingParent(path: string): Promise<void> {
+  /** For a directory that is created with its parents. */
+  async #checkExisting(directory: string): Promise<void> {
     try {
-      await this.#checkParent(path);
+      await this.#checkDirectory(directory);
     } catch (error) {
       unlessMissing(error);
-      if (dirname(path) !== this.#directory) await this.#checkExistingParent(dirname(path));
+      if (directory !== this.#directory) await this.#checkExisting(dirname(directory));
     }
   }
 
-  async #replace(path: string, content: Uint8Array): Promise<void> {
-    const parent = dirname(path);
-    await this.#makeDirectory(parent);
-    const unfinished = join(parent, `${UNFINISHED_PREFIX}${randomUUID()}`);
+  /** Gives objects their names when all are on the disk. */
+  async #replaceAll(writes: readonly { path: string; content: Uint8Array }[]): Promise<void> {
+    const written: { unfinished: string; path: string }[] = [];
     try {
-      await writeAndClose(await open(unfinished, 'wx', 0o600), content);
-      await rename(unfinished, path);
-      await syncDirectory(parent);
+      await forEachConcurrent(writes, CONCURRENT_CALLS, async ({ path, content }) => {
+        const unfinished = join(dirname(path), `${UNFINISHED_PREFIX}${randomUUID()}`);
+        written.push({ unfinished, path });
+        await writeAndClose(await open(unfinished, 'wx', 0o600), content);
+      });
+      await forEachConcurrent(written, CONCURRENT_CALLS, ({ unfinished, path }) => rename(unfinished, path));
     } catch (error) {
-      await rm(unfinished, { force: true });
+      for (const { unfinished } of written) await rm(unfinished, { force: true });
       throw error;
     }
   }
 
   async *#listDirectory(prefix: string): AsyncIterable<StoredObject> {
     const directory = join(this.#directory, prefix);
-    for (const entry of await this.#use(() => this.#entriesOf(directory))) {
-      const key = `${prefix}${entry.name}`;
-      if (!isKey(key)) continue;
-      if (entry.isDirectory()) yield* this.#listDirectory(`${key}/`);
-      if (!entry.isFile()) continue;
-      const stats = await this.#use(() => lstat(join(directory, entry.name)).catch(unlessMissing));
-      if (stats) yield { key, bytes: stats.size, storedAt: stats.mtime };
-    }
+    const known = (await this.#entriesOf(directory)).filter(({ name }) => isKey(`${prefix}${name}`));
+    const files = known.filter((entry) => entry.isFile()).map(({ name }) => name);
+    const describe = async (name: string): Promise<StoredObject | null> => {
+      const stats = await this.#use(() => lstat(join(directory, name)).catch(unlessMissing));
+      return stats && { key: `${prefix}${name}`, bytes: stats.size, storedAt: stats.mtime };
+    };
+    for await (const object of readAhead(files, CONCURRENT_CALLS, describe)) if (object) yield object;
+    for (const entry of known) if (entry.isDirectory()) yield* this.#listDirectory(`${prefix}${entry.name}/`);
   }
-
+  /** None of a directory that is missing. @throws TargetProblem */
   async #entriesOf(directory: string): Promise<Dirent[]> {
-    try {
-      await this.#checkParent(join(directory, 'any'));
-      return await readdir(directory, { withFileTypes: true });
-    } catch (error) {
-      return unlessMissing(error) ?? [];
-    }
+    const read = async () => {
+      await this.#checkDirectory(directory);
+      return readdir(directory, { withFileTypes: true });
+    };
+    return this.#use(async () => (await read().catch(unlessMissing)) ?? []);
   }
 
   /** @throws TargetProblem */
@@ -166,13 +180,20 @@ export class DirectoryTarget implements Target {
     return join(this.#directory, checkKey(key));
   }
 
-  async #makeDirectory(path: string): Promise<void> {
-    if (this.#made.has(path)) return;
+  async #makeDirectories(paths: Iterable<string>): Promise<void> {
+    const missing = [...paths].filter((path) => !this.#made.has(path));
+    if (missing.length === 0) return;
     const isNew = !(await exists(this.#directory));
-    await makeDirectory(path);
-    for (let next = path; next !== this.#directory; next = dirname(next)) await syncDirectory(dirname(next));
+    await forEachConcurrent(missing, CONCURRENT_CALLS, makeDirectory);
+    const parents = new Set(missing.flatMap((path) => this.#parentsOf(path)));
+    await forEachConcurrent(parents, CONCURRENT_CALLS, syncDirectory);
     if (isNew) await syncDirectory(dirname(this.#directory));
-    this.#made.add(path);
+    for (const path of missing) this.#made.add(path);
+  }
+
+  /** Directories of the target that contain a directory of it. */
+  #parentsOf(path: string): string[] {
+    return path === this.#directory ? [] : [dirname(path), ...this.#parentsOf(dirname(path))];
   }
 }
 

@@ -9,6 +9,8 @@ import {
   checkSize,
   ERASABLE_PREFIX,
   isKey,
+  type NewObject,
+  putEach,
   type StoredObject,
   type Target,
 } from './target.ts';
@@ -61,6 +63,10 @@ export class S3Target implements Target {
       if (encryption.keyId !== null) input.SSEKMSKeyId = encryption.keyId;
     }
     await this.#use(({ sdk, client }) => client.send(new sdk.PutObjectCommand(input)));
+  }
+
+  putAll(objects: readonly NewObject[]): Promise<void> {
+    return putEach(this, objects);
   }
 
   async get(key: string): Promise<Buffer | null> {

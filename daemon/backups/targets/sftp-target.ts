@@ -17,6 +17,8 @@ import {
   checkPrefix,
   checkSize,
   isKey,
+  type NewObject,
+  putEach,
   type StoredObject,
   type Target,
   UNFINISHED_PREFIX,
@@ -64,6 +66,10 @@ export class SftpTarget implements Target {
         throw error;
       }
     });
+  }
+
+  putAll(objects: readonly NewObject[]): Promise<void> {
+    return putEach(this, objects);
   }
 
   async get(key: string): Promise<Buffer | null> {

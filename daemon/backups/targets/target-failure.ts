@@ -2,7 +2,7 @@ import type { BackupFailureReason } from '../../../shared/backup-failure.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { isDiskFull, systemErrorCode } from '../../base/files/dir.ts';
 import { BackupProblem, DamagedObject } from '../backup-problem.ts';
-import type { StoredObject, Target } from './target.ts';
+import type { NewObject, StoredObject, Target } from './target.ts';
 import { TargetProblem, type TargetReason } from './target-problem.ts';
 
 /** The target cannot be used now. The reason says whether it is full, away, or refuses. */
@@ -42,6 +42,10 @@ export class NamedTarget implements Target {
 
   put(key: string, content: Uint8Array): Promise<void> {
     return named(() => this.#target.put(key, content));
+  }
+
+  putAll(objects: readonly NewObject[]): Promise<void> {
+    return named(() => this.#target.putAll(objects));
   }
 
   get(key: string): Promise<Buffer | null> {

@@ -1,3 +1,4 @@
+import { forEachConcurrent } from '../../base/concurrent.ts';
 import { DamagedObject } from '../backup-problem.ts';
 
 /** One stored object. */
@@ -6,6 +7,11 @@ export interface StoredObject {
   bytes: number;
   /** Time of the last `put`. */
   storedAt: Date;
+}
+
+export interface NewObject {
+  key: string;
+  content: Uint8Array;
 }
 
 /**
@@ -18,6 +24,8 @@ export interface StoredObject {
 export interface Target {
   /** Stores an object, or replaces it. It is complete or not there, also after a crash, and durable when this resolves. */
   put(key: string, content: Uint8Array): Promise<void>;
+  /** Stores different objects in any order, each as `put` does. After an error, some of them may be stored. */
+  putAll(objects: readonly NewObject[]): Promise<void>;
   /**
    * Null when there is none.
    *
@@ -41,6 +49,14 @@ export interface Target {
    */
   removeUnfinished(prefix: string, before: Date): Promise<void>;
 }
+
+/** What a target without a faster way does for `putAll`. */
+export function putEach(target: Pick<Target, 'put'>, objects: readonly NewObject[]): Promise<void> {
+  return forEachConcurrent(objects, CONCURRENT_PUTS, ({ key, content }) => target.put(key, content));
+}
+
+/** A target that is far away answers late. */
+const CONCURRENT_PUTS = 8;
 
 /** Objects below it are never protected against deletion: a backup is erased by the deletion of its key. */
 export const ERASABLE_PREFIX = 'keys/';
