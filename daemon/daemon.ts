@@ -79,13 +79,13 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   found.delete(GLOBAL_NAME);
 
   const { reconciler, ownerSync, lifecycle } = services;
-  await reconciler.load();
-  await ownerSync.load();
+  await Promise.all([reconciler.load(), ownerSync.load()]);
   resources.defer(() => reconciler.stop());
   const { rollouts, restores } = services;
   resources.defer(() => rollouts.stop());
   resources.defer(() => restores.stop());
   await reconciler.startAll(await restores.recover(await rollouts.recover([...found.values()].flat())));
+  services.journal.noteLoaded();
   rollouts.begin();
   await lifecycle.finishInterrupted(config.userDatabasesDir);
 

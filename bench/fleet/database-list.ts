@@ -3,7 +3,7 @@ import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createDeployment } from '../../test/helpers/deployment.ts';
 import { median, ratePerSecond, report } from '../measure.ts';
-import { addStoppedDatabases, PORTS } from './stopped-databases.ts';
+import { addStoppedDatabases, PORTS } from './many-databases.ts';
 
 const DATABASES = 10_000;
 const PER_PAGE = 200;

@@ -1,57 +1,70 @@
-import { processStat } from '../../daemon/pocketbase/process/procfs.ts';
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { fleetIdOf } from '../../daemon/pocketbase/process/command.ts';
+import { KEEPER_VARIABLE } from '../../daemon/pocketbase/process/keeper/keeper-link.ts';
+import { findByEnvironment, processStat } from '../../daemon/pocketbase/process/procfs.ts';
 import { createDeployment, type Deployment } from '../../test/helpers/deployment.ts';
-import { median, report, residentBytes } from '../measure.ts';
-import { addStoppedDatabases, PORTS } from './stopped-databases.ts';
+import { median, report } from '../measure.ts';
+import { addSleepingDatabases, PORTS, portsOf } from './many-databases.ts';
 
 const FEW = 10;
 const MANY = 10_000;
 const STARTS = 5;
 /** Longer than the interval of reconciliations. */
 const WINDOW_MS = 90_000;
-const SETTLE_MS = 30_000;
-const BYTES_PER_KB = 1000;
+/** After the start, the files of all databases are read once for jobs of their own. */
+const SETTLE_MS = 60_000;
 
-/** What databases without a process cost the daemon and the global PocketBase: at the start, and while nothing happens. */
+/** What sleeping databases cost the daemon, the keeper and the global PocketBase: at the start, and while nothing happens. */
 export async function benchLargeFleet(): Promise<boolean> {
   const few = await createFleet(FEW);
   const many = await createFleet(MANY);
   try {
     const startsOfFew: number[] = [];
     const startsOfMany: number[] = [];
+    let closed = 0;
     for (let turn = 0; turn < STARTS; turn += 1) {
-      startsOfFew.push(await timedStart(few));
-      startsOfMany.push(await timedStart(many));
+      startsOfFew.push((await timedStart(few, FEW)).ms);
+      const start = await timedStart(many, MANY);
+      startsOfMany.push(start.ms);
+      closed += start.closed;
     }
     const ready = report({
       name: 'start with many databases',
-      compares: `start until ready with ${MANY} stopped databases / with ${FEW}`,
+      compares: `start until ready with ${MANY} sleeping databases / with ${FEW}`,
       value: median(startsOfMany) / median(startsOfFew),
       bar: 1.5,
       unit: '',
       details: `medians of ${STARTS}: ${Math.round(median(startsOfMany))} ms and ${Math.round(median(startsOfFew))} ms`,
     });
+    const open = report({
+      name: 'refused when the daemon is ready',
+      compares: `ports of sleeping databases that refuse a connection when the daemon is ready, of ${MANY * STARTS}`,
+      value: closed,
+      bar: 0,
+      unit: '',
+      details: 'every port of each start',
+    });
 
     const small = await measureIdle(few);
     const large = await measureIdle(many);
-    const percent = (seconds: number) => (seconds / (WINDOW_MS / 1000)) * 100;
     const cpu = report({
       name: 'idle CPU with many databases',
-      compares: `CPU of the daemon and the global PocketBase over ${WINDOW_MS / 1000} s with ${MANY} stopped databases, of one core`,
-      value: percent(large.cpuSeconds),
-      bar: 1.5,
+      compares: `CPU of daemon, keeper and global PocketBase over ${WINDOW_MS / 1000} s with ${MANY} sleeping databases, of one core`,
+      value: large.percent,
+      bar: 0.5,
       unit: ' %',
-      details: `the daemon ${percent(large.daemonSeconds).toFixed(2)} %; with ${FEW} databases both ${percent(small.cpuSeconds).toFixed(2)} %, the daemon ${percent(small.daemonSeconds).toFixed(2)} %`,
+      details: `with ${FEW} databases ${small.percent.toFixed(2)} %`,
     });
-    const perDatabaseKb = (large.bytes - small.bytes) / (MANY - FEW) / BYTES_PER_KB;
     const memory = report({
-      name: 'memory of databases without a process',
-      compares: `resident memory of the daemon per database, ${MANY} stopped databases against ${FEW}`,
-      value: perDatabaseKb,
-      bar: 8,
-      unit: ' KB',
-      details: `${(large.bytes / 1e6).toFixed(1)} MB and ${(small.bytes / 1e6).toFixed(1)} MB`,
+      name: 'memory with many databases',
+      compares: `proportional set size of daemon and keeper with ${MANY} sleeping databases`,
+      value: large.daemonMb + large.keeperMb,
+      bar: 200,
+      unit: ' MB',
+      details: `daemon ${large.daemonMb.toFixed(1)} MB and keeper ${large.keeperMb.toFixed(1)} MB; with ${FEW} databases ${small.daemonMb.toFixed(1)} MB and ${small.keeperMb.toFixed(1)} MB`,
     });
-    return ready && cpu && memory;
+    return ready && open && cpu && memory;
   } finally {
     await few.dispose();
     await many.dispose();
@@ -59,36 +72,57 @@ export async function benchLargeFleet(): Promise<boolean> {
 }
 
 async function createFleet(databases: number): Promise<Deployment> {
-  const fathom = await createDeployment(PORTS, { ports: 10 });
-  const first = await fathom.start();
-  await first.stop();
-  addStoppedDatabases(fathom, databases);
+  const fathom = await createDeployment({ ...PORTS, SLEEP_AFTER: '30' }, { ports: 10 });
+  await addSleepingDatabases(fathom, databases);
   return fathom;
 }
 
-/** Milliseconds until the daemon is ready. */
-async function timedStart(fathom: Deployment): Promise<number> {
+/** Milliseconds until the daemon is ready, and the number of databases whose port is closed then. */
+async function timedStart(fathom: Deployment, databases: number): Promise<{ ms: number; closed: number }> {
   const before = performance.now();
   const daemon = await fathom.start();
-  const took = performance.now() - before;
+  const ms = performance.now() - before;
+  let closed = 0;
+  // The last ones first: they are opened last.
+  for (const port of portsOf(databases).toReversed()) if (!(await isOpen(port))) closed += 1;
   await daemon.stop();
-  return took;
+  return { ms, closed };
+}
+
+/** A connection without a request wakes nothing. */
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.resetAndDestroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
 }
 
 async function measureIdle(
   fathom: Deployment,
-): Promise<{ cpuSeconds: number; daemonSeconds: number; bytes: number }> {
+): Promise<{ percent: number; daemonMb: number; keeperMb: number }> {
   const daemon = await fathom.start();
   await pause(SETTLE_MS);
-  const { pid } = await fathom.client.databases.get('global');
-  const read = () => [daemon.pid, pid].map((one) => (one === null ? 0 : (processStat(one)?.cpuSeconds ?? 0)));
-  const [daemonBefore = 0, globalBefore = 0] = read();
+  const { pid: globalPid } = await fathom.client.databases.get('global');
+  const [keeper] = await findByEnvironment(KEEPER_VARIABLE, await fleetIdOf(fathom.dataDir));
+  if (globalPid === null || keeper === undefined)
+    throw new Error('the global PocketBase or the keeper does not run');
+  const cpuSeconds = () =>
+    [daemon.pid, keeper.pid, globalPid].reduce((sum, pid) => sum + (processStat(pid)?.cpuSeconds ?? 0), 0);
+  const before = cpuSeconds();
   await pause(WINDOW_MS);
-  const [daemonAfter = 0, globalAfter = 0] = read();
-  const bytes = await residentBytes(daemon.pid);
+  const percent = ((cpuSeconds() - before) / (WINDOW_MS / 1000)) * 100;
+  const [daemonMb, keeperMb] = [await proportionalMb(daemon.pid), await proportionalMb(keeper.pid)];
   await daemon.stop();
-  const daemonSeconds = daemonAfter - daemonBefore;
-  return { cpuSeconds: daemonSeconds + globalAfter - globalBefore, daemonSeconds, bytes };
+  return { percent, daemonMb, keeperMb };
+}
+
+async function proportionalMb(pid: number): Promise<number> {
+  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return (Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1]) * 1024) / 1e6;
 }
 
 /** The benchmark measures a span of time, so here a pause is the measurement. */

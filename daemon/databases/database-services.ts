@@ -16,6 +16,7 @@ import { installedVersions } from '../pocketbase/binary/installed-versions.ts';
 import { guardSettings } from '../pocketbase/data/guard-settings.ts';
 import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
+import type { SleepWatch } from '../supervisor/sleep/sleep-watch.ts';
 import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { pruneAssembled } from './applications/assembled.ts';
 import { servedHashes } from './applications/served-record.ts';
@@ -26,7 +27,7 @@ import { DatabaseLifecycle } from './lifecycle.ts';
 import { OwnerSync } from './owner/owner-sync.ts';
 import { Provisioner, type ProvisionerDeps, type ProvisionStep } from './provisioning/provisioner.ts';
 import { Templates } from './provisioning/templates.ts';
-import { type ReconcileDeps, Reconciler } from './reconcile.ts';
+import { Reconciler } from './reconcile.ts';
 
 export interface DatabaseServices {
   catalog: Catalog;
@@ -44,7 +45,7 @@ export function createDatabaseServices(deps: {
   config: Config;
   settings: LiveSettings;
   isDiskHeld: () => boolean;
-  sleep: ReconcileDeps['sleep'];
+  sleep: Pick<SleepWatch, 'isSupported' | 'maySleep' | 'startsAsleep'>;
   repository: DatabaseRepository;
   users: UserRepository;
   plans: Plans;

@@ -2,7 +2,7 @@ import { beforeEach, expect, it } from 'vitest';
 import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
 import { FakeDriver } from '../../test/helpers/fake-driver.ts';
 import { ManualTime, settle } from '../../test/helpers/manual-time.ts';
-import { NO_FILES } from '../../test/helpers/runner-stage.ts';
+import { NO_FILES, NO_MOVES } from '../../test/helpers/runner-stage.ts';
 import type { Plans } from '../accounts/plans/plans.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import { createLog } from '../base/log/log.ts';
@@ -113,6 +113,7 @@ beforeEach(async () => {
   fleet = new Fleet({
     driver,
     ports,
+    moves: NO_MOVES,
     probe: driver.probe,
     clock: time,
     bus: new EventBus(() => {}),
@@ -168,7 +169,7 @@ beforeEach(async () => {
     plans,
     provisioner,
     settings,
-    sleep: { startsAsleep: () => Promise.resolve(false) },
+    sleep: { isSupported: () => Promise.resolve(false), maySleep: () => false },
     binaries,
     hasPreviousKey: false,
     log,

@@ -28,7 +28,7 @@ export interface ReconcileDeps {
   provisioner: Provisioner;
   binaries: Pick<Binaries, 'problemOf'>;
   settings: Pick<LiveSettings, 'signUps'>;
-  sleep: Pick<SleepWatch, 'startsAsleep'>;
+  sleep: Pick<SleepWatch, 'isSupported' | 'maySleep'>;
   /** Whether the key of the settings is being changed. */
   hasPreviousKey: boolean;
   log: Logger;
@@ -88,14 +88,15 @@ export class Reconciler {
   }
 
   /**
-   * Begins to start all databases that should run, and takes over processes that still run. Resolves when processes that may
-   * not continue have ended, so that no process writes to files that are removed next.
+   * Begins to start all databases that should run, and takes over processes that still run. Resolves when the ports of all are
+   * open, and when processes that may not continue have ended, so that no process writes to files that are removed next.
    */
   async startAll(found: readonly FoundProcess[]): Promise<void> {
     const processes = groupByInstance(found);
     const ends: Promise<void>[] = [];
     const outdated: string[] = [];
     const failed = await this.#countMissedWakes();
+    const begin = await this.#starter(failed);
     for (const { row, runner } of this.#deps.catalog.entries()) {
       const [process, ...others] = processes.get(row.name) ?? [];
       processes.delete(row.name);
@@ -111,16 +112,18 @@ export class Reconciler {
           outdated.push(row.name);
         continue;
       }
-      const end = process && objection !== null ? this.#end(process, objection) : Promise.resolve();
+      const end = process && objection !== null ? this.#end(process, objection) : null;
       // Provisioning starts a database that is not complete yet.
-      ends.push(end.then(() => (row.state === 'ready' ? this.#start(runner, failed) : undefined)));
+      const start = () => row.state === 'ready' && begin(runner);
+      if (end === null) start();
+      else ends.push(end.then(() => void start()));
     }
     for (const orphans of processes.values()) {
       for (const orphan of orphans) ends.push(this.#end(orphan, 'no database of that name is known'));
     }
     await Promise.all(ends);
+    await this.#deps.fleet.openPorts();
     if (this.#deps.hasPreviousKey) await this.#adjustStopped();
-    void this.#deps.fleet.holdPorts();
     void this.#restartOutdated(outdated);
   }
 
@@ -135,14 +138,18 @@ export class Reconciler {
   }
 
   /**
-   * Starts a database, or lets it sleep until its first connection.
+   * Returns the function that starts a database, or lets it sleep until its first connection.
    *
    * @param failed names of databases that could not be started: the start shows the reason
    */
-  async #start(runner: Runner, failed: ReadonlySet<string>): Promise<void> {
-    const isFailed = failed.has(runner.spec.name);
-    if (!isFailed && (await this.#deps.sleep.startsAsleep(runner))) runner.startAsleep(NOT_STARTED);
-    else runner.start({ force: false });
+  async #starter(failed: ReadonlySet<string>): Promise<(runner: Runner) => void> {
+    const { sleep } = this.#deps;
+    const isSupported = await sleep.isSupported();
+    return (runner) => {
+      const sleeps = isSupported && !failed.has(runner.spec.name) && sleep.maySleep(runner);
+      if (sleeps) runner.startAsleep(NOT_STARTED);
+      else runner.start({ force: false });
+    };
   }
 
   /** Others are adjusted when they start. These may start long after the previous key was removed. */

@@ -14,14 +14,23 @@ export class Journal {
   readonly #byCount = new Map<number, Set<string>>();
   #maxCount = 0;
 
+  /** Whether the daemon still adds the instances that existed before its start. */
+  #isLoading = true;
+
   constructor(bus: EventBus, clock: Clock) {
-    const startedAt = clock.now().toISOString();
     bus.subscribe((event) => {
-      // A start adds all databases, which is no news and would push out events.
-      if (event.kind === 'instance.added' && event.instance.created_at < startedAt) return;
+      // A start adds all databases, which is no news and would push out events. Those that sleep have done so before.
+      const isAll =
+        event.kind === 'instance.added' || (event.kind === 'instance.phase' && event.to === 'asleep');
+      if (isAll && this.#isLoading) return;
       const entry = journalEntryOf(event, clock.now().toISOString());
       if (entry !== null) this.#add(entry);
     });
+  }
+
+  /** All instances of before the start are known: later ones are news. */
+  noteLoaded(): void {
+    this.#isLoading = false;
   }
 
   /** Lists the entries that match, oldest first. */

@@ -50,9 +50,12 @@ export class Activity {
   #noteEvent(event: FleetEvent): void {
     if (event.kind === 'instance.removed') this.#instances.delete(event.name);
     if (event.kind !== 'instance.phase') return;
-    const { name, to, instance } = event;
-    const atMs = Date.parse(event.at);
+    const { name, to } = event;
     const before = this.#instances.get(name);
+    // It has not run with this daemon. The start of the daemon lets thousands sleep.
+    if (to === 'asleep' && before === undefined) return;
+    const { instance } = event;
+    const atMs = Date.parse(event.at);
     for (let count = before?.restarts ?? 0; count < instance.restarts; count++)
       this.restarts.add([instance.kind]);
     const began = before?.startingSinceMs ?? null;

@@ -52,6 +52,7 @@ import { MemoryGuard } from '../supervisor/health/memory-guard.ts';
 import { Monitor } from '../supervisor/health/monitor.ts';
 import { type DamageRecord, hostFiles } from '../supervisor/instance-files.ts';
 import { LOOK_EVERY_MS, SleepWatch } from '../supervisor/sleep/sleep-watch.ts';
+import { PortMoves } from '../supervisor/start/port-moves.ts';
 import { PortAllocator, portIsFree } from '../supervisor/start/ports.ts';
 import { STOP_GRACE_MS } from '../supervisor/start/terminate.ts';
 import { UsageHistory } from '../usage/usage-history.ts';
@@ -124,11 +125,9 @@ export async function createServices({
 }): Promise<DaemonServices> {
   const { binaries, log, instanceLogsDir } = host;
   const binary = binaries.fleet;
-  const startedAt = clock.now();
-  const random = Math.random;
+  const startedAt = clock.now().toISOString();
   const settings = liveSettingsOf(config);
   const ownPrograms = new Set<number>();
-  const { diagnose } = options;
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
   const journal = new Journal(bus, clock);
   const activity = new Activity(bus);
@@ -159,11 +158,12 @@ export async function createServices({
   const fleet = new Fleet({
     driver,
     ports,
+    moves: new PortMoves(config, ports, log),
     probe,
     clock,
     bus,
     log,
-    random,
+    random: Math.random,
     settings,
     healthIntervalMs: config.healthIntervalMs,
     memory: new MemoryGuard(clock, { ofProcess: privateBytes, available: freemem }),
@@ -260,7 +260,7 @@ export async function createServices({
     bus,
     clock,
     log,
-    random,
+    random: Math.random,
   });
   const { catalog } = databases;
   const { rollouts, rolloutPlanner } = createRollouts({
@@ -334,7 +334,7 @@ export async function createServices({
       version: options.version,
       protocol: PROTOCOL_VERSION,
       pid: process.pid,
-      started_at: startedAt.toISOString(),
+      started_at: startedAt,
       ready: waitingFor() === null,
       waiting_for: waitingFor(),
       api_url: apiUrl,
@@ -380,7 +380,7 @@ export async function createServices({
     controlPlane,
     currentRollout: () => rollouts.current,
     damage,
-    diagnose: diagnose === undefined ? null : () => diagnose(ownPrograms),
+    diagnose: options.diagnose?.bind(null, ownPrograms) ?? null,
     diskReserve,
     diskWatch,
     uploadReasons,

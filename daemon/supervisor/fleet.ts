@@ -1,5 +1,5 @@
 import type { Instance, PhaseReason } from '../../shared/api/instances.ts';
-import { FathomError } from '../../shared/errors.ts';
+import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import { INSTANCE_PHASES, type InstancePhase, type WakeCause } from '../../shared/instance.ts';
 import type { HealthSnapshot } from '../../shared/server-frames.ts';
@@ -17,12 +17,11 @@ import type { InstanceSpec } from './instance-spec.ts';
 import type { InstanceState } from './instance-state.ts';
 import type { RestartSettings } from './restart-policy.ts';
 import { Runner, type RunnerDeps } from './runner.ts';
-import { portMoves } from './start/port-moves.ts';
+import { openPorts, sendCommands } from './sleep/open-ports.ts';
+import type { PortMoves } from './start/port-moves.ts';
 import type { PortAllocator } from './start/ports.ts';
 import { endFound } from './start/terminate.ts';
 
-/** Requests to the keeper at a time. */
-const CONCURRENT_HOLDS = 32;
 /** Longer than the grace period of a stop. A process that takes longer is waiting for its files to be saved. */
 const END_TIMEOUT_MS = 30_000;
 /** Phases that end a wait for the phase `running`. */
@@ -31,6 +30,7 @@ const START_ENDED: ReadonlySet<InstancePhase> = new Set(['running', 'failed', 'b
 export interface FleetDeps {
   driver: ProcessDriver;
   ports: PortAllocator;
+  moves: Pick<PortMoves, 'last' | 'record' | 'forget'>;
   probe: Prober;
   clock: Clock;
   bus: EventBus;
@@ -60,22 +60,35 @@ export class Fleet {
     this.#runnerDeps = {
       ...deps,
       starts: this.#starts,
-      moves: portMoves(deps.ports, deps.log),
       publish: (event: FleetEvent) => deps.bus.publish(event),
     };
     this.#sampler = new Sampler(deps.clock);
     deps.driver.onRing((port) => this.#ring(port));
-    deps.driver.onLost(() => {
-      void this.holdPorts();
-    });
+    deps.driver.onLost(() => void this.#reopenPorts());
   }
 
-  /** Opens the ports of sleeping instances, some at a time: a fleet has thousands. */
-  async holdPorts(): Promise<void> {
-    const asleep = this.runners(({ state }) => state.phase === 'asleep');
-    for (let next = 0; next < asleep.length; next += CONCURRENT_HOLDS) {
-      const some = asleep.slice(next, next + CONCURRENT_HOLDS);
-      await Promise.all(some.map((runner) => runner.holdPort()));
+  /** Opens the ports of all instances that sleep or wait for their start. `sendCommands` is to follow. */
+  openPorts(): Promise<void> {
+    return openPorts(this.runners(), this.#deps.driver);
+  }
+
+  /**
+   * Tells the keeper how to start instances that sleep.
+   *
+   * @param options.canSleep false for one whose start shows a problem of its files; it is started
+   */
+  sendCommands(options: Parameters<typeof sendCommands>[2]): Promise<void> {
+    return sendCommands(this.runners(), this.#deps.driver, options);
+  }
+
+  /** The next keeper has no sockets of sleeping instances. */
+  async #reopenPorts(): Promise<void> {
+    try {
+      await this.openPorts();
+      await this.sendCommands({ canSleep: () => true });
+    } catch (error) {
+      // It has ended too, which is reported again.
+      this.#deps.log.warn(`cannot tell the keeper how to start sleeping databases: ${messageOf(error)}`);
     }
   }
 
@@ -148,7 +161,12 @@ export class Fleet {
     const runner = new Runner(spec, this.#runnerDeps, keepsPort ? lastPort : null);
     this.#runners.set(spec.name, runner);
     this.#sorted = null;
-    this.#deps.bus.publish({ kind: 'instance.added', instance: runner.state.view() });
+    this.#deps.bus.publish({
+      kind: 'instance.added',
+      get instance() {
+        return runner.state.view();
+      },
+    });
     return runner;
   }
 
@@ -160,6 +178,7 @@ export class Fleet {
     this.#runners.delete(name);
     this.#sorted = null;
     this.#deps.ports.release(name);
+    this.#deps.moves.forget(name);
     this.#sampler.remove(name);
     this.#deps.bus.publish({ kind: 'instance.removed', name });
   }

@@ -82,11 +82,6 @@ export function failedMarkerOf(directory: string): string {
   return `${directory}/failed`;
 }
 
-/** A file with the last move of an instance to another port. */
-export function lastMoveFileOf(directory: string): string {
-  return `${directory}/last-move.json`;
-}
-
 /** PocketBase's own log of an instance. */
 export function requestLogOf({ directory }: Pick<InstanceSpec, 'directory'>): RequestLog {
   return new RequestLog(requestLogFileOf(directory));

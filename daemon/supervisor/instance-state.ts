@@ -44,7 +44,7 @@ export interface Observed {
 export interface StateDeps {
   clock: Clock;
   publish: (event: FleetEvent) => void;
-  moves: PortMoves;
+  moves: Pick<PortMoves, 'last' | 'record'>;
 }
 
 /** The state of one instance. It changes only through `enter` and `update`, and each change is published. */
@@ -58,7 +58,7 @@ export class InstanceState {
   #observed: Observed;
   /** The port of its last run. A start may try several ports. */
   #lastPort: number | null;
-  readonly #moves: PortMoves;
+  readonly #moves: StateDeps['moves'];
   #moved: PortMove | null;
   readonly #probes: Probe[] = [];
   #usage: Usage | null = null;
@@ -73,7 +73,7 @@ export class InstanceState {
     this.#since = deps.clock.now();
     this.#lastPort = lastPort;
     this.#moves = deps.moves;
-    this.#moved = deps.moves.last(spec);
+    this.#moved = deps.moves.last(spec.name);
     this.#observed = {
       desired: 'stopped',
       port: lastPort,
@@ -148,13 +148,16 @@ export class InstanceState {
     this.#since = this.#clock.now();
     this.#reason = reason;
     this.#observed = { ...this.#observed, ...changes };
+    const viewed = () => this.view();
     this.#publish({
       kind: 'instance.phase',
       name: this.#spec.name,
       from,
       to: phase,
       at: this.#since.toISOString(),
-      instance: this.view(),
+      get instance() {
+        return viewed();
+      },
     });
     if (phase === 'running') this.#publishMove();
     this.#wake();
@@ -185,7 +188,14 @@ export class InstanceState {
   update(changes: Partial<Observed>): void {
     this.#view = null;
     this.#observed = { ...this.#observed, ...changes };
-    this.#publish({ kind: 'instance.changed', name: this.#spec.name, instance: this.view() });
+    const viewed = () => this.view();
+    this.#publish({
+      kind: 'instance.changed',
+      name: this.#spec.name,
+      get instance() {
+        return viewed();
+      },
+    });
     this.#wake();
   }
 

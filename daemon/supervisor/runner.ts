@@ -128,8 +128,8 @@ export class Runner {
     }
     this.#asleep = why;
     this.state.enter('asleep', why, { desired: 'running' });
-    // A turn that waits for a command, if there is one.
-    this.#turn.abort(INTERRUPTED);
+    // A turn that waits for a command. There is none at the start of the daemon.
+    if (this.#loop) this.#turn.abort(INTERRUPTED);
   }
 
   /**

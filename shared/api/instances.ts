@@ -111,7 +111,7 @@ export const crashesSchema = z.object({ count: z.int(), since: time, last_at: ti
   examples: [{ count: 12, since: EXAMPLE_TIME, last_at: EXAMPLE_TIME }],
 });
 
-const portMoveSchema = z.object({
+export const portMoveSchema = z.object({
   from: z.int(),
   at: time,
   reason: z.string().describe('Why it could not use its former port.'),

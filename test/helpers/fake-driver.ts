@@ -127,6 +127,15 @@ export class FakeDriver implements ProcessDriver {
     return 'held';
   }
 
+  open(_host: string, { asleep }: { asleep: number[] }): Promise<ReadonlySet<number>> {
+    for (const port of asleep) this.sleeping.add(port);
+    return Promise.resolve(new Set());
+  }
+
+  sendCommands(): Promise<void> {
+    return Promise.resolve();
+  }
+
   onRing(): void {}
 
   onLost(): void {}

@@ -15,9 +15,10 @@ import { FakeDriver, type Fate } from './fake-driver.ts';
 import { ManualTime, settle } from './manual-time.ts';
 
 /** No instance has moved before. */
-export const NO_MOVES: PortMoves = {
+export const NO_MOVES: Pick<PortMoves, 'last' | 'record' | 'forget'> = {
   last: () => null,
   record: (_spec, from, at) => ({ from, at: at.toISOString(), reason: 'it was in use' }),
+  forget: () => {},
 };
 
 /** Everything is in its place. */

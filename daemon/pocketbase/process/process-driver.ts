@@ -98,6 +98,15 @@ export interface PortHolder {
    * @param closeQuiet also ends it when none of its connections has a request in progress
    */
   sleep(command: InstanceCommand, process: InstanceProcess | null, closeQuiet?: boolean): Promise<HoldResult>;
+  /**
+   * Opens the ports of many databases at once, at the start of the daemon. Databases that sleep need their commands soon.
+   *
+   * @param ports.starting of databases whose processes start later: connections wait
+   * @returns ports that cannot be opened
+   */
+  open(host: string, ports: { asleep: number[]; starting: number[] }): Promise<ReadonlySet<number>>;
+  /** How to start databases that sleep since `open`, while no daemon runs. @param commands at least one */
+  sendCommands(commands: readonly InstanceCommand[]): Promise<void>;
   /** Calls the listener when a connection waits at the port of a sleeping database. */
   onRing(listener: (port: number) => void): void;
   /** What happened to sleeping databases while no daemon ran. Each wake is reported once. */
@@ -126,6 +135,8 @@ export class ChildProcessDriver implements ProcessDriver {
   readonly #ports: KeeperPorts;
   readonly #sandboxes: SandboxSettings;
   readonly #go: GoSettings;
+  /** Read once: each look at a variable is a call of the C library. */
+  readonly #inherited = inheritedEnvironment(process.env);
   #cgroups: CgroupTree | { reason: string } = { reason: 'the daemon is starting' };
   /** By program. It does not change while this daemon runs, and the status asks for it all the time. */
   readonly #planned = new Map<string, Sandbox>();
@@ -253,7 +264,7 @@ export class ChildProcessDriver implements ProcessDriver {
       file: command.binary,
       args: instanceArguments(command),
       env: {
-        ...inheritedEnvironment(process.env),
+        ...this.#inherited,
         ...command.environment,
         ...goEnvironment(command, this.#go, totalmem()),
         // To find flock(1) and the programs of hooks.
@@ -309,6 +320,16 @@ export class ChildProcessDriver implements ProcessDriver {
     // A keeper that was lost may have stopped it for its look.
     if (result === 'unsupported') process?.signal('SIGCONT');
     return result;
+  }
+
+  open(host: string, ports: { asleep: number[]; starting: number[] }): Promise<ReadonlySet<number>> {
+    return this.#ports.open(host, ports);
+  }
+
+  sendCommands(commands: readonly InstanceCommand[]): Promise<void> {
+    return this.#ports.sendCommands(
+      commands.map((command) => ({ port: command.port, command: this.#spawnCommand(command) })),
+    );
   }
 
   onRing(listener: (port: number) => void): void {

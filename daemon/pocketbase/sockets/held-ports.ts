@@ -101,6 +101,11 @@ export class HeldPorts {
     this.#ports.get(port)?.sleep(hasProcess);
   }
 
+  /** Connections wait for a process that starts soon. The socket must be held. */
+  wait(port: number): void {
+    this.#ports.get(port)?.starts();
+  }
+
   has(port: number): boolean {
     return this.#ports.has(port);
   }
@@ -117,7 +122,7 @@ export class HeldPorts {
 
   /** For a process that starts on the port; null when the socket is not held. */
   handover(port: number): Omit<Handover, 'isOnly'> | null {
-    this.#ports.get(port)?.starts();
+    this.wait(port);
     return this.handoverOf(port);
   }
 

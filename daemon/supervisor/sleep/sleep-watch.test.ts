@@ -71,6 +71,7 @@ function watch(databases: readonly Database[], maxAwake: number | null = null) {
     fleet: {
       size: runners.length + 1,
       runners: (matches) => (matches ? runners.filter(matches) : runners),
+      sendCommands: () => Promise.resolve(),
       wake: (name) => {
         woken.push(name);
         return Promise.reject(new Error('not needed here'));

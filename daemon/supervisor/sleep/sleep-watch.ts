@@ -26,7 +26,7 @@ const JOB_CHECKS = 20;
 const FILE_CHECKS = 100;
 
 export interface SleepWatchDeps {
-  fleet: Pick<Fleet, 'runners' | 'wake' | 'size'>;
+  fleet: Pick<Fleet, 'runners' | 'wake' | 'size' | 'sendCommands'>;
   settings: { maxAwake: number | null };
   /** In bytes. */
   memory: { available: () => number; total: () => number };
@@ -54,6 +54,7 @@ export class SleepWatch {
   readonly #refused = new WeakMap<Runner, number>();
   /** Where the next look continues. */
   #nextFiles = 0;
+  #isFirst = true;
   #loop: Loop | null = null;
 
   constructor(deps: SleepWatchDeps) {
@@ -61,35 +62,52 @@ export class SleepWatch {
   }
 
   start(): void {
-    this.#loop ??= startLoop(this.#deps.clock, () => this.#check());
+    this.#loop ??= startLoop(this.#deps.clock, (signal) => this.#check(signal));
   }
 
   async stop(): Promise<void> {
     await this.#loop?.stop();
   }
 
-  /** Whether an instance starts asleep: it can, it has data, and its first connection wakes it. */
+  /** Whether an instance starts asleep: it may, it has data, and its first connection wakes it. */
   async startsAsleep(runner: Runner): Promise<boolean> {
-    const { fleet, settings, sleepAfterMs, isSupported } = this.#deps;
+    return this.maySleep(runner) && (await this.isSupported()) && canSleep(runner);
+  }
+
+  /** Whether the host can hold the sockets of databases that sleep. */
+  isSupported(): Promise<boolean> {
+    return this.#deps.isSupported();
+  }
+
+  /** Whether its settings let an instance sleep. */
+  maySleep(runner: Runner): boolean {
+    const { fleet, settings, sleepAfterMs } = this.#deps;
     const { maxAwake } = settings;
     // Without a time of its own, it sleeps only above the limit. The global instance is no database.
     const isCrowded = maxAwake !== null && fleet.size - 1 > maxAwake;
-    const maySleep = sleepAfterMs(runner) !== null || (isCrowded && !runner.spec.staysAwake());
-    if (!maySleep || !(await isSupported())) return false;
-    const { directory } = runner.spec;
-    const hasData = (fileState(`${dataDirOf(directory)}/data.db`)?.size ?? 0) > 0;
-    // A start shows the reason.
-    return hasData && fileState(failedMarkerOf(directory)) === null;
+    return sleepAfterMs(runner) !== null || (isCrowded && !runner.spec.staysAwake());
   }
 
   /** Returns the milliseconds until the next look. */
-  async #check(): Promise<number> {
-    const { isSupported, lookEveryMs } = this.#deps;
-    if (!(await isSupported())) return lookEveryMs;
+  async #check(signal: AbortSignal): Promise<number> {
+    const { lookEveryMs } = this.#deps;
+    if (!(await this.isSupported())) return lookEveryMs;
+    if (this.#isFirst) await this.#sendCommands(signal);
+    this.#isFirst = false;
     const isBusy = await this.#letSleep();
     const hasMore = this.#wakeForJobs();
     this.#checkFiles();
     return isBusy || hasMore ? Math.min(NEXT_MS, lookEveryMs) : lookEveryMs;
+  }
+
+  /** Databases that begin asleep with the daemon have open ports, but the keeper does not know how to start them. */
+  async #sendCommands(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#deps.fleet.sendCommands({ canSleep, signal });
+    } catch (error) {
+      // A keeper that was lost. The next one gets them.
+      this.#deps.log.warn(`cannot tell the keeper how to start sleeping databases: ${messageOf(error)}`);
+    }
   }
 
   /** Returns whether others may be to sleep soon. */
@@ -183,6 +201,12 @@ export class SleepWatch {
     }
     return unchecked.length > JOB_CHECKS;
   }
+}
+
+/** Whether the files of a database that sleeps let it start. If not, its start shows the reason. */
+function canSleep({ spec: { directory } }: Runner): boolean {
+  const hasData = (fileState(`${dataDirOf(directory)}/data.db`)?.size ?? 0) > 0;
+  return hasData && fileState(failedMarkerOf(directory)) === null;
 }
 
 function sleepReason(

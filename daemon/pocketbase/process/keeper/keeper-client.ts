@@ -9,6 +9,8 @@ import type {
   KeeperReport,
   KeeperRequest,
   KeeperSupport,
+  OpenRequest,
+  PackedCommands,
   ProcessExit,
   ReleaseRequest,
   SleepRequest,
@@ -128,6 +130,18 @@ export class KeeperClient {
     const { report } = await this.#ask(request);
     if (report.kind !== 'hold') throw unexpected(report);
     return report.result;
+  }
+
+  /** Opens the sockets of many ports. Returns those that cannot be opened. */
+  async open(request: Unsent<OpenRequest>): Promise<number[]> {
+    const { report } = await this.#ask(request);
+    if (report.kind !== 'opened') throw unexpected(report);
+    return report.closed;
+  }
+
+  /** Sends how to start databases that sleep since an `open`. */
+  async sendCommands(commands: PackedCommands): Promise<void> {
+    await this.#ask({ kind: 'commands', ...commands });
   }
 
   /** What the keeper did while no daemon was connected. */

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { freePortRange } from '../../../../test/helpers/free-ports.ts';
@@ -9,6 +11,7 @@ import { until } from '../../../../test/helpers/until.ts';
 import { findByEnvironment, isAlive, processStat } from '../procfs.ts';
 import { LastingKeeper } from './keeper-link.ts';
 import type { KeeperReport, KeeperRequest, SpawnCommand } from './keeper-protocol.ts';
+import { packCommands } from './sleep-commands.ts';
 
 interface Connected {
   link: LastingKeeper;
@@ -163,6 +166,60 @@ it('starts the process of a sleeping database itself without a daemon', async ()
     wakes: [{ port, count: 1, at: expect.any(String) }],
   });
   expect(await second.ask({ ...absence, id: 8 })).toMatchObject({ wakes: [] });
+  process.kill(child, 'SIGKILL');
+  second.link.send({ id: 0, kind: 'release', port });
+  expect(await answer).toBe('ECONNRESET');
+});
+
+it('opens many ports at once, and keeps their connections for a daemon that knows how to start them', async () => {
+  const at = await place();
+  const sleeping = await freePortRange(3);
+  const [starting, used] = [sleeping + 1, sleeping + 2];
+  const server = createServer().listen(used, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const open = (asleep: number[]): KeeperRequest => ({
+    id: 4,
+    kind: 'open',
+    address: '127.0.0.1',
+    asleep,
+    starting: [starting],
+  });
+  const first = connectTo(at, 'one');
+  const opened = await first.ask(open([sleeping, used]));
+  expect(opened).toEqual({ id: 4, kind: 'opened', closed: [used] });
+  // The daemon ends before it has sent the commands.
+  first.link.close();
+  const answers = [statusOf(sleeping), statusOf(starting)];
+  const second = connectTo(at, 'two');
+  const rung = new Promise((resolve) => {
+    second.link.on('report', (report) => {
+      if (report.kind === 'ring') resolve(report.port);
+    });
+  });
+  await second.ask(open([sleeping]));
+  expect(await rung).toBe(sleeping);
+  for (const port of [sleeping, starting]) second.link.send({ id: 0, kind: 'release', port });
+  expect(await Promise.all(answers)).toEqual(['ECONNRESET', 'ECONNRESET']);
+});
+
+it('starts a database itself whose command came after its port was opened', async () => {
+  const at = await place();
+  await writeData(at.directory, DATABASE);
+  const port = await freePortRange(1);
+  const first = connectTo(at, 'one');
+  await first.ask({ id: 4, kind: 'open', address: '127.0.0.1', asleep: [port], starting: [] });
+  const commands = packCommands([{ port, command: command(at.directory, port) }]);
+  expect(await first.ask({ id: 5, kind: 'commands', ...commands })).toMatchObject({ kind: 'pong' });
+  first.link.close();
+  const answer = statusOf(port);
+  const child = await until(
+    async () =>
+      (await findByEnvironment('SLEEPER', at.directory)).find(({ argv }) => argv[0] === '/bin/sleep')?.pid,
+    { what: 'the process' },
+  );
+  const second = connectTo(at, 'one');
+  await second.ask({ id: 6, kind: 'ping' });
   process.kill(child, 'SIGKILL');
   second.link.send({ id: 0, kind: 'release', port });
   expect(await answer).toBe('ECONNRESET');

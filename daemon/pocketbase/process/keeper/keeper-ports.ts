@@ -4,6 +4,7 @@ import type { Unavailable } from '../../sockets/unavailable.ts';
 import { isAlive } from '../procfs.ts';
 import type { KeeperClient } from './keeper-client.ts';
 import type { HoldResult, ProcessExit, SpawnCommand } from './keeper-protocol.ts';
+import { packCommands } from './sleep-commands.ts';
 
 /** A process that may listen on a port. */
 interface Listener {
@@ -82,6 +83,29 @@ export class KeeperPorts {
     // A socket that the keeper does not hold belongs to the process.
     if (pid !== null && !this.#held.has(port)) return 'unsupported';
     return this.#hold({ kind: 'sleep', address: await addressOf(host), port, command, pid, closeQuiet });
+  }
+
+  /** See `PortHolder`. */
+  async open(
+    host: string,
+    { asleep, starting }: { asleep: number[]; starting: number[] },
+  ): Promise<ReadonlySet<number>> {
+    const ports = [...asleep, ...starting];
+    let closed: ReadonlySet<number>;
+    try {
+      const address = await addressOf(host);
+      closed = new Set(await this.#keeper.open({ kind: 'open', address, asleep, starting }));
+    } catch {
+      // As in `#hold`.
+      closed = new Set(ports);
+    }
+    for (const port of ports) if (!closed.has(port)) this.#held.add(port);
+    return closed;
+  }
+
+  /** See `PortHolder`. */
+  async sendCommands(commands: readonly { port: number; command: SpawnCommand }[]): Promise<void> {
+    await this.#keeper.sendCommands(packCommands(commands));
   }
 
   /** Best effort, after the keeper has ended: the next one takes the sockets of running processes. */

@@ -86,6 +86,33 @@ export interface SleepRequest {
   closeQuiet?: boolean;
 }
 
+/** Opens the sockets of many ports, which takes 20 µs each. The answer names those that cannot be opened. */
+export interface OpenRequest {
+  id: number;
+  kind: 'open';
+  /** An IP address. */
+  address: string;
+  /** Of databases that sleep. The first connection is reported to the daemon. */
+  asleep: number[];
+  /** Of databases whose processes start soon. Connections wait. */
+  starting: number[];
+}
+
+/** What a value has that another one does not have: all of it, or the fields of an object or list that differ. */
+export type Difference = { is: unknown } | { in: Record<string, Difference> };
+
+/** The commands of many databases, which differ in a few texts: each as its difference from the first one. */
+export interface PackedCommands {
+  first: SpawnCommand;
+  others: { port: number; difference: Difference | null }[];
+}
+
+/** How to start the processes of databases that sleep since an `open`. */
+export interface CommandsRequest extends PackedCommands {
+  id: number;
+  kind: 'commands';
+}
+
 export type PortRequest = HoldRequest | TakeRequest | ReleaseRequest | ExplainRequest | SleepRequest;
 
 /**
@@ -175,6 +202,8 @@ export interface StartedProcess extends Child {
 export type KeeperRequest =
   | SpawnRequest
   | PortRequest
+  | OpenRequest
+  | CommandsRequest
   | SupportRequest
   | AbsenceRequest
   | PingRequest
@@ -187,6 +216,7 @@ export type KeeperReport =
   | { id: number; kind: 'support'; support: KeeperSupport }
   | ({ id: number; kind: 'absence' } & Absence)
   | { id: number; kind: 'hold'; result: HoldResult }
+  | { id: number; kind: 'opened'; closed: number[] }
   | { id: 0; kind: 'ring'; port: number }
   | ({ id: number; kind: 'spawned' } & StartedProcess)
   | { id: number; kind: 'failed'; code: string | null; message: string; path: string | null }

@@ -9,6 +9,7 @@ import type {
   HoldResult,
   KeeperReport,
   KeeperRequest,
+  OpenRequest,
   ProcessExit,
   SleepRequest,
   SpawnCommand,
@@ -17,6 +18,7 @@ import type {
 } from './keeper-protocol.ts';
 import type { KeeperState, RunningChild } from './keeper-state.ts';
 import { cannotStart, logEnd, reasonOfExit, startProblem } from './own-starts.ts';
+import { SleepCommands } from './sleep-commands.ts';
 import type { Starter } from './starters.ts';
 
 /** A start that takes longer no longer counts. */
@@ -38,7 +40,7 @@ export class Keeper {
   readonly #send: (report: KeeperReport) => void;
   readonly #hasDaemon: () => boolean;
   /** How to start the processes of sleeping databases, by port. */
-  readonly #sleeping: Map<number, SpawnCommand>;
+  readonly #sleeping: SleepCommands;
   /** Ports with a waiting connection whose process has not started. */
   readonly #ringing = new Set<number>();
   /** Ports whose databases the keeper could not start. They answer with status 503 until a daemon comes. */
@@ -58,7 +60,7 @@ export class Keeper {
     this.#starter = starter;
     this.#send = send;
     this.#hasDaemon = hasDaemon;
-    this.#sleeping = new Map(state?.sleeping);
+    this.#sleeping = new SleepCommands(state?.sleeping);
     this.#failed = new Set(state?.failed);
     this.#wakes = new Map(state?.wakes?.map((wake) => [wake.port, wake]));
   }
@@ -66,7 +68,7 @@ export class Keeper {
   /** What the next program needs. */
   state(): Pick<KeeperState, 'sleeping' | 'wakes' | 'failed'> {
     return {
-      sleeping: [...this.#sleeping],
+      sleeping: this.#sleeping.entries(),
       wakes: [...this.#wakes.values()],
       failed: [...this.#failed],
     };
@@ -125,8 +127,10 @@ export class Keeper {
   wake(): void {
     for (const port of this.#ringing) {
       if (this.#starting.size >= CONCURRENT_STARTS) return;
-      this.#ringing.delete(port);
       const command = this.#sleeping.get(port);
+      // The daemon ended before it sent the command: the next one starts the process.
+      if (command === null) continue;
+      this.#ringing.delete(port);
       if (command === undefined) continue;
       const problem = startProblem(command);
       if (problem !== null) {
@@ -208,6 +212,13 @@ export class Keeper {
         this.#forget(request.port);
         ports?.release(request.port);
         break;
+      case 'open':
+        this.#send({ id: request.id, kind: 'opened', closed: this.#open(request) });
+        break;
+      case 'commands':
+        this.#sleeping.setPacked(request);
+        this.#send({ id: request.id, kind: 'pong' });
+        break;
       case 'sleep':
         void this.#sleep(request);
         break;
@@ -224,7 +235,7 @@ export class Keeper {
   /** Closes the sockets of ports without a process, except those of sleeping databases. */
   releaseUnused(): void {
     const used = this.#starter.children().flatMap(({ port }) => (port === null ? [] : [port]));
-    this.#starter.ports?.keepOnly(new Set([...used, ...this.#sleeping.keys(), ...this.#failed]));
+    this.#starter.ports?.keepOnly(new Set([...used, ...this.#sleeping.ports(), ...this.#failed]));
   }
 
   async #sleep(request: SleepRequest): Promise<void> {
@@ -256,6 +267,26 @@ export class Keeper {
     this.#sleeping.set(port, command);
     ports.sleep(port, this.#hasProcess(port));
     return 'held';
+  }
+
+  /** Returns the ports that cannot be opened. */
+  #open({ address, asleep, starting }: OpenRequest): number[] {
+    const { ports } = this.#starter;
+    const closed: number[] = [];
+    const open = (port: number) => {
+      const isOpen = this.#hold({ address, port }) === 'held';
+      if (!isOpen) closed.push(port);
+      return isOpen;
+    };
+    for (const port of asleep) {
+      if (!open(port)) continue;
+      this.#ringing.delete(port);
+      this.#failed.delete(port);
+      this.#sleeping.add(port);
+      ports?.sleep(port, false);
+    }
+    for (const port of starting) if (open(port)) ports?.wait(port);
+    return closed;
   }
 
   #forget(port: number): void {

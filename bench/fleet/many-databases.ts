@@ -1,0 +1,110 @@
+import { randomBytes } from 'node:crypto';
+import { linkSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { secretBelongsTo } from '../../daemon/databases/user-instance.ts';
+import { keyId } from '../../daemon/keys/derived-keys.ts';
+import { type MasterKey, seal } from '../../daemon/keys/envelope.ts';
+import { newSuperuserSecret } from '../../daemon/keys/instance-access.ts';
+import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
+import type { Deployment } from '../../test/helpers/deployment.ts';
+import { FleetUsers } from '../fleet-user.ts';
+
+const DAY = '2026-01-15';
+const BASE_PORT = 30_000;
+/** Of a deployment with these databases. */
+export const PORTS = { PB_BASE_PORT: String(BASE_PORT), PB_PORT_RANGE: '20000' };
+/** Ports of databases that are created before. */
+const OTHERS = 10;
+
+/** The ports of added databases. */
+export function portsOf(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => BASE_PORT + OTHERS + index);
+}
+
+/** Adds rows of stopped databases to the control plane of a deployment that does not run. They have no directories. */
+export function addStoppedDatabases(fathom: Deployment, count: number): void {
+  addRows(fathom, count, 'stopped');
+}
+
+/**
+ * Adds databases that sleep when SLEEP_AFTER is set, to a deployment that does not run. All have the files of one database,
+ * as hard links: a measurement does not wake them.
+ */
+export async function addSleepingDatabases(fathom: Deployment, count: number): Promise<void> {
+  const daemon = await fathom.start({ PB_PORT_RANGE: String(OTHERS) });
+  const users = new FleetUsers(fathom);
+  const { name } = await users.provision(await users.create());
+  await daemon.stop();
+  const directory = (database: string) => join(fathom.dataDir, 'user_dbs', database, 'pb_data');
+  for (const added of addRows(fathom, count, 'running')) {
+    mkdirSync(directory(added), { recursive: true, mode: 0o700 });
+    for (const file of ['data.db', 'auxiliary.db'])
+      linkSync(join(directory(name), file), join(directory(added), file));
+  }
+}
+
+/** Returns the names. */
+function addRows(fathom: Deployment, count: number, desired: 'running' | 'stopped'): string[] {
+  const key = Buffer.from(fathom.env['AES_MASTER_KEY'] ?? '', 'base64');
+  const master = { id: keyId(key), key };
+  const file = join(fathom.dataDir, 'global', 'pb_data', 'data.db');
+  return withDatabase(file, { readOnly: false }, (database) => {
+    database.exec('BEGIN IMMEDIATE');
+    const names = portsOf(count).map((port, index) =>
+      addDatabase(database, { number: index + 1, port, desired, master }),
+    );
+    database.exec('COMMIT');
+    return names;
+  });
+}
+
+function addDatabase(
+  database: DatabaseSync,
+  { number, port, desired, master }: { number: number; port: number; desired: string; master: MasterKey },
+): string {
+  const user = randomId();
+  const email = `sleeper${number}@example.com`;
+  const name = `${DAY}-${String(number).padStart(3, '0')}-sleeper${number}`;
+  const now = new Date().toISOString().replace('T', ' ');
+  insert(database, 'users', {
+    id: user,
+    email,
+    email_key: email,
+    emailVisibility: 0,
+    verified: 1,
+    password: `$2a$10$${'x'.repeat(53)}`,
+    tokenKey: randomBytes(25).toString('hex'),
+    name: '',
+    role: 'user',
+    is_active: 1,
+    created: now,
+    updated: now,
+  });
+  insert(database, 'user_databases', {
+    id: randomId(),
+    name,
+    user,
+    day: DAY,
+    number,
+    state: 'ready',
+    desired,
+    port,
+    superuser_secret: seal(master, newSuperuserSecret(), secretBelongsTo(user)),
+    created: now,
+    updated: now,
+  });
+  return name;
+}
+
+function insert(database: DatabaseSync, table: string, row: Readonly<Record<string, string | number>>): void {
+  const columns = Object.keys(row);
+  database
+    .prepare(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`)
+    .run(...Object.values(row));
+}
+
+/** As PocketBase's ids. */
+function randomId(): string {
+  return randomBytes(8).toString('hex').slice(0, 15);
+}
