@@ -36,10 +36,17 @@ export const advisorySchema = z
     severity: z.enum(ADVISORY_SEVERITIES),
     published: day,
     affected: z
-      .array(z.object({ from: version, below: version.describe('The first version that is not affected.') }))
+      .array(
+        z.object({
+          from: version,
+          below: version
+            .nullable()
+            .describe('The first version that is not affected; null when all later ones are.'),
+        }),
+      )
       .min(1)
       .max(20),
-    fixed_in: version.describe('The first release with the fix.'),
+    fixed_in: version.nullable().describe('The first release with the fix; null when there is none.'),
     summary: sentence,
   })
   .meta({

@@ -194,7 +194,6 @@ export const pauseRollout = endpoint({
   description: 'Databases that have begun are finished.',
   permission: 'databases.configure',
   audit: 'rollout.pause',
-  command: 'pocketbase pause',
   responses: { 200: { description: 'The rollout.', schema: rolloutSchema } },
   errors: ['conflict', 'not_found'],
 });
@@ -208,7 +207,6 @@ export const resumeRollout = endpoint({
   description: 'After a halt, the failures until now are accepted.',
   permission: 'databases.configure',
   audit: 'rollout.resume',
-  command: 'pocketbase resume',
   responses: { 200: { description: 'The rollout.', schema: rolloutSchema } },
   errors: ['conflict', 'not_found'],
 });
@@ -222,7 +220,6 @@ export const abortRollout = endpoint({
   description: 'Databases that have begun are finished.',
   permission: 'databases.configure',
   audit: 'rollout.abort',
-  command: 'pocketbase abort',
   responses: { 200: { description: 'The rollout.', schema: rolloutSchema } },
   errors: ['conflict', 'not_found'],
 });

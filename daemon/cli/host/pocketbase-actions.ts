@@ -8,7 +8,12 @@ import { parseReleaseSources, type ReleaseSource } from '../../config/release-so
 import { readSources, type Sources } from '../../config/sources/sources.ts';
 import { readPins } from '../../databases/pins.ts';
 import { isRelease } from '../../host/install/release/layout.ts';
-import { advisoriesOf, hazardsOnTheWay, recommended } from '../../pocketbase/advisories/assess-releases.ts';
+import {
+  advisoriesOf,
+  fixText,
+  hazardsOnTheWay,
+  recommended,
+} from '../../pocketbase/advisories/assess-releases.ts';
 import { type Binary, EMBEDDED } from '../../pocketbase/binary/binary.ts';
 import { installVersion } from '../../pocketbase/binary/installed-versions.ts';
 import { type KnownVersion, knownVersions } from '../../pocketbase/binary/known-versions.ts';
@@ -124,8 +129,7 @@ export async function installPocketBase(
     `PocketBase ${version} is ${already ? 'already installed, unchanged' : 'installed, as it was released'}: ${path}`,
     `SHA-256 ${sha256}`,
     ...advisories.map(
-      ({ id, severity, summary, fixed_in: fixedIn }) =>
-        `warning: it has ${id} (${severity}, fixed in ${fixedIn}): ${summary}`,
+      (one) => `warning: it has ${one.id} (${one.severity}, ${fixText(one)}): ${one.summary}`,
     ),
     ...hazards.map(
       ({ summary, avoid }) => `${avoid ? 'warning: choose another release' : 'note'}: ${summary}`,

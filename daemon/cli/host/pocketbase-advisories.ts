@@ -1,6 +1,6 @@
 import type { AdvisoryReport } from '../../../shared/api/pocketbase.ts';
 import { describeExposure } from '../../../shared/exposure.ts';
-import { recommended } from '../../pocketbase/advisories/assess-releases.ts';
+import { fixText, recommended } from '../../pocketbase/advisories/assess-releases.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
 import { printable } from '../output/print.ts';
@@ -34,9 +34,9 @@ function advisoryLines(report: AdvisoryReport): string[] {
     ...(exposure.remedy === null ? [] : [`→ ${exposure.remedy}`]),
     '',
     `Vulnerabilities of PocketBase, as of ${report.updated}:`,
-    ...advisories.flatMap(({ id, aliases, severity, affected, fixed_in: fixedIn, summary }) => [
-      `  ${[id, ...aliases].join(', ')} (${severity}), ${affected.map(rangeText).join(', ')}, fixed in ${fixedIn}`,
-      `    ${summary}`,
+    ...advisories.flatMap((one) => [
+      `  ${[one.id, ...one.aliases].join(', ')} (${one.severity}), ${one.affected.map(rangeText).join(', ')}, ${fixText(one)}`,
+      `    ${one.summary}`,
     ]),
     'Before a change of the release:',
     ...hazards.flatMap(({ kind, from, below, avoid, summary }) => [

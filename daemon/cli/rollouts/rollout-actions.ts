@@ -97,6 +97,34 @@ export async function showRollout(
   return isGood(rollout) ? 0 : 1;
 }
 
+/** Pauses, continues or ends the rollout in progress. */
+export async function steerRollout(
+  how: 'pause' | 'resume' | 'abort',
+  args: ConnectArguments & { json: boolean },
+  context: CliContext,
+): Promise<number> {
+  const rollout = await connect(args, context).rollouts[how]();
+  if (args.json) printJson(context, rollout);
+  else for (const line of steeredLines(rollout)) printMessage(context, line);
+  return 0;
+}
+
+/** What has happened, what is still in progress, and how it goes on. */
+export function steeredLines({ id, kind, target, status, active, ...counts }: Rollout): string[] {
+  const ended = counts.changed + counts.failed + counts.skipped;
+  const what = kind === 'pocketbase' ? `PocketBase ${target}` : `migrations ${target.slice(0, 12)}`;
+  const names = active.map(({ name, watched }) => `${name} is ${watched ? 'watched' : 'changed'}`);
+  return [
+    `The rollout ${id} of ${what} is ${status}; ${ended} of ${counts.total} databases have ended.`,
+    ...(names.length === 0 ? [] : [`In progress, to be finished: ${names.join(', ')}.`]),
+    ...(status === 'paused' ? ["Run 'fathomd pocketbase resume' to continue."] : []),
+    ...(status === 'running' ? ["Run 'fathomd pocketbase status --follow' to see its progress."] : []),
+    ...(status === 'aborted'
+      ? [`${counts.changed} changed databases stay changed, ${counts.total - ended} are as before.`]
+      : []),
+  ];
+}
+
 /** Shows the progress until nothing more happens without a command. The rollout does not need this process. */
 async function follow(
   client: FathomClient,

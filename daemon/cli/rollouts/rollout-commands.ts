@@ -1,4 +1,4 @@
-import { command, JSON_OPTION } from '../command.ts';
+import { type AnyCommand, command, JSON_OPTION } from '../command.ts';
 import { CONNECT_OPTIONS } from '../connect.ts';
 
 /** Options of every rollout. */
@@ -26,6 +26,18 @@ const ROLLOUT_OPTIONS = {
   ...CONNECT_OPTIONS,
   ...JSON_OPTION,
 } as const;
+
+function steer(how: 'pause' | 'resume' | 'abort', summary: string): AnyCommand {
+  return command({
+    words: ['pocketbase', how],
+    summary,
+    options: { ...CONNECT_OPTIONS, ...JSON_OPTION },
+    async run(args, context) {
+      const { steerRollout } = await import('./rollout-actions.ts');
+      return steerRollout(how, args, context);
+    },
+  });
+}
 
 /** Commands that change many databases. */
 export const rolloutCommands = [
@@ -55,6 +67,9 @@ export const rolloutCommands = [
       return showRollout(args, context);
     },
   }),
+  steer('pause', 'Begin no further database of a rollout until a resume'),
+  steer('resume', 'Continue a paused or halted rollout; after a halt, failures until now are accepted'),
+  steer('abort', 'End a rollout; changed databases stay changed'),
   command({
     words: ['migrations', 'plan'],
     summary: 'Show which databases lack which migrations',

@@ -40,8 +40,9 @@ describe('the list of this release', () => {
 
   it('names a fix for each advisory that is not affected itself', () => {
     for (const { id, affected, fixed_in } of KNOWN_ADVISORIES.advisories) {
-      expect(ids(advisoriesOf(fixed_in))).not.toContain(id);
-      for (const { from, below } of affected) expect(compareVersions(from, below)).toBeLessThan(0);
+      if (fixed_in !== null) expect(ids(advisoriesOf(fixed_in))).not.toContain(id);
+      for (const { from, below } of affected)
+        if (below !== null) expect(compareVersions(from, below)).toBeLessThan(0);
     }
   });
 
@@ -99,6 +100,30 @@ describe('recommends', () => {
     expect(recommended('0.39.1', withNew('0.39.0'))).toBeNull();
     const { remedy } = exposureOf([{ name: 'a', version: '0.39.1' }], withNew('0.39.0'));
     expect(remedy).toContain('fathomd doctor --advisories');
+  });
+});
+
+describe('a vulnerability that no release fixes', () => {
+  const [known] = KNOWN_ADVISORIES.advisories;
+  const list = advisoryListSchema.parse({
+    ...KNOWN_ADVISORIES,
+    advisories: [
+      known,
+      { ...withNew('0.23.0').advisories[0], affected: [{ from: '0.23.0', below: null }], fixed_in: null },
+    ],
+  });
+  const remedyFor = (version: string) => exposureOf([{ name: 'a', version }], list).remedy;
+
+  it('affects all later releases, and still recommends the one with the other fixes', () => {
+    expect(ids(advisoriesOf('0.40.6', list))).toEqual(['CVE-2027-1']);
+    expect(ids(advisoriesOf('9.0.0', list))).toEqual(['CVE-2027-1']);
+    expect(recommended('0.39.1', list)?.version).toBe('0.40.6');
+  });
+
+  it('is named with what can be done', () => {
+    expect(remedyFor('0.39.1')).toMatch(/pocketbase install.*no release fixes CVE-2027-1/);
+    expect(remedyFor('0.40.6')).toMatch(/^no release fixes CVE-2027-1/);
+    expect(exposureOf([{ name: 'a', version: '0.40.6' }], list)).toMatchObject({ vulnerable_instances: 1 });
   });
 });
 

@@ -46,7 +46,8 @@ export function hazardsOnTheWay(
 }
 
 /**
- * The best release without a known vulnerability that is not older than `from`; null when there is none.
+ * The best release that is not older than `from`: one without a known vulnerability, else one with only those that no release
+ * fixes; null when there is none.
  *
  * @param from null when there is no database yet
  */
@@ -54,12 +55,15 @@ export function recommended(
   from: string | null,
   list: AdvisoryList = KNOWN_ADVISORIES,
 ): Recommendation | null {
-  const isUsable = ({ version }: Recommendation): boolean =>
-    (from === null || !isVersion(from) || compareVersions(version, from) >= 0) &&
-    compareVersions(version, OLDEST_POCKETBASE) >= 0 &&
-    advisoriesOf(version, list).length === 0 &&
-    !hazardsOnTheWay(from, version, list).some(({ avoid }) => avoid);
-  return list.recommended.find(isUsable) ?? null;
+  const usable = list.recommended.filter(
+    ({ version }) =>
+      (from === null || !isVersion(from) || compareVersions(version, from) >= 0) &&
+      compareVersions(version, OLDEST_POCKETBASE) >= 0 &&
+      !hazardsOnTheWay(from, version, list).some(({ avoid }) => avoid),
+  );
+  const has = (matches: (advisory: Advisory) => boolean) =>
+    usable.find(({ version }) => !advisoriesOf(version, list).some(matches));
+  return has(() => true) ?? has(({ fixed_in }) => fixed_in !== null) ?? null;
 }
 
 /** Why a version must not run; null when it may, or when it is an own build without a version of upstream. */
@@ -102,6 +106,8 @@ export function advisoryReport(
   return { ...list, exposure: exposureOf(instances, list), instances: vulnerable };
 }
 
+const NEWER_LIST = "look for a newer list, 'fathomd doctor --advisories' reads it";
+
 function remedyOf(versions: readonly VulnerableVersion[], list: AdvisoryList): string | null {
   const newest = versions
     .map(({ version }) => version)
@@ -109,13 +115,23 @@ function remedyOf(versions: readonly VulnerableVersion[], list: AdvisoryList): s
     .at(-1);
   if (newest === undefined) return null;
   const release = recommended(newest, list);
-  return release === null
-    ? "no release without a known vulnerability is known; look for a newer list, 'fathomd doctor --advisories' reads it"
-    : `run 'fathomd pocketbase install' to get PocketBase ${release.version}, and follow its steps`;
+  const left = release === null ? [] : advisoriesOf(release.version, list).map(({ id }) => id);
+  const remains = left.filter((id) => versions.some(({ advisories }) => advisories.includes(id)));
+  const closes = versions.some(({ advisories }) => advisories.some((id) => !left.includes(id)));
+  if (release === null) return `no release without a known vulnerability is known; ${NEWER_LIST}`;
+  const unfixed = `no release fixes ${remains.join(', ')}; ${NEWER_LIST}`;
+  if (!closes) return unfixed;
+  const install = `run 'fathomd pocketbase install' to get PocketBase ${release.version}, and follow its steps`;
+  return remains.length === 0 ? install : `${install}; ${unfixed}`;
 }
 
 function isBetween(version: string, from: string, below: string | null): boolean {
   return compareVersions(version, from) >= 0 && (below === null || compareVersions(version, below) < 0);
+}
+
+/** How the fix of an advisory is shown. */
+export function fixText({ fixed_in: fixedIn }: Advisory): string {
+  return fixedIn === null ? 'no release fixes it' : `fixed in ${fixedIn}`;
 }
 
 function rank(severity: AdvisorySeverity): number {
