@@ -1,7 +1,15 @@
+import { createClient } from '../../../shared/client/fathom-client.ts';
+import { messageOf } from '../../../shared/errors.ts';
 import { becomeOwner, findWriter } from '../../base/process-account.ts';
 import { checkEnvFiles, runChecks } from '../../host/doctor/checks.ts';
-import { envFileFacts, gatherFacts, readHostSettings } from '../../host/doctor/facts/gather.ts';
-import type { Finding, Level } from '../../host/doctor/finding.ts';
+import { checkEndToEnd } from '../../host/doctor/end-to-end.ts';
+import {
+  envFileFacts,
+  gatherFacts,
+  type HostSettings,
+  readHostSettings,
+} from '../../host/doctor/facts/gather.ts';
+import { type Finding, fatal, type Level, START_DAEMON } from '../../host/doctor/finding.ts';
 import { applyFixes, describeFix, type Fixed } from '../../host/doctor/fix.ts';
 import { KNOWN_ADVISORIES } from '../../pocketbase/advisories/known-advisories.ts';
 import { readAdvisoryList } from '../../pocketbase/advisories/read-advisory-list.ts';
@@ -19,6 +27,8 @@ export interface DoctorArguments {
   dataDir?: string | undefined;
   /** File or https address of a newer list of advisories. */
   advisories?: string | undefined;
+  /** Uses the running deployment as a user does. */
+  endToEnd: boolean;
 }
 
 const MARKS: Readonly<Record<Level, { word: string; colour: Colour }>> = {
@@ -29,7 +39,7 @@ const MARKS: Readonly<Record<Level, { word: string; colour: Colour }>> = {
 
 /** Exit 1 when a finding is fatal, with `check` also when one is a warning. */
 export async function doctor(
-  { json, fix, check, envFile, dataDir, advisories }: DoctorArguments,
+  { json, fix, check, envFile, dataDir, advisories, endToEnd }: DoctorArguments,
   context: CliContext,
 ): Promise<number> {
   const { env, cwd, stdout, stderr } = context;
@@ -61,10 +71,21 @@ export async function doctor(
     // The fixes have changed the findings.
     if (fixed.length > 0) findings = await look();
   }
+  if (endToEnd) findings = [...findings, await tryEndToEnd(settings)];
   if (json) printJson(context, findings);
   else printFindings(findings, painter(stdout, env), (line) => printLine(stdout, line));
   const failing: readonly Level[] = check ? ['fatal', 'warning'] : ['fatal'];
   return findings.some(({ level }) => failing.includes(level)) ? 1 : 0;
+}
+
+async function tryEndToEnd({ sources, config }: HostSettings): Promise<Finding> {
+  const admin = createClient({ target: { socketPath: sources.socketPath } });
+  try {
+    const apiUrl = config?.siteUrl ?? (await admin.daemon.status()).api_url;
+    return await checkEndToEnd({ admin, apiUrl, now: () => performance.now() });
+  } catch (error) {
+    return fatal('end_to_end', `nothing was tried: ${messageOf(error)}`, START_DAEMON);
+  }
 }
 
 function printFindings(

@@ -34,11 +34,17 @@ export const hostCommands = [
         requiresArg: true,
         describe: 'File or https address of a newer list of advisories (docs/upgrades.md)',
       },
+      'end-to-end': {
+        type: 'boolean',
+        default: false,
+        describe: 'Also create an account, use its database as a user does, and delete both',
+      },
       ...SETTINGS_OPTIONS,
     },
     async run(args, context) {
       const { doctor } = await import('./doctor.ts');
-      return doctor({ ...args, envFile: args['env-file'], dataDir: args['data-dir'] }, context);
+      const { 'env-file': envFile, 'data-dir': dataDir, 'end-to-end': endToEnd } = args;
+      return doctor({ ...args, envFile, dataDir, endToEnd }, context);
     },
   }),
   command({

@@ -58,6 +58,7 @@ export const FINDING_IDS = [
   'damaged',
   'instances',
   'usage',
+  'end_to_end',
 ] as const;
 
 export type FindingId = (typeof FINDING_IDS)[number];
