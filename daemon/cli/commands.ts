@@ -5,6 +5,7 @@ import { userCommands } from './accounts/users.ts';
 import { backupCommands } from './backups/backup-commands.ts';
 import { restoreCommands } from './backups/restore-commands.ts';
 import { daemonCommands } from './daemon/daemon-commands.ts';
+import { appCommands } from './databases/apps.ts';
 import { databaseCommands } from './databases/databases.ts';
 import { DERIVED_GROUPS, derivedCommands } from './derived-commands.ts';
 import { hostCommands } from './host/host-commands.ts';
@@ -28,6 +29,7 @@ export const COMMANDS = [
   ...derivedCommands,
   ...pocketbaseCommands,
   ...rolloutCommands,
+  ...appCommands,
   ...restoreCommands,
 ];
 
@@ -41,6 +43,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   secrets: 'Show and rotate the keys of stored secrets',
   databases: 'Show, start, stop, limit and delete databases',
   backups: 'Make, list and restore backups of databases',
+  apps: 'Show and test the applications of user databases',
   migrations: 'Show and apply the migrations of user databases',
   queue: 'Manage tasks and schedules',
   pocketbase: 'Install releases of PocketBase, and change databases to them',

@@ -14,6 +14,7 @@ import { type AuditRequestsDeps, auditRequests } from '../audit/audit-requests.t
 import { type AuditRoutesDeps, auditRoutes } from '../audit/audit-routes.ts';
 import { type BackupRoutesDeps, backupRoutes } from '../backups/backup-routes.ts';
 import { type RestoreRoutesDeps, restoreRoutes } from '../backups/restore/restore-routes.ts';
+import { type ApplicationRoutesDeps, applicationRoutes } from '../databases/routes/application-routes.ts';
 import { type BrowseRoutesDeps, browseRoutes } from '../databases/routes/browse-routes.ts';
 import { type DatabaseRoutesDeps, databaseRoutes } from '../databases/routes/database-routes.ts';
 import { type EdgeRoutesDeps, edgeRoutes } from '../databases/routes/edge-routes.ts';
@@ -54,6 +55,7 @@ export interface Services
     LifecycleRoutesDeps,
     MailHookDeps,
     MigrationRoutesDeps,
+    ApplicationRoutesDeps,
     PlanRoutesDeps,
     QueueRoutesDeps,
     RestoreRoutesDeps,
@@ -106,6 +108,7 @@ export function registerRoutes(app: Api, services: Services): void {
   backupRoutes(app, services);
   lifecycleRoutes(app, services);
   migrationRoutes(app, services);
+  applicationRoutes(app, services);
   rolloutRoutes(app, services);
   restoreRoutes(app, services);
   edgeRoutes(app, services);

@@ -5,7 +5,7 @@ import { tag } from './databases.ts';
 import { planFields, rolloutOptions, rolloutSchema } from './rollouts.ts';
 
 /** Why the migrations are not used. */
-const problemSchema = z.object({
+export const problemSchema = z.object({
   code: z.enum([
     'failed',
     'syntax',

@@ -5,6 +5,7 @@ import { mails } from './accounts/mails.ts';
 import { plans } from './accounts/plans.ts';
 import { sessions } from './accounts/sessions.ts';
 import { users } from './accounts/users.ts';
+import { applications } from './applications.ts';
 import { audit } from './audit.ts';
 import { backups } from './backups.ts';
 import type { Endpoint, Method, Resource, Tag } from './contract/endpoint.ts';
@@ -36,6 +37,7 @@ export const RESOURCES = {
   edge,
   events,
   migrations,
+  applications,
   queue,
   rollouts,
   schedules,

@@ -1,7 +1,9 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { putFiles } from '../helpers/applications.ts';
 import { SCRIPTED } from '../helpers/deployment.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { signUpMany, untilInstance } from '../helpers/fleet-actions.ts';
 import { changeUserDatabase } from '../helpers/user-migrations.ts';
 import { createStage, type RolloutStage, untilEnded } from './stage.ts';
@@ -41,6 +43,59 @@ async function get(name: string, path: string): Promise<string> {
 }
 
 const greetings = () => Promise.all(names.map((name) => get(name, '/hello')));
+
+it('tests applications on scratch databases', async () => {
+  const { fathom } = stage;
+  await putFiles(join(fathom.dataDir, 'apps'), {
+    'good/app.json': '{"name":"good","version":"1.0.0","description":"A good one"}',
+    'good/migrations/1800000010_good.js': `migrate(
+      (app) => app.save(new Collection({ type: 'base', name: 'good', fields: [] })),
+      (app) => app.delete(app.findCollectionByNameOrId('good')),
+    );`,
+    'good/hooks/good.pb.js': GREETS('').replaceAll('suffix', 'good'),
+    'good/hooks/lib/good.js': "module.exports = { good: '' };",
+    'one-way/migrations/1800000011_one_way.js':
+      "migrate((app) => app.save(new Collection({ type: 'base', name: 'one', fields: [] })));",
+    'no-return/migrations/1800000012_no_return.js':
+      "migrate((app) => app.save(new Collection({ type: 'base', name: 'two', fields: [] })), () => {});",
+    'broken/hooks/main.pb.js': '\nfoo();',
+  });
+  const run = (...args: string[]) => fathomd(['apps', ...args, '--json', '--socket', fathom.socketPath]);
+  const { applications } = JSON.parse((await run('list')).stdout) as { applications: object[] };
+  expect(applications).toContainEqual(
+    expect.objectContaining({ name: 'documents', built_in: true, chosen: true }),
+  );
+  expect(applications).toContainEqual(
+    expect.objectContaining({ name: 'good', version: '1.0.0', migrations: 1, hooks: 1, public_files: 0 }),
+  );
+  const { exitCode, stdout } = await run('check', 'good', 'one-way', 'no-return', 'broken', 'documents');
+  expect(exitCode).toBe(1);
+  expect(JSON.parse(stdout)).toEqual([
+    { name: 'good', problem: null, warnings: [] },
+    {
+      name: 'one-way',
+      problem: null,
+      warnings: [expect.stringContaining('1800000011_one_way.js') as string],
+    },
+    {
+      name: 'no-return',
+      problem: expect.objectContaining({ code: 'failed', file: '1800000012_no_return.js' }) as object,
+      warnings: [],
+    },
+    {
+      name: 'broken',
+      problem: expect.objectContaining({
+        code: 'hook_broken',
+        file: 'broken/hooks/main.pb.js',
+        line: 2,
+      }) as object,
+      warnings: [],
+    },
+    { name: 'documents', problem: null, warnings: [] },
+  ]);
+  expect((await run('check', 'nothing')).exitCode).not.toBe(0);
+  await rm(join(fathom.dataDir, 'apps'), { recursive: true });
+});
 
 it('gives hooks and static files to the database that a person restarts, and to a new one', async () => {
   const { fathom } = stage;

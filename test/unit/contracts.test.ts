@@ -46,6 +46,8 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   listUsage: 'databases usage',
   getUsage: 'databases usage',
   getMigrations: 'migrations status',
+  listApplications: 'apps list',
+  checkApplication: 'apps check',
   createTask: 'queue add',
   listTasks: 'queue list',
   getTask: 'queue show',

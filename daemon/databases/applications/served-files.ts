@@ -64,10 +64,10 @@ export async function readServedFiles(applications: readonly Application[]): Pro
           label,
           `${file.origin}: the names ${HOOK_ENTRY}, ${GUARDS} and ${APPLICATIONS} are used by Fathom; rename it`,
         );
-      const isHook = HOOK.test(file.path) && !file.path.includes('/');
+      const isLoaded = isHook(file.path);
       const { hash, text } = await readServed(file, label, MAX_HOOK_BYTES);
       hasJobs ||= JOB.test(text);
-      const path = join('hooks', isHook ? join(APPLICATIONS, name, file.path) : file.path);
+      const path = join('hooks', isLoaded ? join(APPLICATIONS, name, file.path) : file.path);
       add({ ...file, path, label, sha256: hash });
     }
     for (const file of await listServed(join(directory, 'public'))) {
@@ -105,6 +105,11 @@ export async function openServed(origin: string) {
   if ((await file.stat()).isFile()) return file;
   await file.close();
   throw new Error('it is not a file');
+}
+
+/** Whether PocketBase loads a file below `hooks`. */
+export function isHook(path: string): boolean {
+  return HOOK.test(path) && !path.includes('/');
 }
 
 function isReserved(path: string): boolean {

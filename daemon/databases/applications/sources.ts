@@ -69,6 +69,17 @@ export async function listApplications(
   return [...(await readAll(appsDir, own.filter(isChosen), true)), ...(await readAll(appDir, named, false))];
 }
 
+/** Lists all applications, also those that databases do not get. @throws SetProblem */
+export async function listAllApplications(
+  { appsDir }: Pick<PackageFiles, 'appsDir'>,
+  { appDir }: Pick<ApplicationSettings, 'appDir'>,
+): Promise<Application[]> {
+  return [
+    ...(await readAll(appsDir, await listNames(appsDir), true)),
+    ...(await readAll(appDir, await listNames(appDir), false)),
+  ];
+}
+
 function readAll(parent: string, names: readonly string[], isOwn: boolean): Promise<Application[]> {
   return Promise.all(
     names.map(async (name) => {

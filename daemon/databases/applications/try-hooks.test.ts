@@ -71,10 +71,14 @@ it.each([
 
 it.each([
   ['two routes for one path', `${GOOD}\n${GOOD}`, 'conflicts with pattern'],
-  ['an error at the start', 'onBootstrap((e) => { e.next(); throw new Error("boot"); });', 'boot'],
-])('refuses %s', async (_what, text, why) => {
-  await expect(tryFiles({ 'main.pb.js': text })).rejects.toMatchObject({
-    problem: { code: 'hook_broken', message: expect.stringContaining(why) as string },
+  ['an error at the start', 'onBootstrap((e) => { e.next(); throw new Error("boot"); });', 'Error: boot'],
+])('refuses %s, and names the file', async (_what, text, why) => {
+  await expect(tryFiles({ 'a.pb.js': '', 'b.pb.js': text, 'c.pb.js': '' })).rejects.toMatchObject({
+    problem: {
+      code: 'hook_broken',
+      file: 'shop/hooks/b.pb.js',
+      message: expect.stringContaining(why) as string,
+    },
   });
 });
 

@@ -26,9 +26,13 @@ export interface HooksTrial extends ServedPaths {
 const HOST = '127.0.0.1';
 /** Another program may take the port between its choice and the start. */
 const ATTEMPTS = 3;
-const MARK = 'fathom: now loads ';
-/** Timeout of the run that finds the endless hook. */
+/** Timeout of a run that searches the hook. */
 const FIND_TIMEOUT_MS = 10_000;
+/** Of more hooks, none is searched. */
+const MAX_SEARCHED = 50;
+const LOG_TIME = /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d /;
+/** The line counts from the start of the handler, not of the file. */
+const THROWN_IN_HANDLER = / at \S*pb\.js:\d+:\d+\(\d+\)/;
 
 interface Ended {
   exit: ProcessExit | null;
@@ -58,37 +62,37 @@ async function describeProblem(
     const message = describeFailure({ file: named.label, line, why });
     return { code: 'hook_broken', file: named.label, line, message };
   }
-  const file = await findLastLoaded(trial, files);
-  const where = file === null ? '' : `${file}: `;
+  const file = await findCulprit(trial, files);
   if (exit === null) {
     const message = `${file ?? 'a hook'} does not end within ${trial.timeoutMs / 1000} s when it is loaded: an endless loop?`;
     return { code: 'timed_out', file, line: null, message };
   }
-  const why = failure?.why ?? text.split('\n').find((line) => line.trim() !== '') ?? 'no reason given';
-  return { code: 'hook_broken', file, line: null, message: `${where}${why.trim()}` };
+  const last = text.split('\n').find((line) => line.trim() !== '') ?? 'no reason given';
+  const why =
+    failure?.why ??
+    `the process ends at its start: ${last.replace(LOG_TIME, '').replace(THROWN_IN_HANDLER, '').trim()}`;
+  return { code: 'hook_broken', file, line: null, message: describeFailure({ file, line: null, why }) };
 }
 
 /**
- * Runs the hooks again, with a line in the output at the start of each file.
+ * Starts the hooks again, one more each time, until the process does not start.
  *
- * @returns the label of the last one; null when all were loaded
+ * @returns the label of the hook that was added last; null when all start, or when there are too many hooks
  */
-async function findLastLoaded(trial: HooksTrial, files: readonly ServedFile[]): Promise<string | null> {
-  if (trial.hooksDir === null) return null;
-  const marked = join(trial.directory, 'marked');
-  await cp(trial.hooksDir, marked, { recursive: true });
-  const entry = join(marked, HOOK_ENTRY);
+async function findCulprit(trial: HooksTrial, files: readonly ServedFile[]): Promise<string | null> {
   const hooks = loadedHooks(files);
-  const lines = hooks.map((path) => `console.log(${JSON.stringify(MARK + path)});${hookEntry([path])}`);
-  // The copy is read-only.
-  await rm(entry);
-  await writeFile(entry, [...lines, `console.log(${JSON.stringify(MARK)});`].join(''));
+  if (trial.hooksDir === null || hooks.length > MAX_SEARCHED) return null;
+  const hooksDir = join(trial.directory, 'some-hooks');
+  await cp(trial.hooksDir, hooksDir, { recursive: true });
   const timeoutMs = Math.min(FIND_TIMEOUT_MS, trial.timeoutMs);
-  const ended = await runOnce({ ...trial, hooksDir: marked, timeoutMs });
-  if (ended === 'ready') return null;
-  const last = ended.text.split('\n').findLast((line) => line.includes(MARK)) ?? '';
-  const path = last.slice(last.indexOf(MARK) + MARK.length).trim();
-  return files.find((file) => file.path === `hooks/${path}`)?.label ?? null;
+  for (const [index, path] of hooks.entries()) {
+    // The copy is read-only.
+    await rm(join(hooksDir, HOOK_ENTRY));
+    await writeFile(join(hooksDir, HOOK_ENTRY), hookEntry(hooks.slice(0, index + 1)));
+    if ((await runOnce({ ...trial, hooksDir, timeoutMs })) !== 'ready')
+      return files.find((file) => file.path === `hooks/${path}`)?.label ?? null;
+  }
+  return null;
 }
 
 async function runOnce(trial: HooksTrial): Promise<'ready' | Ended> {

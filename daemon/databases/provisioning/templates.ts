@@ -1,7 +1,10 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ApplicationCheck, ApplicationView } from '../../../shared/api/applications.ts';
 import type { MigrationProblem } from '../../../shared/api/migrations.ts';
 import { type Binary, EMBEDDED } from '../../pocketbase/binary/binary.ts';
+import { checkApplication } from '../applications/check-application.ts';
+import { describeApplications } from '../applications/describe-applications.ts';
 import type { Served } from '../applications/served-files.ts';
 import { SERVED_FILE, type TemplateOptions, TemplateStore } from './template.ts';
 
@@ -23,6 +26,16 @@ export class Templates {
   constructor(options: Omit<TemplateOptions, 'goodFile'>) {
     this.#options = options;
     this.fleet = new TemplateStore({ ...options, goodFile: GOOD_FILE });
+  }
+
+  /** Describes all applications. @throws SetProblem */
+  describeApplications(): Promise<ApplicationView[]> {
+    return describeApplications(this.#options.own, this.#options.applications);
+  }
+
+  /** Tests one application on a scratch database. */
+  checkApplication(name: string): Promise<ApplicationCheck> {
+    return checkApplication(name, this.#options);
   }
 
   of(binary: Binary): TemplateStore {

@@ -9,7 +9,7 @@ import type { Templates } from '../provisioning/templates.ts';
 export interface MigrationRoutesDeps {
   templates: {
     fleet: Pick<TemplateStore, 'files' | 'servedFiles' | 'problem' | 'readFiles' | 'warnings'>;
-  } & Pick<Templates, 'otherProblem'>;
+  } & Pick<Templates, 'otherProblem' | 'describeApplications' | 'checkApplication'>;
   catalog: Catalog;
 }
 
