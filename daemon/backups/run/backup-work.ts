@@ -191,8 +191,8 @@ async function backUp(
   { host, keys, source, at, target: url, reserve }: Extract<BackupWork, { kind: 'backup' }>,
   unlimited: Target,
 ): Promise<BackupResults['backup']> {
+  const targetId = await readTargetId(unlimited, host);
   const target = await leaveSpace(unlimited, url, reserve);
-  const targetId = await readTargetId(target, host);
   const key = await ensureDataKey(target, source.database, keys);
   const previous = await readLatest(target, key, source.database);
   const { backup, stored } = await writeBackup(source, {

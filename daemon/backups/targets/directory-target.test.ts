@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from 'no
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, it } from 'vitest';
-import { mayMount, mountTmpfs } from '../../../test/helpers/mounts.ts';
+import { mayMount, mountExt4, mountTmpfs } from '../../../test/helpers/mounts.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { describeTarget, listAll } from '../../../test/helpers/target-conformance.ts';
 import { until } from '../../../test/helpers/until.ts';
@@ -91,6 +91,21 @@ it('does not list what is no object', async () => {
   await writeFile(join(directory, '.put-unfinished'), '');
   expect(await listAll(new DirectoryTarget(directory), '')).toEqual([]);
   expect(await readdir(directory)).toHaveLength(2);
+});
+
+it.skipIf(!mayMount)('does not wait for ever for a disk that does not answer (needs root)', async () => {
+  const directory = await scratch();
+  await mountExt4(directory, 16);
+  await new DirectoryTarget(directory).put('a', Buffer.of(1));
+  const target = new DirectoryTarget(directory, { timeoutMs: 200 });
+  await execa('fsfreeze', ['--freeze', directory]);
+  try {
+    await expect(target.put('b', Buffer.of(2))).rejects.toMatchObject({ reason: 'slow' });
+  } finally {
+    await execa('fsfreeze', ['--unfreeze', directory]);
+  }
+  await until(() => target.has('b'), { what: 'the end of the write' });
+  expect(await target.get('a')).toEqual(Buffer.of(1));
 });
 
 it.skipIf(!mayMount)('names a disk that is full, and one that is read-only (needs root)', async () => {

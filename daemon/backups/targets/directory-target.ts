@@ -21,15 +21,20 @@ import { problemOfSystem, TargetProblem } from './target-problem.ts';
 /** Of the file system: concurrent ones share the writes of its journal. */
 const CONCURRENT_CALLS = 16;
 
+/** Of one operation. A mounted directory whose server is away can keep calls waiting for ever. */
+const TIMEOUT_MS = 300_000;
+
 /** Stores each object in a file of a local directory, or of a mounted one. */
 export class DirectoryTarget implements Target {
   readonly #directory: string;
+  readonly #timeoutMs: number;
   /** Directories that exist, and are on the disk. */
   readonly #made = new Set<string>();
 
   /** @param directory absolute; it is created at the first `put` */
-  constructor(directory: string) {
+  constructor(directory: string, { timeoutMs = TIMEOUT_MS }: { timeoutMs?: number } = {}) {
     this.#directory = resolve(directory);
+    this.#timeoutMs = timeoutMs;
   }
 
   put(key: string, content: Uint8Array): Promise<void> {
@@ -169,10 +174,17 @@ export class DirectoryTarget implements Target {
 
   /** @throws TargetProblem */
   async #use<T>(work: () => Promise<T>): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const seconds = Math.ceil(this.#timeoutMs / 1000);
+      late.reject(new TargetProblem('slow', this.#directory, `did not answer for ${seconds} s`));
+    }, this.#timeoutMs);
     try {
-      return await work();
+      return await Promise.race([work(), late.promise]);
     } catch (error) {
       throw problemOfSystem(this.#directory, error) ?? error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
