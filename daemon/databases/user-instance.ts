@@ -31,7 +31,9 @@ import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { settingsOfInstance } from '../supervisor/start/prepare-settings.ts';
 import { type ServedPaths, servedPaths } from './applications/assembled.ts';
 import { nextRecord, readServedRecord, writeServedRecord } from './applications/served-record.ts';
+import { tryHooks } from './applications/try-hooks.ts';
 import { heldMigrations } from './migrations/held-migrations.ts';
+import { SetRefused } from './migrations/scratch.ts';
 import type { Ownership } from './owner/ownership.ts';
 import type { Template } from './provisioning/clone.ts';
 import { isOpenToOthers, type Preparation, prepareDatabase } from './provisioning/prepare-database.ts';
@@ -39,6 +41,9 @@ import type { Templates } from './provisioning/templates.ts';
 
 const MIB = 1024 * 1024;
 const MINUTE_MS = 60_000;
+
+/** How long new hooks may take to load. */
+const HOOKS_TIMEOUT_MS = 30_000;
 
 /** Holds a hash of the settings of a process. A process with other settings is not taken over. */
 const GUARD_VARIABLE = 'FATHOM_GUARD';
@@ -195,6 +200,8 @@ export class UserInstance implements InstanceSpec {
     const isHeld = held === template.hash;
     // Without new migrations, it keeps the hooks that it had with the earlier ones.
     if (reason !== null && !isHeld) return reason;
+    const problem = isHeld ? null : await this.#tryNewHooks(template, signal);
+    if (problem !== null || signal.aborted) return problem;
     await this.#serve(template, held);
     return reason ?? (isHeld ? heldHooksReason(this.name, template, this.directory) : null);
   }
@@ -203,6 +210,27 @@ export class UserInstance implements InstanceSpec {
   async noteServed(): Promise<void> {
     const template = this.#deps.templates.of(this.binary).current;
     if (template?.served) await this.#serve(template, null);
+  }
+
+  /** Why its data does not bear new hooks; null when it does. Without this, they would end each of its starts. */
+  async #tryNewHooks({ served }: Template, signal: AbortSignal): Promise<PhaseReason | null> {
+    const { driver, clock, settings } = this.#deps;
+    const { directory, environment, name } = this;
+    if (!served?.hasHooks || readServedRecord(directory)?.served?.hash === served.hash) return null;
+    const paths = servedPaths(settings.assembledDir, served);
+    const [lockFile, timeoutMs] = [lockFileOf(directory), HOOKS_TIMEOUT_MS];
+    const trial = { ...paths, driver, clock, directory, environment, lockFile, timeoutMs, signal };
+    try {
+      await tryHooks({ ...trial, binary: this.binary.path }, []);
+      return null;
+    } catch (error) {
+      if (signal.aborted) return null;
+      if (!(error instanceof SetRefused)) throw error;
+      return {
+        code: 'hook_broken',
+        message: `it runs without the new hooks: ${error.message}; correct them, then run 'fathomd databases start ${name}'`,
+      };
+    }
   }
 
   async #serve(template: Template, held: string | null): Promise<void> {

@@ -171,6 +171,21 @@ it('takes a database back whose data the new hooks do not bear, also at its next
   expect(await greetings()).toEqual(expected);
 });
 
+it('keeps the hooks of before where a start with new ones fails', async () => {
+  const { fathom } = stage;
+  const [, victim = ''] = names;
+  await put({ 'hooks/main.pb.js': `${GREETS('four')}${ENDS_FOR('odd')}` });
+  await fathom.client.databases.restart(victim);
+  const { reason } = await runs(victim);
+  expect(reason).toMatchObject({ code: 'hook_broken' });
+  expect(reason?.message).toContain('bad data');
+  expect(await get(victim, '/hello')).toBe('200 one!');
+  changeUserDatabase(fathom, victim, "UPDATE documents SET title = 'fine'");
+  await fathom.client.databases.restart(victim);
+  expect(await get(victim, '/hello')).toBe('200 four!');
+  expect(await runs(victim)).toMatchObject({ reason: null });
+});
+
 it('leaves processes with hooks running when the daemon restarts', async () => {
   const { fathom } = stage;
   const before = await pids();

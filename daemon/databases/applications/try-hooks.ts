@@ -21,6 +21,9 @@ export interface HooksTrial extends ServedPaths {
   environment: Record<string, string>;
   timeoutMs: number;
   clock: Clock;
+  /** Of a database that is in use: the lock of its data. */
+  lockFile?: string;
+  signal?: AbortSignal;
 }
 
 const HOST = '127.0.0.1';
@@ -39,7 +42,12 @@ interface Ended {
   text: string;
 }
 
-/** Starts hooks and static files on a test database, in the sandbox of an instance. @throws SetRefused */
+/**
+ * Starts hooks and static files on a database, in the sandbox of an instance.
+ *
+ * @param files for the names in problems
+ * @throws SetRefused
+ */
 export async function tryHooks(trial: HooksTrial, files: readonly ServedFile[]): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     const ended = await runOnce(trial);
@@ -104,7 +112,7 @@ async function runOnce(trial: HooksTrial): Promise<'ready' | Ended> {
     name: 'scratch',
     binary: trial.binary,
     dataDir: join(directory, 'pb_data'),
-    lockFile: join(directory, 'hooks.lock'),
+    lockFile: trial.lockFile ?? join(directory, 'hooks.lock'),
     logFile,
     host: HOST,
     port,
@@ -119,7 +127,7 @@ async function runOnce(trial: HooksTrial): Promise<'ready' | Ended> {
   const gone = watchExit(process);
   const timeout = deadline(clock, trial.timeoutMs);
   try {
-    const signal = AbortSignal.any([gone.signal, timeout.signal]);
+    const signal = AbortSignal.any([gone.signal, timeout.signal, ...(trial.signal ? [trial.signal] : [])]);
     const target = { host: HOST, port, path: READINESS_PATH };
     const ready = await waitUntilReady(target, { probe, clock, signal, concurrentStarts: 1 });
     if (ready && !gone.exit()) return 'ready';
@@ -128,5 +136,6 @@ async function runOnce(trial: HooksTrial): Promise<'ready' | Ended> {
     timeout.cancel();
     process.signal('SIGKILL');
     await process.exited;
+    await rm(logFile, { force: true });
   }
 }
