@@ -101,6 +101,7 @@ const daemon = await build({
     'daemon/rollouts/data/database-thread-main.ts',
     'daemon/backups/run/backup-process-main.ts',
     'daemon/backups/run/integrity-main.ts',
+    'daemon/backups/export/export-process-main.ts',
     'daemon/queue/runner/runner-main.ts',
     'daemon/queue/runner/confined-main.ts',
     'daemon/queue/runner/handler-thread.ts',

@@ -84,6 +84,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const { rollouts, restores } = services;
   resources.defer(() => rollouts.stop());
   resources.defer(() => restores.stop());
+  resources.defer(() => services.exports.stop());
   await reconciler.startAll(await restores.recover(await rollouts.recover([...found.values()].flat())));
   services.journal.noteLoaded();
   rollouts.begin();

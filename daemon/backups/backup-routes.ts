@@ -7,13 +7,12 @@ import {
   pruneBackups,
   verifyBackups,
 } from '../../shared/api/backups.ts';
-import { BACKUP_REMEDIES } from '../../shared/backup-failure.ts';
 import { FathomError } from '../../shared/errors.ts';
 import type { UserLimits } from '../accounts/plans/user-limits.ts';
 import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../http/caller.ts';
 import { type Api, serve, slicePage } from '../http/serve.ts';
 import type { RecoveryKeys } from './keys/recovery-keys.ts';
-import { BackupFailed } from './run/backup-processes.ts';
+import { answered } from './run/answered.ts';
 import type { BackupOutcome, BackupSubject, Backups } from './service/backups.ts';
 import type { BackupOverview } from './service/overview.ts';
 
@@ -112,17 +111,4 @@ export function backupRoutes(
     backups.acceptTarget();
     return { target: backupOverview.status().target };
   });
-}
-
-/** @throws FathomError `backup.failed` */
-async function answered<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (!(error instanceof BackupFailed)) throw error;
-    const { reason, message } = error;
-    throw new FathomError('backup.failed', `${reason}: ${message}; ${BACKUP_REMEDIES[reason]}`, {
-      cause: error,
-    });
-  }
 }

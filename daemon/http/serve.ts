@@ -46,8 +46,11 @@ export function serve<E extends Endpoint>(app: Api, endpoint: E, handler: Handle
   const schemas = Object.entries(responses).flatMap(([status, { schema, mediaType }]) =>
     schema === undefined || mediaType !== undefined ? [] : [[status, schema]],
   );
+  const isStream = Object.values(responses).some(({ stream }) => stream);
   app.route({
     method,
+    // HEAD would read all of it, to send nothing.
+    ...(isStream && { exposeHeadRoute: false }),
     ...(permission === 'public' ? { bodyLimit: PUBLIC_BODY_LIMIT_BYTES } : {}),
     url: path.replace(/\{(\w+)\}/g, ':$1'),
     config: {

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
 import type { UserLimits } from '../accounts/plans/user-limits.ts';
 import type { BackupRoutesDeps, OwnedSubject } from '../backups/backup-routes.ts';
+import { Exports } from '../backups/export/exports.ts';
 import { RecoveryKeys } from '../backups/keys/recovery-keys.ts';
 import { CONTROL_PLANE } from '../backups/manifest.ts';
+import { createRestores } from '../backups/restore/restore-services.ts';
+import type { Restores } from '../backups/restore/restores.ts';
 import { ensureBackupHost } from '../backups/service/backup-host.ts';
 import { Backups } from '../backups/service/backups.ts';
 import { BackupOverview, type OverviewDeps } from '../backups/service/overview.ts';
@@ -97,5 +100,26 @@ export async function createBackupServices({
       use: () => backups.useRecoveryKey(),
     }),
     backupSubjects: subjects,
+  };
+}
+
+/** Creates the services that read backups: restores and downloads. */
+export function createRestoreServices(deps: Parameters<typeof createRestores>[0]): {
+  restores: Restores;
+  exports: Exports;
+} {
+  const { config, masterKeys, backups, isDiskHeld, clock, log } = deps;
+  return {
+    restores: createRestores(deps),
+    exports: new Exports({
+      target: config.backups.target,
+      hostDir: config.dataDir,
+      masterKeys,
+      backups,
+      isDiskHeld,
+      reserveBytes: config.diskReserveBytes,
+      clock,
+      log,
+    }),
   };
 }

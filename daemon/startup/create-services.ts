@@ -13,7 +13,6 @@ import { Buckets } from '../accounts/sign-in/buckets.ts';
 import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
 import { SignUps } from '../accounts/sign-up/sign-ups.ts';
 import type { ArchiveStep } from '../audit/archive/audit-archive.ts';
-import { createRestores } from '../backups/restore/restore-services.ts';
 import type { RestoreStep } from '../backups/restore/restores.ts';
 import { Counts } from '../base/counts.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -56,7 +55,7 @@ import { PortMoves } from '../supervisor/start/port-moves.ts';
 import { PortAllocator, portIsFree } from '../supervisor/start/ports.ts';
 import { STOP_GRACE_MS } from '../supervisor/start/terminate.ts';
 import { UsageHistory } from '../usage/usage-history.ts';
-import { createBackupServices } from './backup-services.ts';
+import { createBackupServices, createRestoreServices } from './backup-services.ts';
 import { createIdentityServices } from './identity-services.ts';
 import type { Host } from './prepare-host.ts';
 import type { Services } from './routes.ts';
@@ -308,12 +307,11 @@ export async function createServices({
     userLimits,
     isDiskHeld,
     spareBytes: () => diskReserve.state.spareBytes,
-    restoreOf: (name) => restores.progressOf(name),
+    restoreOf: (name) => restoreServices.restores.progressOf(name),
     clock,
     log,
   });
-  const { backups } = backupServices;
-  const restores = createRestores({
+  const restoreServices = createRestoreServices({
     config,
     fleet,
     driver,
@@ -321,7 +319,7 @@ export async function createServices({
     databases,
     rollouts,
     masterKeys,
-    backups,
+    backups: backupServices.backups,
     isDiskHeld,
     onStep: options.onRestoreStep,
     clock,
@@ -371,6 +369,7 @@ export async function createServices({
     databaseRepository,
     ...databases,
     ...backupServices,
+    ...restoreServices,
     accountMails,
     activity,
     apiUrl,
@@ -405,7 +404,6 @@ export async function createServices({
     proxiesSeen,
     queue,
     recentLog: host.recentLog,
-    restores,
     rollouts,
     rolloutPlanner,
     seal,

@@ -13,6 +13,7 @@ import { type UserRoutesDeps, userRoutes } from '../accounts/user-routes.ts';
 import { type AuditRequestsDeps, auditRequests } from '../audit/audit-requests.ts';
 import { type AuditRoutesDeps, auditRoutes } from '../audit/audit-routes.ts';
 import { type BackupRoutesDeps, backupRoutes } from '../backups/backup-routes.ts';
+import { type ExportRoutesDeps, exportRoutes } from '../backups/export/export-routes.ts';
 import { type RestoreRoutesDeps, restoreRoutes } from '../backups/restore/restore-routes.ts';
 import { type ApplicationRoutesDeps, applicationRoutes } from '../databases/routes/application-routes.ts';
 import { type BrowseRoutesDeps, browseRoutes } from '../databases/routes/browse-routes.ts';
@@ -50,6 +51,7 @@ export interface Services
     DocumentRoutesDeps,
     EdgeRoutesDeps,
     EventRoutesDeps,
+    ExportRoutesDeps,
     HostRoutesDeps,
     InvitationRoutesDeps,
     LifecycleRoutesDeps,
@@ -106,6 +108,7 @@ export function registerRoutes(app: Api, services: Services): void {
   browseRoutes(app, services);
   usageRoutes(app, services);
   backupRoutes(app, services);
+  exportRoutes(app, services);
   lifecycleRoutes(app, services);
   migrationRoutes(app, services);
   applicationRoutes(app, services);

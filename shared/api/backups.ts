@@ -313,6 +313,14 @@ const restoredSchema = z
 
 export type RestoredDatabase = z.infer<typeof restoredSchema>;
 
+export const backupParams = z.object({
+  name: databaseName,
+  id: z
+    .string()
+    .regex(/^[a-z0-9-]{1,60}$/, 'is not the id of a backup')
+    .meta({ description: 'Id of a backup, or `latest`.', examples: [EXAMPLE_BACKUP.id] }),
+});
+
 export const restoreBackup = endpoint({
   operationId: 'restoreBackup',
   method: 'POST',
@@ -323,13 +331,7 @@ export const restoreBackup = endpoint({
     'Tests the backup first, while the database serves. Requests wait during the exchange. The data of now is kept on the host. The owner signs in with the password and address of today; all other sessions in the database end. A backup of a later PocketBase answers `conflict`.',
   permission: 'backups.restore',
   audit: 'backup.restore',
-  params: z.object({
-    name: databaseName,
-    id: z
-      .string()
-      .regex(/^[a-z0-9-]{1,60}$/, 'is not the id of a backup')
-      .meta({ description: 'Id of a backup, or `latest`.', examples: [EXAMPLE_BACKUP.id] }),
-  }),
+  params: backupParams,
   body: z
     .strictObject({
       into_new: z.boolean().default(false).meta({

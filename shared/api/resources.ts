@@ -13,6 +13,7 @@ import { daemon } from './daemon.ts';
 import { databases } from './databases.ts';
 import { edge } from './edge.ts';
 import { events } from './events.ts';
+import { exports } from './exports.ts';
 import { lifecycle } from './lifecycle.ts';
 import { migrations } from './migrations.ts';
 import { pocketbase } from './pocketbase.ts';
@@ -34,6 +35,7 @@ export const RESOURCES = {
   databases,
   usage,
   backups,
+  exports,
   edge,
   events,
   migrations,

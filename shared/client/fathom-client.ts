@@ -29,9 +29,11 @@ type InputArguments<E> = E extends { body: infer B extends z.ZodType }
     : [];
 
 type ResultOf<E extends Endpoint> = {
-  [S in keyof E['responses']]: E['responses'][S] extends { schema: infer R extends z.ZodType }
-    ? z.output<R>
-    : void;
+  [S in keyof E['responses']]: E['responses'][S] extends { stream: true }
+    ? AsyncIterable<Uint8Array>
+    : E['responses'][S] extends { schema: infer R extends z.ZodType }
+      ? z.output<R>
+      : void;
 }[keyof E['responses']];
 
 type ClientMethod<E extends Endpoint> = (
@@ -75,18 +77,19 @@ export function createClient(options: HttpClientOptions): FathomClient {
 }
 
 async function call(http: HttpClient, operation: Operation, args: readonly unknown[]): Promise<unknown> {
-  const { method, path, sends, timeoutMs, resultStatuses, mediaType } = operation;
+  const { method, path, sends, timeoutMs, resultStatuses, mediaType, isStream } = operation;
   const values = [...args];
   const filled = path.replace(/\{\w+\}/g, () => pathSegment(String(values.shift())));
   const input = sends === undefined ? undefined : values.shift();
   const [options] = values as [CallOptions?];
-  return http.request(method, filled, {
+  const request = {
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...options,
     ...(sends === 'query' ? { query: input as RequestOptions['query'] } : { body: input }),
     resultStatuses,
     mediaType,
-  });
+  };
+  return isStream ? http.stream(method, filled, request) : http.request(method, filled, request);
 }
 
 /** Items that are added or removed meanwhile may be missing or occur twice. */

@@ -74,6 +74,34 @@ export class HttpClient {
     }
   }
 
+  /**
+   * Returns the body while it arrives. Reading it fails when it ends too early. The timeout is that of its beginning.
+   *
+   * @throws as `request`
+   */
+  async stream(
+    method: Method,
+    path: string,
+    options: RequestOptions = {},
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), timeoutMs);
+    const signal =
+      options.signal === undefined ? late.signal : AbortSignal.any([late.signal, options.signal]);
+    try {
+      const response = await this.#send(method, this.#urlOf(path, options.query), signal, options);
+      if (response.statusCode === 200) return response;
+      return this.#result(response, await readAll(response), options) as never;
+    } catch (error) {
+      if (error instanceof FathomError) throw error;
+      options.signal?.throwIfAborted();
+      throw late.signal.aborted ? await this.#timeoutError(timeoutMs, error) : this.#unreachable(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   #urlOf(path: string, query: RequestOptions['query'] = {}): URL {
     const url = new URL(this.#base.pathname.replace(/\/$/, '') + path, this.#base);
     for (const [name, value] of Object.entries(query)) {

@@ -13,6 +13,8 @@ export interface Operation {
   resultStatuses?: number[];
   /** Of a response that is not JSON. */
   mediaType?: string;
+  /** The response is read while it arrives. */
+  isStream?: true;
   timeoutMs?: number;
   /** The response is one page of a list. */
   isPaged?: true;
@@ -43,6 +45,7 @@ function operationOf(endpoint: Endpoint): Operation {
     ...(sends && { sends }),
     ...(failures.length > 0 && { resultStatuses: failures.map(([status]) => Number(status)) }),
     ...(mediaType && { mediaType }),
+    ...(Object.values(responses).some(({ stream }) => stream) && { isStream: true }),
     ...(timeoutMs && { timeoutMs }),
     ...(query && 'page' in query.shape && { isPaged: true }),
     ...(command && { command: commandFactsOf(command, endpoint) }),

@@ -10,18 +10,20 @@ const SPARE_BYTES = 16 * 1024 * 1024;
  * Requires space for a backup, and as much as the disk reserve.
  *
  * @param settingBytes DISK_RESERVE_MB
+ * @param next what to do when there is space
  * @throws FathomError `backup.failed`
  */
 export async function requireSpace(
   directory: string,
   { bytes, id }: { bytes: number; id: string },
   settingBytes: number,
+  next = 'restore it again',
 ): Promise<void> {
   const { bavail, blocks, bsize } = await statfs(directory);
   const missing = bytes + SPARE_BYTES + reserveBytesOf(settingBytes, blocks * bsize) - bavail * bsize;
   if (missing <= 0) return;
   throw new FathomError(
     'backup.failed',
-    `the disk of ${directory} has no space for the backup ${id}; free ${byteSize(missing)} more, then restore it again`,
+    `the disk of ${directory} has no space for the backup ${id}; free ${byteSize(missing)} more, then ${next}`,
   );
 }

@@ -52,7 +52,6 @@ export async function findBackup(
   { database, masters, id, now }: FindWork,
   target: Target,
 ): Promise<FoundBackup> {
-  const key = await readDataKey(target, database, { masters });
   const ids = await listBackups(target, database);
   const { past, future } = splitAtNow(ids, now);
   const isLatest = id === 'latest';
@@ -60,6 +59,7 @@ export async function findBackup(
   const known = ids.slice(-SHOWN_IDS);
   const ignored = isLatest ? future.filter((one) => one !== chosen) : [];
   if (chosen === undefined) return { backup: null, ignored, known };
+  const key = await readDataKey(target, database, { masters });
   const { created_at, bytes } = await readManifest(target, key, { database, id: chosen });
   return { backup: { id: chosen, created_at, bytes }, ignored, known };
 }

@@ -80,6 +80,8 @@ export class Backups {
   readonly #times: DueTimes | null;
   readonly #perDatabase = new KeyedMutex();
   readonly #active = new Set<string>();
+  /** Backups that are read. */
+  readonly #held = new Set<{ database: string; id: string }>();
   readonly #prepared: PreparedTarget;
   /** When databases without a backup were created, so that their files are not asked again and again. */
   readonly #createdAt = new Map<string, Date>();
@@ -193,6 +195,17 @@ export class Backups {
       return { result: 'made', backup };
     });
   }
+
+  /**
+   * Keeps a backup from being pruned while it is read. Call it in the turn of the database, see `inTurn`.
+   *
+   * @returns what ends this
+   */
+  hold = (database: string, id: string): (() => void) => {
+    const held = { database, id };
+    this.#held.add(held);
+    return () => this.#held.delete(held);
+  };
 
   /** Runs work between two backups of a database. */
   inTurn = <T>(name: string, work: () => Promise<T>): Promise<T> => this.#perDatabase.run(name, work);
@@ -396,7 +409,9 @@ export class Backups {
     const timezone = schedule?.timezone ?? 'UTC';
     const { damaged, own } = this.#state.of(name);
     const most = own.length === 0 ? 0 : await this.#deps.ownBackups(name);
-    const pinned = most === null ? own : own.slice(Math.max(0, own.length - most));
+    const held = [...this.#held].filter(({ database }) => database === name).map(({ id }) => id);
+    const kept = most === null ? own : own.slice(Math.max(0, own.length - most));
+    const pinned = [...kept, ...held];
     const { masters } = keys;
     const pruned = await this.#processes.run(
       { kind: 'prune', ...place, database: name, masters, rule, timezone, damaged, pinned, isDryRun },
@@ -461,7 +476,7 @@ export class Backups {
 }
 
 /** The directory of copies, below FATHOM_DATA_DIR. */
-const SCRATCH = 'backup-scratch';
+export const SCRATCH = 'backup-scratch';
 
 function isOfSpace(error: unknown): boolean {
   return error instanceof BackupFailed && (error.reason === 'disk_full' || error.reason === 'target_full');

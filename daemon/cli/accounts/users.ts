@@ -53,6 +53,19 @@ export const userCommands = [
     },
   }),
   command({
+    words: ['users', 'export'],
+    summary: 'Save everything that is stored of a user, with the database, as a tar archive in a new file',
+    positionals: {
+      ...WHO,
+      file: { type: 'string', demandOption: true, describe: 'File to create' },
+    },
+    options: COMMON,
+    async run(args, context) {
+      const { exportAccount } = await import('../backups/export-actions.ts');
+      return exportAccount(args, context);
+    },
+  }),
+  command({
     words: ['users', 'set'],
     summary:
       'Change the role or plan of a user, lock it out, or confirm its e-mail address; takes effect at once',

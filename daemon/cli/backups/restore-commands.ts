@@ -28,6 +28,30 @@ export const restoreCommands = [
     },
   }),
   command({
+    words: ['backups', 'export'],
+    summary: 'Save a backup as a tar archive, or one of its collections as CSV or JSON, in a new file',
+    positionals: {
+      name: { type: 'string', demandOption: true, describe: "Name of a database, see 'databases list'" },
+      file: { type: 'string', demandOption: true, describe: 'File to create' },
+    },
+    options: {
+      id: { type: 'string', requiresArg: true, describe: 'Id of the backup (default: the last one)' },
+      collection: { type: 'string', requiresArg: true, describe: 'Only the records of this collection' },
+      format: {
+        type: 'string',
+        choices: ['csv', 'json'],
+        requiresArg: true,
+        describe: 'Format of the records (default: csv)',
+      },
+      ...JSON_OPTION,
+      ...CONNECT_OPTIONS,
+    },
+    async run(args, context) {
+      const { exportBackup } = await import('./export-actions.ts');
+      return exportBackup(args, context);
+    },
+  }),
+  command({
     words: ['restore'],
     summary: 'Restore a whole host from its backups into an empty data directory; run it again to continue',
     options: {

@@ -50,7 +50,8 @@ function removeTriggersOfWritten(database: DatabaseSync): void {
       database.exec(`DROP TRIGGER "${String(name).replaceAll('"', '""')}"`);
 }
 
-function replaceTokens(database: DatabaseSync): void {
+/** Makes every token of a database invalid. Call it in a transaction, without triggers on what it writes. */
+export function replaceTokens(database: DatabaseSync): void {
   replaceCollectionSecrets(database, randomSecret);
   for (const table of SHORT_LIVED) if (hasTable(database, table)) database.exec(`DELETE FROM ${table}`);
 }

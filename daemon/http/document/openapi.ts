@@ -106,11 +106,12 @@ function operationOf(endpoint: Endpoint): ZodOpenApiOperationObject {
   };
 }
 
-function responseOf({ description, schema, mediaType = 'application/json' }: ResponseContract) {
+function responseOf({ description, schema, stream, mediaType = 'application/json' }: ResponseContract) {
   return {
     description,
     headers: HEADERS,
     ...(schema && { content: { [mediaType]: mediaOf(schema) } }),
+    ...(stream && { content: { [mediaType]: { schema: { type: 'string' as const, format: 'binary' } } } }),
   };
 }
 

@@ -1,9 +1,11 @@
 import { endSessions } from '../../databases/owner/end-sessions.ts';
+import { removeSecrets } from '../../databases/owner/remove-secrets.ts';
 import { answerSqlWork, MAX_SQL_VALUE_BYTES } from '../../pocketbase/data/sql-processes.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { carryOver } from './carry-over.ts';
 import type { ThreadWork } from './database-thread.ts';
 import { readFacts } from './facts.ts';
+import { readColumns, readRows } from './read-rows.ts';
 
 /** A worker thread for SQL that takes long. */
 
@@ -14,6 +16,10 @@ function run(work: ThreadWork): unknown {
   if (work.kind === 'none') return null;
   if (work.kind === 'end-sessions') {
     endSessions(work.file);
+    return null;
+  }
+  if (work.kind === 'remove-secrets') {
+    removeSecrets(work.file);
     return null;
   }
   const options = {
@@ -31,6 +37,10 @@ function run(work: ThreadWork): unknown {
       case 'vacuum':
         database.prepare('VACUUM INTO ?').run(work.target);
         return null;
+      case 'columns':
+        return readColumns(database, work.collection);
+      case 'rows':
+        return readRows(database, work.collection, work.after);
       case 'carry':
         return carryOver(database, work.from);
       default:

@@ -2,6 +2,7 @@ import { modulePath } from '../../base/package.ts';
 import { SqlProcesses } from '../../pocketbase/data/sql-processes.ts';
 import type { CarriedRows } from './carry-over.ts';
 import type { DatabaseFacts } from './facts.ts';
+import type { RowPage, readColumns } from './read-rows.ts';
 
 const PROGRAM = modulePath('daemon/rollouts/data/database-thread-main');
 
@@ -13,7 +14,13 @@ export type ThreadWork =
   | { kind: 'check'; file: string }
   /** See `endSessions`. */
   | { kind: 'end-sessions'; file: string }
+  /** See `removeSecrets`. */
+  | { kind: 'remove-secrets'; file: string }
   | { kind: 'vacuum'; file: string; target: string }
+  /** See `readColumns`. */
+  | { kind: 'columns'; file: string; collection: string }
+  /** See `readRows`. */
+  | { kind: 'rows'; file: string; collection: string; after: string | null }
   | { kind: 'carry'; file: string; from: string };
 
 interface Results {
@@ -22,7 +29,10 @@ interface Results {
   /** `ok`, or the first problem. */
   check: string;
   'end-sessions': null;
+  'remove-secrets': null;
   vacuum: null;
+  columns: ReturnType<typeof readColumns>;
+  rows: RowPage;
   carry: CarriedRows;
 }
 

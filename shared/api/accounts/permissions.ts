@@ -25,6 +25,8 @@ export const PERMISSIONS = {
   'host.read': grants(null, 'all', 'all', 'all'),
   'users.read': grants('own', 'all', 'all', 'all'),
   'users.write': grants(null, null, null, 'all'),
+  // Everything that is stored of a user.
+  'users.export': grants('own', null, null, 'all'),
   'invitations.read': grants(null, 'all', 'all', 'all'),
   'invitations.write': grants(null, null, null, 'all'),
   'plans.read': grants(null, 'all', 'all', 'all'),
@@ -40,6 +42,7 @@ export const PERMISSIONS = {
   'backups.configure': grants(null, null, null, 'all'),
   // The data of now is kept beside the restored one, on the disk of the host.
   'backups.restore': grants('own', null, null, 'all'),
+  'backups.download': grants('own', null, null, 'all'),
   'queue.read': grants('own', 'all', 'all', 'all'),
   // Handlers send requests from the host of the daemon, so users must not create or retry tasks.
   'queue.stats': grants(null, 'all', 'all', 'all'),

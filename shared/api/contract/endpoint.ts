@@ -16,6 +16,8 @@ export interface ResponseContract {
   schema?: z.ZodType;
   /** JSON by default. */
   mediaType?: string;
+  /** The response is read while it arrives, and is of any size. */
+  stream?: true;
   /** The response reports a failure: 503 of a health check. */
   failure?: true;
 }
