@@ -17,10 +17,11 @@ import {
   copyOf,
   endChange,
   enter,
+  FailsBefore,
   readFactsOf,
   setVersion,
 } from './change.ts';
-import { copyData, findCopyDamage, hashCopy, restoreData } from './data/copy.ts';
+import { copyData, copyStorageAhead, findCopyDamage, hashCopy, restoreData } from './data/copy.ts';
 import type { DatabaseThread } from './data/database-thread.ts';
 import { type DatabaseFacts, describeLoss } from './data/facts.ts';
 import type { DatabaseJournal } from './journal.ts';
@@ -50,6 +51,15 @@ export async function changeDatabase(
   await deps.binaryOf(change.after);
   await deps.thread.prepare();
   const { row, instance } = entry;
+  const { directory } = entry.runner.spec;
+  // A change that could not go back left its files, which are of an earlier time.
+  await removeTree(rolloutDirOf(directory));
+  try {
+    await copyStorageAhead(dataDirOf(directory), copyOf(directory));
+  } catch (error) {
+    await removeTree(rolloutDirOf(directory));
+    throw error;
+  }
   const journal: DatabaseJournal = {
     rollout: change.rollout,
     database: row.name,
@@ -73,9 +83,31 @@ export async function changeDatabase(
     await restore(entry, { ...journal, step: 'restoring' }, deps, signal).catch((error: unknown) => {
       throw error instanceof CopyDamaged ? new CopyDamaged(`${problem}; ${error.message}`) : error;
     });
-    throw new ChangeFailed(problem);
+    throw await failureOf(entry, journal, problem, deps, signal);
   }, change.why);
   return journal;
+}
+
+/** Tests the version before in the same way: an owner can fill a database so that no version passes. */
+async function failureOf(
+  entry: CatalogEntry,
+  journal: DatabaseJournal,
+  problem: string,
+  deps: ChangeDeps,
+  signal: AbortSignal,
+): Promise<ChangeFailed> {
+  // Without facts, no version was tested.
+  if (journal.facts === null) return new ChangeFailed(problem);
+  const before = await tryBefore(entry, await deps.binaryOf(journal.before), deps, signal).catch(messageOf);
+  closeDatabases(dataDirOf(entry.runner.spec.directory));
+  return before === null || signal.aborted
+    ? new ChangeFailed(problem)
+    : new FailsBefore(bothFail(problem, journal.from, before));
+}
+
+/** Why a failure does not count. @param before what happened with the version before */
+export function bothFail(problem: string, version: string, before: string): string {
+  return `${problem}; with PocketBase ${version} it fails too: ${before}`;
 }
 
 async function tryChange(
@@ -95,8 +127,6 @@ async function tryChange(
   // Keys and settings that have changed since its last start.
   catalog.adjust(entry);
   closeDatabases(dataDir);
-  // A change that could not go back left its files, which are of an earlier time.
-  await removeTree(rolloutDirOf(directory));
   await copyData(dataDir, copyOf(directory));
   journal.sums = await hashCopy(copyOf(directory));
   const facts = await checkCopy(copyOf(directory), user, thread);

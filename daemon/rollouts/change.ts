@@ -46,6 +46,9 @@ export interface Change {
 /** The change did not work. The data and the version are as before. */
 export class ChangeFailed extends Error {}
 
+/** It did not work, but neither does the version before: the reason is the data or the use of the database. */
+export class FailsBefore extends ChangeFailed {}
+
 /** The copy is damaged, so it was not brought back. The data is as the change left it. */
 export class CopyDamaged extends Error {}
 

@@ -8,8 +8,16 @@ import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
-import { type Change, type ChangeDeps, ChangeFailed, CopyDamaged, endChange, setVersion } from './change.ts';
-import { changeDatabase, finishChange, returnDatabase } from './change-database.ts';
+import {
+  type Change,
+  type ChangeDeps,
+  ChangeFailed,
+  CopyDamaged,
+  endChange,
+  FailsBefore,
+  setVersion,
+} from './change.ts';
+import { bothFail, changeDatabase, finishChange, returnDatabase } from './change-database.ts';
 import type { DatabaseJournal } from './journal.ts';
 import { cloneOf, rehearse } from './rehearse.ts';
 import {
@@ -328,7 +336,7 @@ export class Rollouts {
       journal = await changeDatabase(entry, change, this.#deps);
     } catch (error) {
       if (signal.aborted) return undefined;
-      return this.#end(entry, 'failed', messageOf(error), null);
+      return this.#end(entry, error instanceof FailsBefore ? 'skipped' : 'failed', messageOf(error), null);
     }
     const unanswered = wasRunning ? () => Math.round(clock.monotonic() - begun) : null;
     return this.#watch(entry, journal, { restarts, unanswered });
@@ -366,7 +374,21 @@ export class Rollouts {
       if (signal.aborted) return undefined;
       return this.#end(entry, 'failed', messageOf(error), null);
     }
-    return this.#end(entry, 'failed', problem, null);
+    // Its owner can end the process, by use or by data. That says nothing about the version.
+    const { runner } = entry;
+    const { phase, observed } = runner.state;
+    // It waits after the failures of the new version.
+    if (phase === 'backing_off' || phase === 'failed') runner.start({ force: true });
+    const before = await watchDatabase(
+      runner,
+      { restarts: observed.restarts, watchMs, onRunning: () => {} },
+      this.#deps.clock,
+      signal,
+    );
+    if (signal.aborted) return undefined;
+    return before === null
+      ? this.#end(entry, 'failed', problem, null)
+      : this.#end(entry, 'skipped', bothFail(problem, journal.from, before), null);
   }
 
   async #end(

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashFile } from '../../daemon/pocketbase/binary/executable-hash.ts';
 import { prepareDamage } from '../helpers/damage.ts';
 import { fathomd } from '../helpers/fathomd.ts';
-import { type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
+import { kill, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 import { dataFileOf } from '../helpers/user-migrations.ts';
@@ -109,6 +109,36 @@ describe.skipIf(executables === null)('an upgrade of the fleet', () => {
     await untilVersion(fathom, victim, before);
     expect(await checkWriters(fathom, writers)).toBeGreaterThan(0);
   });
+
+  it('does not count a database that its owner ends with each version, also in the canary', async () => {
+    const { fathom, tenants } = stage;
+    const [victim, other] = [tenants[2]?.name ?? '', tenants[5]?.name ?? ''];
+    const before = (await fathom.client.databases.get(victim)).pocketbase_version;
+    const version = '0.40.13';
+    await installCrashing(fathom, { version, real: executables?.[NEW] ?? '', database: 'none', afterS: 0 });
+    await fathom.client.rollouts.start({ version, databases: [victim, other], canary: 1, watch_s: 20 });
+    const ended = new Set<string | null>();
+    const rollout = await until(
+      async () => {
+        const seen = await fathom.client.rollouts.status();
+        const isWatched = seen.active.some(({ name, watched }) => name === victim && watched);
+        const { pid, phase, pocketbase_version: runs } = await fathom.client.databases.get(victim);
+        // Once with each version.
+        if (isWatched && phase === 'running' && !ended.has(runs)) {
+          ended.add(runs);
+          kill(pid, 'SIGKILL');
+        }
+        return seen.status !== 'running' && seen.active.length === 0 ? seen : null;
+      },
+      { timeoutMs: 300_000, what: 'the end of the rollout' },
+    );
+    expect(rollout).toMatchObject({ status: 'done', changed: 1, failed: 0, skipped: 1 });
+    expect(rollout.problems).toMatchObject([
+      { name: victim, result: 'skipped', message: textWith('it fails too') },
+    ]);
+    await untilVersion(fathom, victim, before ?? '');
+    await untilVersion(fathom, other, version);
+  }, 400_000);
 
   it('goes back when another process releases its lock, and takes no file of an earlier change', async () => {
     const { fathom, tenants, daemon } = stage;

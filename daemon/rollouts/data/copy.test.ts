@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { mayMount, mountTmpfs } from '../../../test/helpers/mounts.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
-import { copiedBytes, copyData, findCopyDamage, hashCopy, restoreData } from './copy.ts';
+import { copiedBytes, copyData, copyStorageAhead, findCopyDamage, hashCopy, restoreData } from './copy.ts';
 
 async function dataWithFiles(): Promise<{ data: string; copy: string }> {
   const directory = await scratch();
@@ -101,6 +101,35 @@ it.runIf(mayMount)('does not fill the disk of other databases', async () => {
   await writeFile(join(data, 'data.db'), Buffer.alloc(8 * 1024 * 1024));
   await expect(copyData(data, copy)).rejects.toThrow(/data.db has 8 MiB, and 8 MiB are free/);
   expect(await readdir(copy)).toEqual([]);
+});
+
+it.runIf(mayMount)('copies a storage on another disk ahead, and then only what has changed', async () => {
+  const { data, copy } = await dataWithFiles();
+  const storage = join(data, 'storage');
+  await mountTmpfs(storage, 16);
+  const write = (name: string, content: string) => writeFile(join(storage, name), content);
+  await mkdir(join(storage, 'documents'));
+  for (const name of ['kept', 'deleted', 'documents/growing']) await write(name, 'content');
+  await copyStorageAhead(data, copy);
+  const kept = await inode(join(copy, 'storage', 'kept'));
+  await rm(join(storage, 'deleted'));
+  await write('documents/growing', 'more content');
+  await write('new', 'content');
+  await copyData(data, copy);
+  expect((await readdir(join(copy, 'storage'), { recursive: true })).toSorted()).toEqual([
+    'documents',
+    'documents/growing',
+    'kept',
+    'new',
+  ]);
+  expect(await readFile(join(copy, 'storage', 'documents', 'growing'), 'utf8')).toBe('more content');
+  expect(await inode(join(copy, 'storage', 'kept'))).toBe(kept);
+});
+
+it('copies nothing ahead that can be linked', async () => {
+  const { data, copy } = await dataWithFiles();
+  await copyStorageAhead(data, copy);
+  await expect(readdir(copy)).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
 it('keeps the files of a storage that was moved behind a link', async () => {

@@ -11,6 +11,7 @@ import { directoryBytes } from '../../supervisor/disk/database-usage.ts';
 
 /** Files that PocketBase writes to. Everything else it creates and deletes, but never changes. */
 const WRITTEN = ['data.db', 'data.db-wal', 'auxiliary.db', 'auxiliary.db-wal'];
+const STORAGE = 'storage';
 /** SQLite creates these again, or they belong to a running process. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['data.db-shm', 'auxiliary.db-shm', '.notify']);
 /** Errors of a file system without hard links, or of a file with too many. */
@@ -33,18 +34,35 @@ const UNREADABLE: ReadonlySet<string | undefined> = new Set(['ENOENT', 'EIO']);
  * @throws the error of the file system, or an Error before the copy would fill the disk
  */
 export async function copyData(dataDir: string, copy: string): Promise<void> {
-  await removeTree(copy);
   await makeDirectory(copy);
+  for (const name of await readdir(copy)) if (name !== STORAGE) await removeTree(join(copy, name));
+  const storage = await storageOf(dataDir);
+  if (storage !== null) await matchTree(storage, join(copy, STORAGE));
   for (const { name, isDirectory } of await entriesOf(dataDir)) {
+    if (name === STORAGE) continue;
     if (LEFT_OUT.has(name)) continue;
     const [from, to] = [join(dataDir, name), join(copy, name)];
     if (isDirectory) await linkTree(from, to);
     else if (WRITTEN.includes(name)) await cloneSynced(from, to);
     else await linkFile(from, to);
   }
-  const moved = movedStorage(dataDir);
-  if (moved !== null) await linkTree(moved, join(copy, 'storage'));
   await syncDirectory(copy);
+}
+
+/**
+ * Copies files of records that cannot be linked, as on another disk, while a process runs: clients then do not wait for it.
+ * `copyData` copies only what has changed since.
+ */
+export async function copyStorageAhead(dataDir: string, copy: string): Promise<void> {
+  const storage = await storageOf(dataDir);
+  if (storage === null || !(await isOnOtherDisk(storage, dataDir))) return;
+  await makeDirectory(copy);
+  await matchTree(storage, join(copy, STORAGE));
+}
+
+/** A copy is in the directory of the database. */
+async function isOnOtherDisk(storage: string, dataDir: string): Promise<boolean> {
+  return (await stat(storage)).dev !== (await stat(dirname(dataDir))).dev;
 }
 
 /** The `storage` that an administrator has moved to another disk, with a link in its place; null without one. */
@@ -54,10 +72,18 @@ function movedStorage(dataDir: string): string | null {
   return linkedDirectories({ dataDir, fleetDirectories }).find((directory) => directory === target) ?? null;
 }
 
+/** The directory with files of records; null without one. Another link could lead into another database. */
+async function storageOf(dataDir: string): Promise<string | null> {
+  const moved = movedStorage(dataDir);
+  if (moved !== null) return moved;
+  const own = join(dataDir, STORAGE);
+  return (await lstat(own).catch(unlessMissing))?.isDirectory() ? own : null;
+}
+
 /** Links the files of records of a database into a clone, also while a process runs on it. */
 export async function linkStorage(dataDir: string, clone: string): Promise<void> {
-  const storage = movedStorage(dataDir) ?? join(dataDir, 'storage');
-  if (await exists(storage)) await linkTree(storage, join(clone, 'storage'));
+  const storage = await storageOf(dataDir);
+  if (storage !== null) await linkTree(storage, join(clone, STORAGE));
 }
 
 /**
@@ -69,7 +95,7 @@ export async function restoreData(copy: string, dataDir: string): Promise<void> 
   for (const name of ['data.db', 'auxiliary.db']) await restoreDatabase(copy, dataDir, name);
   const moved = movedStorage(dataDir);
   for (const { name, isDirectory } of await entriesOf(copy)) {
-    const target = name === 'storage' && moved !== null ? moved : join(dataDir, name);
+    const target = name === STORAGE && moved !== null ? moved : join(dataDir, name);
     if (isDirectory) await linkTree(join(copy, name), target);
   }
   await syncDirectory(dataDir);
@@ -111,14 +137,10 @@ export async function copiedBytes(dataDir: string): Promise<number> {
     async (name) => (await lstat(join(dataDir, name)).catch(unlessMissing))?.size ?? 0,
   );
   const databases = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
-  const storage = movedStorage(dataDir) ?? join(dataDir, 'storage');
-  // Files of another disk cannot be linked.
-  const isCopied = (await deviceOf(storage)) !== (await deviceOf(dirname(dataDir)));
-  return databases + (isCopied && (await exists(storage)) ? await directoryBytes(storage) : 0);
-}
-
-async function deviceOf(path: string): Promise<number | null> {
-  return (await stat(path).catch(unlessMissing))?.dev ?? null;
+  const storage = await storageOf(dataDir);
+  if (storage === null || !(await isOnOtherDisk(storage, dataDir))) return databases;
+  // They cannot be linked.
+  return databases + (await directoryBytes(storage));
 }
 
 async function restoreDatabase(copy: string, dataDir: string, name: string): Promise<void> {
@@ -146,6 +168,27 @@ async function linkTree(from: string, to: string): Promise<void> {
   }
 }
 
+/** Makes a copy equal to a directory whose files may change meanwhile. Files are never changed, only created and deleted. */
+async function matchTree(from: string, to: string): Promise<void> {
+  await makeRealDirectory(to);
+  const entries = await entriesOf(from);
+  const kept = new Set(entries.map(({ name }) => name));
+  for (const name of await readdir(to)) if (!kept.has(name)) await removeTree(join(to, name));
+  for (const { name, isDirectory } of entries) {
+    const [source, target] = [join(from, name), join(to, name)];
+    // It may have been deleted since the directory was read.
+    await (isDirectory ? matchTree(source, target) : matchFile(source, target)).catch(unlessMissing);
+  }
+}
+
+async function matchFile(from: string, to: string): Promise<void> {
+  const [source, copied] = [await lstat(from), await lstat(to).catch(unlessMissing)];
+  // An upload that was in progress is longer now.
+  if (copied?.isFile() && copied.size === source.size) return;
+  if (copied) await removeTree(to);
+  await linkFile(from, to);
+}
+
 /** Replaces what is not a directory: a link could lead into another database. */
 async function makeRealDirectory(path: string): Promise<void> {
   const found = await lstat(path).catch(unlessMissing);
@@ -162,7 +205,7 @@ export async function linkFile(from: string, to: string): Promise<void> {
     const code = systemErrorCode(error);
     if (code === 'EEXIST') return;
     if (!NO_LINK.has(code)) throw error;
-    await copyFile(from, to, constants.COPYFILE_FICLONE);
+    await cloneOrCopy(from, to);
   }
 }
 
