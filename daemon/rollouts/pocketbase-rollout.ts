@@ -4,6 +4,7 @@ import { compareVersions, isVersion } from '../../shared/version.ts';
 import type { Catalog, CatalogEntry } from '../databases/catalog.ts';
 import { advisoriesOf, hazardsOnTheWay } from '../pocketbase/advisories/assess-releases.ts';
 import { type Binaries, FLEET_VERSION } from '../pocketbase/binary/binaries.ts';
+import { isRefusedAfter, olderVersionMessage } from '../pocketbase/data/last-version.ts';
 import type { Change } from './change.ts';
 import type { RolloutPlan } from './rollout.ts';
 import {
@@ -26,15 +27,15 @@ export interface PocketBaseRolloutDeps {
  * @throws FathomError `not_found`, `conflict`
  */
 export async function planUpgrade(
-  request: RolloutOptions & { version: string },
+  request: RolloutOptions & { version: string; back: boolean },
   { catalog, binaries }: PocketBaseRolloutDeps,
 ): Promise<Planned<RolloutPlanView>> {
-  const { version } = request;
+  const { version, back } = request;
   const unusable = await binaries.problemOf(version);
   if (unusable !== null) throw new FathomError('conflict', unusable.message);
   const reasons = requestedEntries(request, catalog).map((entry) => ({
     entry,
-    reason: versionReason(entry, version) ?? skipReason(entry),
+    reason: versionReason(entry, { target: version, back }) ?? skipReason(entry),
   }));
   const taken = reasons.filter(({ reason }) => reason === null).map(({ entry }) => entry);
   if (taken.length === 0) {
@@ -96,10 +97,14 @@ function rowVersion(version: string, binaries: Pick<Binaries, 'fleet'>): string 
 }
 
 /** Why the version of a database is not changed; null when it is. */
-export function versionReason({ instance }: CatalogEntry, version: string): string | null {
+export function versionReason(
+  { instance }: { instance: { binary: { version: string } } },
+  { target, back }: Pick<RolloutPlan, 'target' | 'back'>,
+): string | null {
   const { version: now } = instance.binary;
-  if (now === version) return `it has PocketBase ${version}`;
-  if (isVersion(now) && isVersion(version) && compareVersions(version, now) < 0)
-    return `it has PocketBase ${now}, which is newer`;
-  return null;
+  if (now === target) return `it has PocketBase ${target}`;
+  if (!isVersion(now) || !isVersion(target)) return null;
+  const isNewer = compareVersions(now, target) > 0;
+  if (isNewer !== back) return `it has PocketBase ${now}, which is ${isNewer ? 'newer' : 'older'}`;
+  return isRefusedAfter(target, now) ? olderVersionMessage(target, now) : null;
 }

@@ -16,6 +16,7 @@ export interface RolloutOptions {
   max_failures?: number | undefined;
   watch_s: number;
   rehearse: boolean;
+  back?: boolean;
 }
 
 /** How long a rollout waits for a database that does not run when its turn comes. */
@@ -42,7 +43,7 @@ export function planOf(
   kind: RolloutPlan['kind'],
   target: string,
   entries: readonly CatalogEntry[],
-  { canary, wave, max_failures, watch_s, rehearse }: RolloutOptions,
+  { canary, wave, max_failures, watch_s, rehearse, back = false }: RolloutOptions,
 ): NewRollout {
   return {
     kind,
@@ -53,6 +54,7 @@ export function planOf(
     max_failures: max_failures ?? defaultMaxFailures(entries.length),
     watch_s,
     rehearse,
+    back,
   };
 }
 

@@ -19,7 +19,7 @@ import { Rollouts } from './rollouts.ts';
 
 /** Plans rollouts of both kinds, see `planUpgrade` and `planMigrations`. */
 export interface RolloutPlanner {
-  planUpgrade(request: RolloutOptions & { version: string }): ReturnType<typeof planUpgrade>;
+  planUpgrade(request: RolloutOptions & { version: string; back: boolean }): ReturnType<typeof planUpgrade>;
   planMigrations(request: RolloutOptions): ReturnType<typeof planMigrations>;
 }
 
@@ -63,7 +63,7 @@ export function createRollouts({
       plan.kind === 'pocketbase' ? upgradeOf(plan, { binaries }) : migrationChangeOf(plan, entry),
     skipReason: (plan, entry) =>
       skipReason(entry) ??
-      (plan.kind === 'pocketbase' ? versionReason(entry, plan.target) : outdatedReason(plan, { templates })),
+      (plan.kind === 'pocketbase' ? versionReason(entry, plan) : outdatedReason(plan, { templates })),
     onStep:
       onStep ?? ((step, database) => deps.log.debug({ instance: database, step }, 'changing a database')),
     onChange,

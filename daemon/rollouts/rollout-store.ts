@@ -23,6 +23,8 @@ const planSchema = z.object({
   max_failures: z.number(),
   watch_s: z.number(),
   rehearse: z.boolean(),
+  // Plans of earlier releases have none.
+  back: z.boolean().default(false),
 });
 
 const stateSchema = z.object({

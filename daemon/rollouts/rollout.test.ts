@@ -15,6 +15,7 @@ function plan(changes: Partial<RolloutPlan> = {}): RolloutPlan {
     max_failures: 1,
     watch_s: 60,
     rehearse: false,
+    back: false,
     ...changes,
   };
 }

@@ -20,6 +20,8 @@ export interface RolloutPlan {
   watch_s: number;
   /** Tests each database on a clone first. */
   rehearse: boolean;
+  /** Whether it changes databases with a newer version of PocketBase to this one. */
+  back: boolean;
 }
 
 export const OUTCOMES = ['changed', 'failed', 'skipped'] as const;

@@ -33,6 +33,8 @@ const rolloutRequestSchema = z
   .strictObject({
     /** A version of PocketBase, like 0.40.6. It must be installed. */
     version: z.string().max(60).refine(isVersion, 'is not a version like 0.40.1'),
+    /** Goes back: changes databases with a newer version, instead of those with an older one. */
+    back: z.boolean().default(false),
     ...rolloutOptions,
   })
   .meta({ id: 'RolloutRequest', examples: [{ version: '0.40.6', canary: 2, wave: 20 }] });

@@ -62,6 +62,15 @@ describe.skipIf(executables === null)('an upgrade of the fleet', () => {
       }
       console.log(`longest time without an answer with ${version}: ${rollout.longest_unanswered_ms} ms`);
     }
+    const { stdout } = await fathomd(['pocketbase', 'rollback', OLD, '--dry-run'], { env: fathom.env });
+    expect(stdout).toContain(`${DATABASES} databases get PocketBase ${OLD}`);
+    const back = await rollOut(fathom, { version: OLD, back: true, wave: 5, watch_s: 1 });
+    expect(back).toMatchObject({ status: 'done', changed: DATABASES, failed: 0, skipped: 0 });
+    for (const { name } of tenants)
+      expect((await fathom.client.databases.get(name)).pocketbase_version).toBe(OLD);
+    await expect(fathom.client.rollouts.start({ version: NEW, back: true })).rejects.toMatchObject({
+      code: 'conflict',
+    });
     console.log(`${await checkWriters(fathom, writers)} records acknowledged`);
     // Nothing stays of the copies.
     for (const { name } of tenants)

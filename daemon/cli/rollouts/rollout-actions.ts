@@ -1,6 +1,7 @@
 import type { MigrationRolloutRequest } from '../../../shared/api/migrations.ts';
 import type { Rollout, ShownRolloutPlan } from '../../../shared/api/rollouts.ts';
 import type { FathomClient } from '../../../shared/client/fathom-client.ts';
+import { advisoriesOf } from '../../pocketbase/advisories/assess-releases.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson } from '../context.ts';
 import { printMessage } from '../output/print.ts';
@@ -23,10 +24,11 @@ interface RolloutArguments extends ConnectArguments {
 /** Exit 1 when a database failed, or the rollout did not end. */
 export async function upgradePocketBase(
   args: RolloutArguments & { release: string; 'dry-run': boolean },
+  { back }: { back: boolean },
   context: CliContext,
 ): Promise<number> {
   const client = connect(args, context);
-  const request = { version: args.release.replace(/^v/, ''), ...requestOf(args) };
+  const request = { version: args.release.replace(/^v/, ''), back, ...requestOf(args) };
   if (!args['dry-run']) return follow(client, await client.rollouts.start(request), args, context);
   const plan = await client.rollouts.plan(request);
   const from = Map.groupBy(plan.databases, (one) => one.from);
@@ -34,6 +36,9 @@ export async function upgradePocketBase(
     `${plan.databases.length} databases get PocketBase ${plan.version}`,
     ...[...from].map(([old, names]) => `${names.length} have PocketBase ${old}`),
     ...plan.closes.map(({ id, severity, summary }) => `closes ${id} (${severity}): ${summary}`),
+    ...(back
+      ? advisoriesOf(plan.version).map(({ id, severity, summary }) => `opens ${id} (${severity}): ${summary}`)
+      : []),
     ...plan.hazards.map(({ id, summary }) => `note ${id}: ${summary}`),
   ];
   return showPlan(plan, head, args, context);

@@ -39,11 +39,10 @@ function steer(how: 'pause' | 'resume' | 'abort', summary: string): AnyCommand {
   });
 }
 
-/** Commands that change many databases. */
-export const rolloutCommands = [
-  command({
-    words: ['pocketbase', 'upgrade'],
-    summary: 'Change databases to another PocketBase in waves, each with a copy and a test',
+function toVersion(how: 'upgrade' | 'rollback', summary: string): AnyCommand {
+  return command({
+    words: ['pocketbase', how],
+    summary,
     positionals: { release: { type: 'string', demandOption: true, describe: 'Version, like 0.40.6' } },
     options: {
       'dry-run': { type: 'boolean', default: false, describe: 'Show what it would do' },
@@ -51,9 +50,15 @@ export const rolloutCommands = [
     },
     async run(args, context) {
       const { upgradePocketBase } = await import('./rollout-actions.ts');
-      return upgradePocketBase(args, context);
+      return upgradePocketBase(args, { back: how === 'rollback' }, context);
     },
-  }),
+  });
+}
+
+/** Commands that change many databases. */
+export const rolloutCommands = [
+  toVersion('upgrade', 'Change databases to another PocketBase in waves, each with a copy and a test'),
+  toVersion('rollback', 'Take databases with a newer PocketBase back to an older one, in the same way'),
   command({
     words: ['pocketbase', 'status'],
     summary: 'Show the last rollout; exit 1 when a database failed',
