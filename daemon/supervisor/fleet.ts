@@ -204,7 +204,10 @@ export class Fleet {
   }
 
   runners(matches: (runner: Runner) => boolean = () => true): Runner[] {
-    return [...this.#runners.values()].filter(matches);
+    // Most of thousands do not match, and callers ask several times per second: a copy of all would be garbage.
+    const found: Runner[] = [];
+    for (const runner of this.#runners.values()) if (matches(runner)) found.push(runner);
+    return found;
   }
 
   /** All runners, sorted by name. */
@@ -215,7 +218,7 @@ export class Fleet {
 
   /** The pids of all processes that this daemon knows. */
   pids(): Set<number> {
-    return new Set([...this.#runners.values()].flatMap(({ state }) => state.observed.pid ?? []));
+    return new Set(this.withProcess().flatMap(({ state }) => state.observed.pid ?? []));
   }
 
   /** Records a measured size, which the next samples show. */
