@@ -7,6 +7,7 @@ import { benchProvisioning } from './accounts/provisioning.ts';
 import { benchSessionCheck } from './accounts/session-check.ts';
 import { benchSignUps } from './accounts/sign-ups.ts';
 import { benchBackups } from './backups/backups.ts';
+import { benchWriteStall } from './backups/write-stall.ts';
 import { benchConsole, benchConsoleSize } from './console/console.ts';
 import { benchDatabaseList } from './fleet/database-list.ts';
 import { benchFleetStart } from './fleet/fleet-start.ts';
@@ -47,6 +48,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   'sign-ups': { about: 'Sign-ups per second, against accounts on bare PocketBase', run: benchSignUps },
   'session-check': { about: 'Cost of the session check, and of a failed sign-in', run: benchSessionCheck },
   backups: { about: 'Back up and restore a fleet, against restic', run: benchBackups },
+  'backup-stall': { about: 'Writes during a backup, against writes without', run: benchWriteStall },
   console: { about: 'Drawing of the console, against bare Ink', run: benchConsole },
   'console-size': { about: 'Key presses with 10,000 instances, against 10', run: benchConsoleSize },
 };

@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { deriveKey } from '../../keys/derived-keys.ts';
 import { DamagedObject } from '../backup-problem.ts';
@@ -13,6 +20,8 @@ function maxFrameBytes(bytes: number): number {
   return bytes + (bytes >> 8) + 512;
 }
 
+/** Of the buffers for what is opened: the usual size of a part, and one byte, so that its end is seen at once. */
+const OPENED_BYTES = 256 * 1024 + 1;
 /** Above this level, zstd takes much more time for little. */
 const COMPRESSION_LEVEL = 3;
 
@@ -22,13 +31,13 @@ const COMPRESSION_LEVEL = 3;
  * A sealed object is the nonce (12 bytes), the zstd frame encrypted with AES-256-GCM, and the tag (16 bytes).
  */
 export class DataKey {
-  readonly #names: Buffer;
-  readonly #content: Buffer;
+  readonly #names: KeyObject;
+  readonly #content: KeyObject;
 
   /** @param secret 32 bytes */
   constructor(secret: Uint8Array) {
-    this.#names = deriveKey(secret, 'backup-names', DATA_KEY_BYTES);
-    this.#content = deriveKey(secret, 'backup-content', DATA_KEY_BYTES);
+    this.#names = createSecretKey(deriveKey(secret, 'backup-names', DATA_KEY_BYTES));
+    this.#content = createSecretKey(deriveKey(secret, 'backup-content', DATA_KEY_BYTES));
   }
 
   /** The name of a chunk, which depends on its content. Without the key, it does not show whether a known content is stored. */
@@ -56,9 +65,10 @@ export class DataKey {
       });
       decipher.setAAD(Buffer.from(belongsTo));
       decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
-      return zstdDecompressSync(
-        Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]),
-      );
+      const compressed = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
+      // Compares the tag. In this mode, it has no more content.
+      decipher.final();
+      return zstdDecompressSync(compressed, { chunkSize: OPENED_BYTES });
     } catch (error) {
       throw new DamagedObject(`${belongsTo} is damaged, or was sealed with another key`, { cause: error });
     }
