@@ -11,7 +11,8 @@ import type { Deployment } from '../../test/helpers/deployment.ts';
 import { FleetUsers } from '../fleet-user.ts';
 
 const DAY = '2026-01-15';
-const BASE_PORT = 30_000;
+/** Below the ports that Linux takes for outgoing connections. */
+const BASE_PORT = 10_000;
 /** Of a deployment with these databases. */
 export const PORTS = { PB_BASE_PORT: String(BASE_PORT), PB_PORT_RANGE: '20000' };
 /** Ports of databases that are created before. */
