@@ -18,6 +18,7 @@ interface HookModules {
   'lib/sign-in': typeof import('./global/lib/sign-in.js');
   'lib/sign-ups': typeof import('./global/lib/sign-ups.js');
   'lib/superuser': typeof import('./global/lib/superuser.js');
+  'lib/trash': typeof import('./global/lib/trash.js');
   'lib/validation': typeof import('./global/lib/validation.js');
   'queue/route': typeof import('./global/queue/route.js');
   'rules/accounts': typeof import('./global/rules/accounts.js');

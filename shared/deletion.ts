@@ -1,29 +1,62 @@
 import type { Instance } from './api/instances.ts';
 import { byteSize } from './byte-size.ts';
 
-/** What deleting a database does, in sentences: shown before a user confirms it. */
-export function deletionConsequences({ email, usage }: Pick<Instance, 'email' | 'usage'>): string[] {
-  return [
-    `All data is deleted immediately: ${contentsOf({ usage })}.`,
-    `${email ?? 'The owner'} loses access to this database and keeps the account. An active account gets a new, empty database with another name within a minute, or at the next sign-in.`,
-  ];
+/**
+ * What deleting a database does, in sentences: shown before a user confirms it.
+ *
+ * @param trashDays DATABASE_TRASH_DAYS
+ */
+export function deletionConsequences(
+  { name, email, usage }: Pick<Instance, 'name' | 'email' | 'usage'>,
+  trashDays: number,
+): string[] {
+  const owner = email ?? 'The owner';
+  return trashDays === 0
+    ? [
+        `All data is erased immediately, with its backups: ${contentsOf({ usage })}.`,
+        `${owner} loses access to this database and keeps the account. An active account gets a new, empty database with another name within a minute, or at the next sign-in.`,
+      ]
+    : [
+        `The database stops, and is erased after ${dayCount(trashDays)}, with its backups: ${contentsOf({ usage })}.`,
+        `Until then, 'fathomd databases undelete ${name}' brings it back, and ${owner} cannot sign in.`,
+      ];
 }
 
-/** What deleting an account does, in sentences. `database` is null if the account has none. */
+/**
+ * What deleting an account does, in sentences. `database` is null if the account has none.
+ *
+ * @param trashDays DATABASE_TRASH_DAYS
+ */
 export function userDeletionConsequences(
   email: string,
   database: Pick<Instance, 'name' | 'usage'> | null,
+  trashDays: number,
 ): string[] {
-  return [
-    `${email} loses access immediately: all sessions, API keys and schedules end. The address can sign up again and then gets a new account with a new, empty database.`,
-    database === null
-      ? 'This account has no database.'
-      : `The database ${database.name} is deleted with all its data: ${contentsOf(database)}.`,
-  ];
+  const ends = `${email} loses access immediately: all sessions and tokens end.`;
+  if (database === null)
+    return [
+      `${ends} The address can sign up again and then gets a new account.`,
+      'This account has no database, and is erased at once.',
+    ];
+  const { name } = database;
+  return trashDays === 0
+    ? [
+        `${ends} The address can sign up again and then gets a new account with a new, empty database.`,
+        `The database ${name} is erased with all its data and its backups: ${contentsOf(database)}.`,
+      ]
+    : [
+        `${ends} The address cannot sign up again until the account is erased, after ${dayCount(trashDays)}.`,
+        `The database ${name} stops, and is erased with the account and its backups: ${contentsOf(database)}.`,
+        `Until then, 'fathomd databases undelete ${name}' brings both back.`,
+      ];
+}
+
+function dayCount(days: number): string {
+  return days === 1 ? '1 day' : `${days} days`;
 }
 
 function contentsOf({ usage }: Pick<Instance, 'usage'>): string {
   const disk = usage?.disk_bytes ?? null;
   const size = disk === null ? '' : `, ${byteSize(disk)} on disk`;
-  return `records, uploaded files and PocketBase's own backups${size}. Only a copy stored elsewhere can restore it`;
+  return `records, uploaded files and PocketBase's own backups${size}`;
 }

@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   'invitation.required': { status: 403, exit: 77, title: 'An invitation is required' },
   'invitation.invalid': { status: 403, exit: 77, title: 'The invitation is not valid' },
   'databases.limit_reached': { status: 503, exit: 75, title: 'There is no room for another database' },
+  'database.deleted': { status: 403, exit: 77, title: 'The database was deleted' },
   'address.unverified': { status: 403, exit: 77, title: 'The e-mail address is not verified' },
   'link.invalid': { status: 400, exit: 1, title: 'The link is not valid' },
   'mail.failed': { status: 502, exit: 69, title: 'The mail cannot be sent' },

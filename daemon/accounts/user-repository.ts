@@ -13,7 +13,7 @@ import type { Role } from './permissions.ts';
 import type { PasswordStrength } from './sign-up/password-strength.ts';
 
 /** An account. The API adds the name of its database. */
-export type User = Omit<ApiUser, 'database'>;
+export type User = Omit<ApiUser, 'database' | 'erase_at'>;
 
 export interface NewUser {
   email: string;
@@ -99,7 +99,11 @@ export class UserRepository {
     }
   }
 
-  /** Returns the user; null when the address or password is wrong, or the account is not active. */
+  /**
+   * Returns the user; null when the address or password is wrong, or the account is not active.
+   *
+   * @throws FathomError `database.deleted`
+   */
   async authenticate(email: string, password: string): Promise<User | null> {
     try {
       const { record } = await this.#client.postAsUser<{ record: { id: string } }>(
@@ -108,6 +112,7 @@ export class UserRepository {
       );
       return await this.#findActive(record.id);
     } catch (error) {
+      requireNotDeleted(error);
       if (isStatus(error, 400) || isStatus(error, 403)) return null;
       throw error;
     }
@@ -124,6 +129,7 @@ export class UserRepository {
       );
       return await this.#findActive(record.id);
     } catch (error) {
+      requireNotDeleted(error);
       if (isStatus(error, 401) || isStatus(error, 403) || isStatus(error, 404)) return null;
       throw error;
     }
@@ -232,6 +238,13 @@ const FATHOM_FIELDS: ReadonlySet<string> = new Set(['name', 'role', 'plan', 'is_
 /** @param cause the error of PocketBase, if there is one */
 export function unknownUser(id: string | undefined, cause?: unknown): FathomError {
   return new FathomError('not_found', `there is no user '${id}'`, { cause });
+}
+
+/** @throws FathomError `database.deleted` for a sign-in that the trash refuses (`pb_hooks/global/lib/trash.js`) */
+function requireNotDeleted(error: unknown): void {
+  if (!isStatus(error, 403)) return;
+  const refusal = fieldsOf(error.response['data']).find(({ code }) => code === 'database_deleted');
+  if (refusal) throw new FathomError('database.deleted', refusal.message, { cause: error });
 }
 
 /** Other text is not sent: it may be invalid in a header, and the error would contain all of it. */

@@ -2,17 +2,19 @@ import { createUser, deleteUser, getUser, listUsers, updateUser } from '../../sh
 import { FathomError } from '../../shared/errors.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Catalog } from '../databases/catalog.ts';
-import type { DatabaseLifecycle } from '../databases/lifecycle.ts';
 import type { DatabaseAccessDeps } from '../databases/owner/database-access.ts';
 import { summarizeOwnDatabase, withAccountCreated } from '../databases/owner/database-access.ts';
+import type { DatabaseTrash } from '../databases/trash/trash.ts';
+import { deletedDatabase } from '../databases/trash/trashed-databases.ts';
 import { requireOwnerOrAll } from '../http/caller.ts';
 import { type Api, serve } from '../http/serve.ts';
+import { toIsoTime } from '../pocketbase/data/sqlite.ts';
 import type { User, UserRepository } from './user-repository.ts';
 
 export interface UserRoutesDeps extends DatabaseAccessDeps {
   users: UserRepository;
   catalog: Catalog;
-  lifecycle: DatabaseLifecycle;
+  trash: DatabaseTrash;
 }
 
 /** Registers the routes of user accounts, for administrators. */
@@ -20,10 +22,14 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
   // The plan in the catalog must be the one that was stored last.
   const updates = new KeyedMutex();
 
-  const withDatabase = (user: User) => ({
-    ...user,
-    database: deps.catalog.findByUser(user.id)?.row.name ?? null,
-  });
+  const withDatabase = (user: User) => {
+    const trashed = deps.catalog.trashed.findByUser(user.id);
+    return {
+      ...user,
+      database: deps.catalog.findByUser(user.id)?.row.name ?? trashed?.name ?? null,
+      erase_at: trashed?.with_account === true ? toIsoTime(trashed.erase_at) : null,
+    };
+  };
 
   const requirePlan = (plan: string | undefined): void => {
     if (plan !== undefined && !deps.plans.has(plan)) {
@@ -69,6 +75,8 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
     requirePlan(plan);
     const { id } = request.params;
     await deps.users.get(id);
+    const trashed = deps.catalog.trashed.findByUser(id);
+    if (trashed?.with_account === true) throw deletedDatabase(trashed.name, trashed.erase_at);
     return updates.run(id, async () => {
       const user = await deps.users.update(id, request.body);
       const entry = deps.catalog.findByUser(id);
@@ -80,15 +88,31 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
     });
   });
 
-  serve(app, deleteUser, async (request) => {
-    const user = await deps.users.get(request.params.id);
-    // An inactive user gets no new database, neither now nor after an interrupted deletion.
-    await deps.users.update(user.id, { is_active: false });
-    await deps.provisioner.settled(user.id);
-    const entry = deps.catalog.findByUser(user.id);
-    if (entry) await deps.lifecycle.delete(entry.row.name);
-    await deps.users.delete(user.id);
-  });
+  /** True when the account is in the trash now, with its database. */
+  const deleteWithDatabase = async (id: string): Promise<boolean> => {
+    const { catalog, trash } = deps;
+    const name = catalog.findByUser(id)?.row.name ?? catalog.trashed.findByUser(id)?.name;
+    if (name !== undefined) await trash.delete(name, { withAccount: true }).catch(unlessGone);
+    return catalog.trashed.findByUser(id) !== null;
+  };
+
+  // The deletion of one account at a time: the next one finds it deleted.
+  serve(app, deleteUser, ({ params }) =>
+    updates.run(params.id, async () => {
+      const { id } = await deps.users.get(params.id);
+      await deps.provisioner.settled(id);
+      if (await deleteWithDatabase(id)) return;
+      // An inactive user gets no new database, neither now nor after an interrupted deletion.
+      await deps.users.update(id, { is_active: false });
+      await deps.provisioner.settled(id);
+      if (!(await deleteWithDatabase(id))) await deps.users.delete(id);
+    }),
+  );
+}
+
+/** For a database that another request has deleted. @throws every other error */
+function unlessGone(error: unknown): void {
+  if (!(error instanceof FathomError) || error.code !== 'not_found') throw error;
 }
 
 /** Administrators may know who has the address; a sign-up gets a message that does not say so. */

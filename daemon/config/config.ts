@@ -54,6 +54,8 @@ export interface Config {
   signUps: SignUpConfig;
   /** Number of databases with a process, above which some sleep; null without a limit. */
   maxAwake: number | null;
+  /** How long a deleted database can come back; 0 erases it at once. */
+  trashDays: number;
   /** The mail server of the daemon; null uses the mail settings of the global PocketBase. */
   mail: MailConfig | null;
   /** PUBLIC_URL, without a slash at the end; null leaves the links in mails as they are. */
@@ -165,6 +167,7 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: st
       maxDatabases: read.wholeNumber('MAX_DATABASES') || null,
     },
     maxAwake: read.wholeNumber('MAX_AWAKE') || null,
+    trashDays: read.wholeNumber('DATABASE_TRASH_DAYS'),
     mail: readMail(read),
     siteUrl: readSiteUrl(read),
     trustedProxies: readTrustedProxies(read),

@@ -9,6 +9,7 @@ export type LiveSettings = Pick<
   | 'limits'
   | 'signUps'
   | 'maxAwake'
+  | 'trashDays'
   | 'restarts'
   | 'mail'
   | 'siteUrl'
@@ -18,8 +19,20 @@ export type LiveSettings = Pick<
 
 /** A copy, which a reload changes. */
 export function liveSettingsOf(config: Config): LiveSettings {
-  const { corsOrigins, limits, signUps, maxAwake, restarts, mail, siteUrl, releaseSources, written } = config;
-  return { corsOrigins, limits, signUps, maxAwake, restarts, mail, siteUrl, releaseSources, written };
+  const { corsOrigins, limits, signUps, maxAwake, trashDays, restarts } = config;
+  const { mail, siteUrl, releaseSources, written } = config;
+  return {
+    corsOrigins,
+    limits,
+    signUps,
+    maxAwake,
+    trashDays,
+    restarts,
+    mail,
+    siteUrl,
+    releaseSources,
+    written,
+  };
 }
 
 /** The setting of each value that needs a restart. */

@@ -11,6 +11,7 @@ import { maintenanceConflict } from '../supervisor/maintenance.ts';
 import type { Runner } from '../supervisor/runner.ts';
 import type { DatabaseRepository } from './database-repository.ts';
 import { adjustStopped, recordVersion } from './provisioning/prepare-database.ts';
+import { deletedDatabase, TrashedDatabases } from './trash/trashed-databases.ts';
 import { UserInstance, type UserInstanceDeps } from './user-instance.ts';
 
 export interface CatalogDeps extends UserInstanceDeps {
@@ -41,6 +42,8 @@ export interface Changes extends Disposable {
 
 /** All known user databases by name. It creates an instance of the fleet for each row of the control plane. */
 export class Catalog {
+  /** Deleted databases, which are no entries. */
+  readonly trashed = new TrashedDatabases();
   readonly #deps: CatalogDeps;
   readonly #entries = new Map<string, CatalogEntry>();
   readonly #byUser = new Map<string, CatalogEntry>();
@@ -112,9 +115,11 @@ export class Catalog {
     return this.#entries.get(name) ?? null;
   }
 
-  /** @throws FathomError `not_found` */
+  /** @throws FathomError `not_found`, `database.deleted` */
   get(name: string): CatalogEntry {
     const entry = this.#entries.get(name);
+    const trashed = this.trashed.find(name);
+    if (!entry && trashed) throw deletedDatabase(name, trashed.erase_at);
     if (!entry) throw new FathomError('not_found', `there is no database named '${name}'`);
     return entry;
   }

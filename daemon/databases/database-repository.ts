@@ -13,7 +13,6 @@ import type {
 } from '../../shared/hooks/control-plane-routes.ts';
 import { unknownUser } from '../accounts/user-repository.ts';
 import { type ControlPlaneClient, fieldsOf, isStatus, unreadable } from '../control-plane/client.ts';
-import { deleteRecord } from '../control-plane/records.ts';
 
 /** Rows in one response. All in one would need much memory for a moment, which stays with the process. */
 const PAGE_ROWS = 1_000;
@@ -139,10 +138,6 @@ export class DatabaseRepository {
       if (!isStatus(error, 404)) throw error;
       throw new FathomError('not_found', 'the database was deleted in the meantime', { cause: error });
     }
-  }
-
-  delete(id: string): Promise<void> {
-    return deleteRecord(this.#client, 'user_databases', id);
   }
 }
 

@@ -28,6 +28,7 @@ import { OwnerSync } from './owner/owner-sync.ts';
 import { Provisioner, type ProvisionerDeps, type ProvisionStep } from './provisioning/provisioner.ts';
 import { Templates } from './provisioning/templates.ts';
 import { Reconciler } from './reconcile.ts';
+import type { TrashRepository } from './trash/trash-repository.ts';
 
 export interface DatabaseServices {
   catalog: Catalog;
@@ -47,6 +48,7 @@ export function createDatabaseServices(deps: {
   isDiskHeld: () => boolean;
   sleep: Pick<SleepWatch, 'isSupported' | 'maySleep' | 'startsAsleep'>;
   repository: DatabaseRepository;
+  trash: Pick<TrashRepository, 'noteErased'>;
   users: UserRepository;
   plans: Plans;
   fleet: Fleet;
@@ -157,7 +159,16 @@ export function createDatabaseServices(deps: {
   return {
     catalog,
     provisioner,
-    lifecycle: new DatabaseLifecycle({ catalog, fleet, repository, provisioner, binaries, templates, log }),
+    lifecycle: new DatabaseLifecycle({
+      catalog,
+      fleet,
+      trash: deps.trash,
+      provisioner,
+      binaries,
+      templates,
+      clock,
+      log,
+    }),
     reconciler: new Reconciler({
       catalog,
       fleet,

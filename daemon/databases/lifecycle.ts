@@ -9,22 +9,25 @@ import { exists, makeDirectory } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import type { Logger } from '../base/log/log.ts';
 import { SingleFlight } from '../base/single-flight.ts';
+import type { Clock } from '../base/time/clock.ts';
 import { type Binaries, FLEET_VERSION } from '../pocketbase/binary/binaries.ts';
 import { isOlder, isRefusedAfter, lastVersionOf, OlderVersion } from '../pocketbase/data/last-version.ts';
+import { toPocketBaseDate } from '../pocketbase/data/sqlite.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
 import { type Catalog, type CatalogEntry, requireUnchanged } from './catalog.ts';
-import type { DatabaseRepository } from './database-repository.ts';
 import { STAGING_PREFIX } from './provisioning/clone.ts';
 import type { Provisioner } from './provisioning/provisioner.ts';
 import type { Templates } from './provisioning/templates.ts';
 import { removeDatabaseDirectory } from './remove-directory.ts';
+import type { TrashRepository } from './trash/trash-repository.ts';
 
 export interface LifecycleDeps {
   catalog: Catalog;
   fleet: Fleet;
-  repository: DatabaseRepository;
+  trash: Pick<TrashRepository, 'noteErased'>;
   provisioner: Provisioner;
+  clock: Pick<Clock, 'now'>;
   binaries: Pick<Binaries, 'fleet' | 'problemOf'>;
   templates: Pick<Templates, 'refresh'>;
   log: Logger;
@@ -134,15 +137,17 @@ export class DatabaseLifecycle {
   }
 
   /**
-   * Deletes the database with all its data. Concurrent calls share one deletion. It can be repeated, and the next start of
+   * Deletes the database with all its data, and the account if that was deleted with it. Its backups have to be erased then. Concurrent calls share one deletion. It can be repeated, and the next start of
    * the daemon finishes an interrupted one.
+   *
+   * @param options.withAccount the caller deletes the account as well
    */
-  delete(name: string): Promise<void> {
-    return this.#deletions.run(name, () => this.#delete(name));
+  delete(name: string, { withAccount = false } = {}): Promise<void> {
+    return this.#deletions.run(name, () => this.#delete(name, withAccount));
   }
 
-  async #delete(name: string): Promise<void> {
-    const { catalog, fleet, provisioner, repository, log } = this.#deps;
+  async #delete(name: string, account: boolean): Promise<void> {
+    const { catalog, clock, fleet, provisioner, trash, log } = this.#deps;
     const entry = catalog.get(name);
     await catalog.update(entry, { state: 'deleting', desired: 'stopped' });
     // A rollout would go on to write into the directory, also of a database that is stopped.
@@ -152,9 +157,9 @@ export class DatabaseLifecycle {
     await provisioner.settled(entry.row.user);
     if (entry.row.state !== 'deleting') await catalog.update(entry, { state: 'deleting' });
     // The database stays listed until its data is deleted, so that a failed deletion can be repeated.
-    await this.#removeDirectory(name);
+    await this.removeFiles(name);
     await fleet.remove(name);
-    await repository.delete(entry.row.id);
+    await trash.noteErased(entry.row.id, { requested: toPocketBaseDate(clock.now()), account });
     catalog.forget(name);
     log.warn({ instance: name, user: entry.row.user }, 'deleted a database');
   }
@@ -184,7 +189,7 @@ export class DatabaseLifecycle {
 
   #getAvailable(name: string): CatalogEntry {
     const entry = this.#deps.catalog.get(name);
-    if (entry.row.state === 'deleting')
+    if (entry.row.state === 'deleting' || entry.row.state === 'trashed')
       throw new FathomError('conflict', `the database ${name} is being deleted`);
     return entry;
   }
@@ -204,7 +209,8 @@ export class DatabaseLifecycle {
     return this.#getAvailable(name);
   }
 
-  async #removeDirectory(name: string): Promise<void> {
+  /** Removes all files of a database without a process. May be repeated. */
+  async removeFiles(name: string): Promise<void> {
     const directory = this.#deps.catalog.directoryOf(name);
     const parent = dirname(directory);
     const prefix = `${DELETED_PREFIX}${name}-`;

@@ -158,7 +158,17 @@ beforeEach(async () => {
   const users = { listWithoutDatabase: () => Promise.resolve([]) } as unknown as UserRepository;
   const plans = { load: () => Promise.resolve() } as unknown as Plans;
   const templates = { refresh: () => Promise.resolve() };
-  lifecycle = new DatabaseLifecycle({ catalog, fleet, repository, provisioner, binaries, templates, log });
+  const trash = { noteErased: (id: string) => rows.delete(id) };
+  lifecycle = new DatabaseLifecycle({
+    catalog,
+    fleet,
+    trash,
+    provisioner,
+    clock: time,
+    binaries,
+    templates,
+    log,
+  });
   const settings: Pick<LiveSettings, 'signUps'> = { signUps: { mode: 'open', maxDatabases: null } };
   reconciler = new Reconciler({
     catalog,

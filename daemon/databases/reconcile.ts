@@ -42,6 +42,7 @@ const EXPECTED: ReadonlySet<ErrorCode> = new Set([
   'not_found',
   'conflict',
   'address.unverified',
+  'database.deleted',
   'databases.limit_reached',
 ]);
 
@@ -211,7 +212,8 @@ export class Reconciler {
     const since = this.#since ?? undefined;
     const { rows, at, count } = await repository.list(since);
     for (const row of rows) {
-      if (changed.has(row.name)) continue;
+      // The row of a database that is being erased.
+      if (changed.has(row.name) || catalog.trashed.find(row.name)) continue;
       const entry = catalog.find(row.name) ?? this.#register(row);
       if (entry && row.state === 'ready') await this.#applyRow(entry, row);
     }
@@ -268,6 +270,8 @@ export class Reconciler {
   /** Stops a database without a row. Its directory stays for an administrator to inspect. */
   async #drop({ name, user, state }: DatabaseRow): Promise<void> {
     const { catalog, fleet, provisioner, log } = this.#deps;
+    // It is on its way to the trash.
+    if (state === 'trashed') return;
     await provisioner.settled(user);
     await fleet.remove(name);
     catalog.forget(name);

@@ -423,7 +423,7 @@ export class Rollouts {
   }
 }
 
-/** It is being deleted, or its row was. */
+/** It is being deleted, is in the trash, or its row was deleted. */
 function isGone(entry: CatalogEntry, catalog: RolloutsDeps['catalog']): boolean {
   return entry.row.state === 'deleting' || catalog.find(entry.row.name) !== entry;
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
 import type { UserLimits } from '../accounts/plans/user-limits.ts';
 import type { BackupRoutesDeps, OwnedSubject } from '../backups/backup-routes.ts';
 import { Exports } from '../backups/export/exports.ts';
@@ -13,7 +14,7 @@ import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
-import type { Catalog, CatalogEntry } from '../databases/catalog.ts';
+import type { Catalog } from '../databases/catalog.ts';
 import { exchangeSealedSecret, findSealedSecret, type SealedSecretsDeps } from '../secrets/sealed-secrets.ts';
 
 /** The sealed secret with the public half of the recovery key. Sealed, so that it cannot be replaced in the table. */
@@ -47,20 +48,22 @@ export async function createBackupServices({
   log: Logger;
 }): Promise<Omit<BackupRoutesDeps, 'userLimits'>> {
   const controlPlane: OwnedSubject = { name: CONTROL_PLANE, dataDir: globalData, owner: null };
-  const toSubject = ({ row: { name, user } }: CatalogEntry): OwnedSubject => ({
+  const toSubject = ({ name, user }: Pick<DatabaseRow, 'name' | 'user'>): OwnedSubject => ({
     name,
     dataDir: join(catalog.directoryOf(name), 'pb_data'),
     owner: user,
   });
   const subjects = {
+    // A deleted database keeps its backups until it is erased.
     *all(): Iterable<OwnedSubject> {
-      for (const entry of catalog.entries()) yield toSubject(entry);
+      for (const { row } of catalog.entries()) yield toSubject(row);
+      for (const trashed of catalog.trashed.all()) yield toSubject(trashed);
       yield controlPlane;
     },
     find(name: string): OwnedSubject | null {
       if (name === CONTROL_PLANE) return controlPlane;
-      const entry = catalog.find(name);
-      return entry ? toSubject(entry) : null;
+      const found = catalog.find(name)?.row ?? catalog.trashed.find(name);
+      return found ? toSubject(found) : null;
     },
   };
   const readRecoveryKey = async (): Promise<string | null> =>

@@ -1,7 +1,6 @@
 import { freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { connectAddress } from '../../shared/host.ts';
-import { PROTOCOL_VERSION } from '../../shared/protocol.ts';
 import { InvitationRepository } from '../accounts/invitations/invitation-repository.ts';
 import { Invitations } from '../accounts/invitations/invitations.ts';
 import { AccountMails } from '../accounts/mail/account-mails.ts';
@@ -23,6 +22,7 @@ import { packageFiles } from '../databases/applications/sources.ts';
 import { DatabaseRepository } from '../databases/database-repository.ts';
 import { createDatabaseServices, type DatabaseServices } from '../databases/database-services.ts';
 import type { ProvisionStep } from '../databases/provisioning/provisioner.ts';
+import { TrashRepository } from '../databases/trash/trash-repository.ts';
 import { EventBus } from '../events/bus.ts';
 import { Journal } from '../events/journal.ts';
 import { ProxiesSeen } from '../http/proxies-seen.ts';
@@ -31,14 +31,12 @@ import { hookTokenOf } from '../keys/hook-token.ts';
 import { guardedSeal, masterKeysOf, type Seal } from '../keys/master-keys.ts';
 import { Activity } from '../metrics/activity.ts';
 import { Wakes } from '../metrics/wakes.ts';
-import { exposureOf } from '../pocketbase/advisories/assess-releases.ts';
 import { hasUsableFiles } from '../pocketbase/data/data-state.ts';
 import { cachedKeyUse } from '../pocketbase/data/key-use.ts';
 import { fleetIdOf } from '../pocketbase/process/command.ts';
 import { probe } from '../pocketbase/process/probe.ts';
 import { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { privateBytes } from '../pocketbase/process/procfs.ts';
-import { readQueueStats } from '../queue/queue-stats.ts';
 import { createDaemonQueue } from '../queue/worker/daemon-host.ts';
 import type { ChangeStep } from '../rollouts/change.ts';
 import { createRollouts } from '../rollouts/rollout-services.ts';
@@ -56,9 +54,11 @@ import { PortAllocator, portIsFree } from '../supervisor/start/ports.ts';
 import { STOP_GRACE_MS } from '../supervisor/start/terminate.ts';
 import { UsageHistory } from '../usage/usage-history.ts';
 import { createBackupServices, createRestoreServices } from './backup-services.ts';
+import { daemonStatus } from './daemon-status.ts';
 import { createIdentityServices } from './identity-services.ts';
 import type { Host } from './prepare-host.ts';
 import type { Services } from './routes.ts';
+import { createTrashServices, type TrashServices } from './trash-services.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -87,8 +87,10 @@ export interface ServiceOptions {
   onArchiveStep?: (step: ArchiveStep) => void;
 }
 
+type OwnServices = Services & TrashServices & Pick<DatabaseServices, 'reconciler' | 'tryMigrations'>;
+
 /** All services of the daemon. */
-export interface DaemonServices extends Services, Pick<DatabaseServices, 'reconciler' | 'tryMigrations'> {
+export interface DaemonServices extends OwnServices {
   signUpLimits: SignUpLimits;
   driver: ChildProcessDriver;
   controlPlane: ControlPlaneClient;
@@ -123,8 +125,6 @@ export async function createServices({
   resources: AsyncDisposableStack;
 }): Promise<DaemonServices> {
   const { binaries, log, instanceLogsDir } = host;
-  const binary = binaries.fleet;
-  const startedAt = clock.now().toISOString();
   const settings = liveSettingsOf(config);
   const ownPrograms = new Set<number>();
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
@@ -238,12 +238,14 @@ export async function createServices({
   });
 
   const databaseRepository = new DatabaseRepository(controlPlane);
+  const trashRepository = new TrashRepository(controlPlane);
   const databases = createDatabaseServices({
     config,
     settings,
     isDiskHeld,
     sleep: sleepWatch,
     repository: databaseRepository,
+    trash: trashRepository,
     users,
     plans,
     fleet,
@@ -325,51 +327,49 @@ export async function createServices({
     clock,
     log,
   });
+  const trashServices = createTrashServices({
+    ...databases,
+    ...backupServices,
+    restores: restoreServices.restores,
+    audit: identity.audit,
+    fleet,
+    ports,
+    repository: trashRepository,
+    databases: databaseRepository,
+    settings,
+    clock,
+    log,
+  });
   const proxiesSeen = new ProxiesSeen(config.trustedProxies);
-  const status: Services['status'] = async () => {
-    const tasks = waitingFor() === null ? await readQueueStats({ queue, fleet, clock, log }) : null;
-    return {
-      version: options.version,
-      protocol: PROTOCOL_VERSION,
-      pid: process.pid,
-      started_at: startedAt,
-      ready: waitingFor() === null,
-      waiting_for: waitingFor(),
-      api_url: apiUrl,
-      global_url: globalUrl,
-      data_dir: config.dataDir,
-      pocketbase_version: binary.version,
-      pocketbase_path: binary.path,
-      exposure: exposureOf(fleet.versions()),
-      instances: fleet.countByPhase(),
-      total_instances: fleet.size,
-      sign_ups: {
-        mode: settings.signUps.mode,
-        databases: catalog.size,
-        max_databases: settings.signUps.maxDatabases,
-      },
-      mail: {
-        configured: tasks === null ? null : await accountMails.recentlyConfigured(),
-        problem: mailer.problem,
-      },
-      queue: tasks?.counts ?? null,
-      queue_paused: tasks?.paused ?? null,
-      usage: monitor.usage,
-      sandbox: await driver.sandboxFor(binary.path),
-      cgroup: driver.cgroups,
-      sockets: await driver.sockets(),
-      wakes: wakes.lastHour,
-      backups: backupServices.backupOverview.status(),
-      log: host.logLosses(),
-      proxies: proxiesSeen.sightings,
-    };
-  };
+  const status = daemonStatus({
+    ...backupServices,
+    ...trashServices,
+    version: options.version,
+    startedAt: clock.now(),
+    config,
+    urls: { api: apiUrl, global: globalUrl },
+    settings,
+    host,
+    fleet,
+    catalog,
+    driver,
+    monitor,
+    wakes,
+    queue,
+    accountMails,
+    mailer,
+    proxiesSeen,
+    waitingFor,
+    clock,
+    log,
+  });
   return {
     ...identity,
     databaseRepository,
     ...databases,
     ...backupServices,
     ...restoreServices,
+    ...trashServices,
     accountMails,
     activity,
     apiUrl,
@@ -399,7 +399,7 @@ export async function createServices({
     monitor,
     ownPrograms,
     plans,
-    pocketbaseVersion: binary.version,
+    pocketbaseVersion: binaries.fleet.version,
     proxied: new Counts(),
     proxiesSeen,
     queue,

@@ -28,6 +28,8 @@ export async function startPeriodicChecks({
     fleet,
     auditArchive,
     backups,
+    erasures,
+    trash,
     monitor,
     diskReserve,
     diskWatch,
@@ -71,6 +73,10 @@ export async function startPeriodicChecks({
   );
   await backups.start();
   resources.defer(() => backups.stop());
+  erasures.start();
+  resources.defer(() => erasures.stop());
+  trash.start();
+  resources.defer(() => trash.stop());
   auditArchive.start();
   resources.defer(() => auditArchive.stop());
   ownerSync.start();

@@ -34,6 +34,7 @@ export async function reload(
   settings.limits = next.limits;
   settings.signUps = next.signUps;
   settings.maxAwake = next.maxAwake;
+  settings.trashDays = next.trashDays;
   settings.restarts = next.restarts;
   settings.mail = next.mail;
   settings.siteUrl = next.siteUrl;

@@ -21,6 +21,7 @@ import { type DatabaseRoutesDeps, databaseRoutes } from '../databases/routes/dat
 import { type EdgeRoutesDeps, edgeRoutes } from '../databases/routes/edge-routes.ts';
 import { type LifecycleRoutesDeps, lifecycleRoutes } from '../databases/routes/lifecycle-routes.ts';
 import { type MigrationRoutesDeps, migrationRoutes } from '../databases/routes/migration-routes.ts';
+import { type TrashRoutesDeps, trashRoutes } from '../databases/trash/trash-routes.ts';
 import { type EventRoutesDeps, eventRoutes } from '../events/event-routes.ts';
 import { type HostRoutesDeps, hostRoutes } from '../host/host-routes.ts';
 import type { Transport } from '../http/caller.ts';
@@ -68,6 +69,7 @@ export interface Services
     SignInHookDeps,
     SignUpHookDeps,
     StatusRoutesDeps,
+    TrashRoutesDeps,
     UsageRoutesDeps,
     UserHookDeps,
     UserRoutesDeps {}
@@ -105,6 +107,7 @@ export function registerRoutes(app: Api, services: Services): void {
   secretRoutes(app, services);
 
   databaseRoutes(app, services);
+  trashRoutes(app, services);
   browseRoutes(app, services);
   usageRoutes(app, services);
   backupRoutes(app, services);

@@ -170,14 +170,19 @@ export class Fleet {
     return runner;
   }
 
-  /** Stops an instance and removes it. */
-  async remove(name: string): Promise<void> {
+  /**
+   * Stops an instance and removes it.
+   *
+   * @param options.keepsPort its port stays its own, and is closed
+   */
+  async remove(name: string, { keepsPort = false } = {}): Promise<void> {
     const runner = this.#runners.get(name);
     if (!runner) return;
     await runner.close('stop');
     this.#runners.delete(name);
     this.#sorted = null;
-    this.#deps.ports.release(name);
+    if (keepsPort) this.#deps.ports.close(name);
+    else this.#deps.ports.release(name);
     this.#deps.moves.forget(name);
     this.#sampler.remove(name);
     this.#deps.bus.publish({ kind: 'instance.removed', name });

@@ -22,7 +22,7 @@ routerAdd(
       let created = false;
       if (!row) {
         const rows = new DynamicModel({ count: 0 });
-        tx.db().newQuery('SELECT count(*) AS count FROM user_databases').one(rows);
+        tx.db().newQuery("SELECT count(*) AS count FROM user_databases WHERE state != 'trashed'").one(rows);
         const account = {
           role: user.getString('role'),
           isActive: user.getBool('is_active'),
@@ -119,14 +119,15 @@ routerAdd(
   $apis.requireSuperuserAuth(),
 );
 
-// → OwnerList: databases with their owners, up to `limit` after the name `after`; or that of the one with the id `user`.
+// → OwnerList: databases that are not in the trash with their owners, up to `limit` after the name `after`; or that of the one with the id `user`.
 routerAdd(
   'GET',
   '/api/fathom/owners',
   (e) => {
     const { jsonOf, sendJson } = require(`${__hooks}/lib/rows.js`);
     const { user = '', after = '', limit = '-1' } = e.requestInfo().query;
-    const page = `SELECT name, user FROM user_databases WHERE name > {:after} AND {:user} IN ('', user)
+    const page = `SELECT name, user FROM user_databases
+      WHERE state != 'trashed' AND name > {:after} AND {:user} IN ('', user)
       ORDER BY name LIMIT {:limit}`;
     /** @param {string} sql */
     const read = (sql) =>
@@ -149,8 +150,8 @@ routerAdd(
   $apis.requireSuperuserAuth(),
 );
 
-// → DatabaseList: rows with their hidden fields, up to `limit` after the name `after`; all, or those that changed at `since` or
-// later, themselves or their owners.
+// → DatabaseList: rows with their hidden fields that are not in the trash, up to `limit` after the name `after`; all, or those that
+// changed at `since` or later, themselves or their owners.
 routerAdd(
   'GET',
   '/api/fathom/databases',
@@ -159,15 +160,15 @@ routerAdd(
     const { since = '', after = '', limit = '-1' } = e.requestInfo().query;
     const bound = { after, limit: Number(limit), ...(since === '' ? {} : { since }) };
     const changed = 'AND (updated >= {:since} OR user IN (SELECT id FROM users WHERE updated >= {:since}))';
-    const page = `SELECT * FROM user_databases WHERE name > {:after} ${since === '' ? '' : changed}
+    const page = `SELECT * FROM user_databases
+      WHERE state != 'trashed' AND name > {:after} ${since === '' ? '' : changed}
       ORDER BY name LIMIT {:limit}`;
     // Before the rows, so that no later change is missed.
     const state = jsonOf(
-      e.app
-        .db()
-        .newQuery(
-          `SELECT json_object('at', strftime('%Y-%m-%d %H:%M:%fZ', 'now'), 'count', count(*)) AS json FROM user_databases`,
-        ),
+      e.app.db().newQuery(
+        `SELECT json_object('at', strftime('%Y-%m-%d %H:%M:%fZ', 'now'), 'count', count(*)) AS json
+           FROM user_databases WHERE state != 'trashed'`,
+      ),
     );
     const rows = jsonOf(
       e.app

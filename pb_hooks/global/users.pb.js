@@ -33,6 +33,7 @@ onRecordUpdateRequest((e) => {
 }, 'users');
 
 onRecordAuthRequest((e) => {
+  require(`${__hooks}/lib/trash.js`).requireKept(e.app, e.record);
   const { callDaemon, isFromDaemon } = require(`${__hooks}/lib/daemon.js`);
   if (e.record.get('role') === 'user' && !isFromDaemon(e)) {
     const { fixedEndOf } = require(`${__hooks}/rules/accounts.js`);

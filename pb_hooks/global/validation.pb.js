@@ -18,4 +18,5 @@ onRecordValidate(
   'queue_settings',
   'sealed_secrets',
   'audit_log',
+  'backup_erasures',
 );

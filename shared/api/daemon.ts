@@ -8,6 +8,7 @@ import { countsBy, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 import { sandboxSchema } from './instances.ts';
 import { exposureSchema } from './pocketbase.ts';
 import { taskCountsSchema } from './queue.ts';
+import { trashStatusSchema } from './trash.ts';
 
 const tag = { name: 'Daemon', description: 'State, health and metrics of the daemon.' };
 const time = z.iso.datetime();
@@ -148,6 +149,7 @@ const statusSchema = z
       .describe('Whether the listening sockets of instances stay open while an instance restarts.'),
     wakes: recentWakesSchema,
     backups: backupStatusSchema,
+    trash: trashStatusSchema,
     log: z.object({
       dropped: z.int().describe('Number of log lines of the daemon that were lost since its start.'),
       problem: z.string().nullable().describe('Why lines cannot be written now; otherwise null.'),
@@ -191,6 +193,7 @@ const statusSchema = z
         sockets: { held: true, reason: null },
         wakes: exampleOf(recentWakesSchema),
         backups: exampleOf(backupStatusSchema),
+        trash: exampleOf(trashStatusSchema),
         log: { dropped: 0, problem: null },
         proxies: { trusted: 4, untrusted: null },
         permissions: ['status.read'],

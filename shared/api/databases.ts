@@ -204,7 +204,8 @@ export const deleteDatabase = endpoint({
   path: '/api/v1/databases/{name}',
   tag,
   summary: 'Delete a database',
-  description: 'Deletes all its data. An active owner gets a new, empty database.',
+  description:
+    'Moves it to the trash for DATABASE_TRASH_DAYS, from which `undelete` brings it back. Its owner cannot sign in meanwhile. With DATABASE_TRASH_DAYS=0, all its data is erased at once, and an active owner gets a new, empty database.',
   permission: 'databases.delete',
   audit: 'database.delete',
   params: databaseParams,

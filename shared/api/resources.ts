@@ -21,6 +21,7 @@ import { queue } from './queue.ts';
 import { rollouts } from './rollouts.ts';
 import { schedules } from './schedules.ts';
 import { secrets } from './secrets.ts';
+import { trash } from './trash.ts';
 import { usage } from './usage.ts';
 
 /** Every resource of the HTTP API. The client, the OpenAPI document and docs/api.md derive from this list. */
@@ -33,6 +34,7 @@ export const RESOURCES = {
   sessions,
   apiKeys,
   databases,
+  trash,
   usage,
   backups,
   exports,

@@ -9,7 +9,7 @@ export interface DatabaseRow {
   name: string;
   /** Id of the owner. */
   user: string;
-  state: 'provisioning' | 'ready' | 'deleting';
+  state: 'provisioning' | 'ready' | 'deleting' | 'trashed';
   desired: 'running' | 'stopped';
   /** The port that belongs to the database, also while it is stopped; 0 when it gets one with the next start. */
   port: number;
@@ -27,6 +27,8 @@ export interface DatabaseRow {
   /** Fathom's superuser secret of the instance, in an envelope. */
   superuser_secret: string;
   created: string;
+  /** When it is erased; only in records of `user_databases`. */
+  erase_at?: string;
 }
 
 export type DatabaseRowChange = Partial<
@@ -36,7 +38,33 @@ export type DatabaseRowChange = Partial<
   >
 >;
 
-/** All rows of `user_databases`, or those that changed since a time. */
+/** A database in the trash. Times are in PocketBase's form. */
+export interface TrashedDatabase extends Pick<DatabaseRow, 'id' | 'name' | 'user' | 'port'> {
+  /** Of the owner; null when the account cannot be read. */
+  email: string | null;
+  deleted_at: string;
+  erase_at: string;
+  /** The account was deleted with it, and comes back with it. */
+  with_account: boolean;
+}
+
+export interface TrashRequest {
+  /** Of the row. */
+  id: string;
+  deleted_at: string;
+  erase_at: string;
+  with_account: boolean;
+}
+
+/** A row of `backup_erasures`. */
+export interface BackupErasure {
+  id: string;
+  database: string;
+  account: boolean;
+  requested: string;
+}
+
+/** All rows of `user_databases` that are not in the trash, or those that changed since a time. */
 export interface DatabaseList {
   /** `at`: the time of the control plane before the rows were read. `count`: of all rows. */
   state: { at: string; count: number };

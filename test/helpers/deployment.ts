@@ -92,6 +92,7 @@ export async function createDeployment(
     DISK_RESERVE_MB: '0',
     // Otherwise, tests that run between 2 and 3 o'clock have backups.
     BACKUP_SCHEDULE: 'off',
+    DATABASE_TRASH_DAYS: '0',
     ...(binary === null ? {} : { PB_BINARY_PATH: binary }),
     ...env,
   };

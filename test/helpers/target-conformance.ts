@@ -46,6 +46,15 @@ export function describeTarget(name: string, create: () => Promise<Target>): voi
       await target.delete('b/c');
     });
 
+    it('erases everything below a prefix, and stores there again', async () => {
+      for (const key of KEYS) await target.put(key, Buffer.of(1));
+      await target.eraseAll('b/');
+      await target.eraseAll('nothing/');
+      expect(await keysOf(target, '')).toEqual(KEYS.filter((key) => !key.startsWith('b/')).toSorted());
+      await target.put('b/e/again', Buffer.of(2));
+      expect(await keysOf(target, 'b/')).toEqual(['b/e/again']);
+    });
+
     it('lists sizes and times', async () => {
       const before = Date.now();
       await target.put('b/c', Buffer.alloc(1234));

@@ -7,7 +7,7 @@ import { createThemes } from '../theme.ts';
 import { formDialog } from './form-dialog.ts';
 
 const NAME = '2026-11-21-001-a-user-with-a-name-of-forty-characters-in-all';
-const CONSEQUENCES = deletionConsequences(instance(NAME));
+const CONSEQUENCES = deletionConsequences(instance(NAME), 30);
 const form: Form = {
   purpose: { kind: 'delete-database', name: NAME },
   title: `Delete ${NAME}?`,

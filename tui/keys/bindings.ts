@@ -184,7 +184,7 @@ export const BINDINGS: readonly Binding[] = [
     [
       'database.delete',
       'D',
-      'delete it with all its data (asks for its name)',
+      'move it to the trash (asks for its name)',
       { menu: 'delete the selected database' },
     ],
   ]),

@@ -12,7 +12,11 @@ import type { AccountMails } from '../mail/account-mails.ts';
 import type { Identities } from '../sessions/identities.ts';
 
 /** Errors of accounts that get no database now. A retry would end the same way. */
-const MAY_NOT_HAVE_ONE: ReadonlySet<ErrorCode> = new Set(['address.unverified', 'databases.limit_reached']);
+const MAY_NOT_HAVE_ONE: ReadonlySet<ErrorCode> = new Set([
+  'address.unverified',
+  'database.deleted',
+  'databases.limit_reached',
+]);
 
 export interface UserHookDeps extends DatabaseAccessDeps {
   queue: Queue;

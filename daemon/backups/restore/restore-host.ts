@@ -26,12 +26,14 @@ import {
   readManifest,
 } from '../manifest.ts';
 import { restoreBackup } from '../restore-backup.ts';
+import { listErased } from '../retention/erased-databases.ts';
 import { readTargetHost } from '../run/target-identity.ts';
 import { createBackupHost } from '../service/backup-host.ts';
 import { splitAtNow } from '../split-at-now.ts';
 import type { Target } from '../targets/target.ts';
 import { TargetFailure } from '../targets/target-failure.ts';
 import { TargetProblem } from '../targets/target-problem.ts';
+import { adjustRestoredRows } from './restored-rows.ts';
 import { restoredSettings } from './restored-settings.ts';
 
 /** Beside the data, while a host is restored. A daemon does not start then. */
@@ -207,6 +209,8 @@ async function restoreControlPlane(
   const last = lastVersionOf(staged, { isTrusted: true });
   if (last !== null && isRefusedAfter(version, last)) throw olderVersion('the control plane', version, last);
   endControlPlaneSessions(staged);
+  const erased = await listErased(options.target);
+  adjustRestoredRows(join(staged, 'data.db'), { erased, names: backups.keys(), now: new Date() });
   const { auditDir, auditHead, settings } = CONTROL_PLANE_FILES;
   const written = z
     .record(z.string(), z.string())

@@ -20,6 +20,7 @@ import {
   readHeader,
   readManifest,
 } from '../manifest.ts';
+import { eraseBackups } from '../retention/erase-backups.ts';
 import { type PrunedBackups, pruneBackups } from '../retention/prune-backups.ts';
 import { removeDamagedChunks, type VerifiedBackup, verifyBackups } from '../retention/verify-backups.ts';
 import { openTarget } from '../targets/open-target.ts';
@@ -35,7 +36,13 @@ import {
   type RestoreWork,
   restoreFiles,
 } from './restore-work.ts';
-import { checkTargetId, identifyTarget, readTargetId, type TargetClaim } from './target-identity.ts';
+import {
+  checkTargetId,
+  identifyTarget,
+  isMarked,
+  readTargetId,
+  type TargetClaim,
+} from './target-identity.ts';
 
 /** Keys for which the keys of backups are wrapped. */
 export interface WrappingKeys {
@@ -89,7 +96,18 @@ export type BackupWork =
       masters: MasterKeys;
       /** Empty for all. */
       ids: readonly string[];
-    };
+    }
+  | {
+      kind: 'erase';
+      target: string;
+      host: string;
+      database: string;
+      /** The account was erased as well. */
+      account: boolean;
+      at: Date;
+    }
+  /** Whether a host has ever used the target. */
+  | { kind: 'is-used'; target: string };
 
 export interface ListedBackup {
   id: string;
@@ -112,6 +130,8 @@ export interface BackupResults {
   restore: RestoredFiles;
   prune: PrunedBackups;
   verify: VerifiedBackup[];
+  erase: null;
+  'is-used': boolean;
 }
 
 /** Kept, so that one connection serves all the work of a process. */
@@ -153,6 +173,10 @@ function run(
       return prune(work, target);
     case 'verify':
       return verify(work, target);
+    case 'erase':
+      return erase(work, target);
+    case 'is-used':
+      return isMarked(target);
     default:
       return work satisfies never;
   }
@@ -328,6 +352,16 @@ async function verify(
   const verified = await verifyBackups(target, key, { database, ids: chosen });
   await removeDamagedChunks(target, key, { database, verified });
   return verified;
+}
+
+/** @throws TargetFailure for a target that another host uses */
+async function erase(
+  { host, database, account, at }: Extract<BackupWork, { kind: 'erase' }>,
+  target: Target,
+): Promise<null> {
+  await readTargetId(target, host);
+  await eraseBackups(target, database, { account, at });
+  return null;
 }
 
 /** The named reason of an error of `runBackupWork`. */

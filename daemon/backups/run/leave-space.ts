@@ -38,6 +38,7 @@ export async function leaveSpace(
     list: (prefix) => target.list(prefix),
     delete: (key) => target.delete(key),
     erase: (key) => target.erase(key),
+    eraseAll: (prefix) => target.eraseAll(prefix),
     removeUnfinished: (prefix, before) => target.removeUnfinished(prefix, before),
   };
 }

@@ -48,6 +48,11 @@ export async function identifyTarget(target: Target, claim: TargetClaim): Promis
   return mark(target, { ...identity, host });
 }
 
+/** Whether a target has the mark of a host. */
+export async function isMarked(target: Target): Promise<boolean> {
+  return (await readMark(target)) !== null;
+}
+
 /**
  * The id of a target that this host has marked before.
  *

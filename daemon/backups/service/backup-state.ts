@@ -167,6 +167,12 @@ export class BackupState {
     this.#changed();
   }
 
+  /** Removes what is known about a database that was erased. */
+  forget(database: string): void {
+    delete this.#state.databases[database];
+    this.#changed();
+  }
+
   /** Removes what is known about databases that do not exist. */
   keepOnly(databases: ReadonlySet<string>): void {
     for (const name of Object.keys(this.#state.databases)) {

@@ -251,6 +251,27 @@ export class Backups {
     });
   }
 
+  /**
+   * Erases all backups of a database that was erased, between two backups of it.
+   *
+   * @param account the account was erased as well
+   * @throws BackupFailed
+   */
+  async erase(database: string, account: boolean): Promise<void> {
+    await this.#perDatabase.run(database, async () => {
+      const { config, clock } = this.#deps;
+      const { target } = config;
+      // A target that was never used has no backups, and gets no mark.
+      const isUsed =
+        this.#state.targetId !== null || (await this.#processes.run({ kind: 'is-used', target }));
+      if (isUsed) {
+        const { place } = await this.#prepared.use();
+        await this.#processes.run({ kind: 'erase', ...place, database, account, at: clock.now() });
+      }
+      this.#state.forget(database);
+    });
+  }
+
   /** Uses the target as it is, also when it is not the one of the last backup. */
   acceptTarget(): void {
     this.#state.forgetTarget();

@@ -4,6 +4,7 @@ import { type FileHandle, lstat, open, readdir, realpath, rename, rm } from 'nod
 import { dirname, join, relative, resolve } from 'node:path';
 import { forEachConcurrent, readAhead } from '../../base/concurrent.ts';
 import { exists, makeDirectory, systemErrorCode } from '../../base/files/dir.ts';
+import { removeTree } from '../../base/files/remove-tree.ts';
 import { syncDirectory, writeAndClose } from '../../base/files/replace-file.ts';
 import { DamagedObject } from '../backup-problem.ts';
 import {
@@ -92,6 +93,12 @@ export class DirectoryTarget implements Target {
     }
   }
 
+  async eraseAll(prefix: string): Promise<void> {
+    const path = join(this.#directory, checkPrefix(prefix).slice(0, -1));
+    await this.#use(() => this.#removeAll(path).catch(unlessMissing));
+    for (const made of this.#made) if (`${made}/`.startsWith(`${path}/`)) this.#made.delete(made);
+  }
+
   async #read(key: string, path: string): Promise<Buffer> {
     await this.#checkDirectory(dirname(path));
     await using file = await openObject(key, path);
@@ -109,6 +116,12 @@ export class DirectoryTarget implements Target {
   async #remove(path: string): Promise<void> {
     await this.#checkDirectory(dirname(path));
     await rm(path, { force: true });
+    await syncDirectory(dirname(path));
+  }
+
+  async #removeAll(path: string): Promise<void> {
+    await this.#checkDirectory(dirname(path));
+    await removeTree(path);
     await syncDirectory(dirname(path));
   }
 

@@ -140,6 +140,10 @@ export class S3Target implements Target {
     return Promise.resolve();
   }
 
+  async eraseAll(prefix: string): Promise<void> {
+    for await (const { key } of this.list(prefix)) await this.delete(key);
+  }
+
   #place(key: string): { Bucket: string; Key: string } {
     return { Bucket: this.#options.bucket, Key: this.#options.prefix + checkKey(key) };
   }

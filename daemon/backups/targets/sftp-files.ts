@@ -88,6 +88,10 @@ export class SftpFiles {
     return this.#run((sftp, done) => sftp.unlink(path, done));
   }
 
+  removeDirectory(path: string): Promise<void> {
+    return this.#run((sftp, done) => sftp.rmdir(path, done));
+  }
+
   /** Creates a directory of this account only. */
   makeDirectory(path: string): Promise<void> {
     return this.#run((sftp, done) => sftp.mkdir(path, { mode: 0o700 }, done));

@@ -131,6 +131,14 @@ export class SftpTarget implements Target {
     });
   }
 
+  async eraseAll(prefix: string): Promise<void> {
+    const path = join(this.#options.directory, checkPrefix(prefix).slice(0, -1));
+    await this.#use(async (files) => {
+      await this.#checkExistingDirectory(files, path);
+      await removeBelow(files, path).catch(unlessNoSuchFile);
+    });
+  }
+
   /** Refuses links below the directory of the target. @throws TargetProblem, and errors for a directory that is missing */
   async #checkDirectory(files: SftpFiles, path: string): Promise<void> {
     const { directory } = this.#options;
@@ -265,6 +273,16 @@ async function findUnfinished(
     if (isUnfinished && attrs.mtime * 1000 < before.getTime()) found.push(path);
   }
   return found;
+}
+
+/** Removes a directory with everything in it. Follows no link. */
+async function removeBelow(files: SftpFiles, directory: string): Promise<void> {
+  for (const { filename, attrs } of await files.list(directory)) {
+    const path = join(directory, filename);
+    if (attrs.isDirectory()) await removeBelow(files, path);
+    else await files.remove(path);
+  }
+  await files.removeDirectory(directory);
 }
 
 async function listBelow(files: SftpFiles, root: string, prefix: string): Promise<StoredObject[]> {

@@ -76,6 +76,10 @@ export class NamedTarget implements Target {
   removeUnfinished(prefix: string, before: Date): Promise<void> {
     return named(() => this.#target.removeUnfinished(prefix, before));
   }
+
+  eraseAll(prefix: string): Promise<void> {
+    return named(() => this.#target.eraseAll(prefix));
+  }
 }
 
 async function named<T>(work: () => Promise<T>): Promise<T> {

@@ -48,6 +48,12 @@ export interface Target {
    * @param before what is younger stays, because its `put` may be in progress
    */
   removeUnfinished(prefix: string, before: Date): Promise<void>;
+  /**
+   * Deletes all objects whose key begins with `prefix`, and the directories that had them. Store none below it meanwhile.
+   *
+   * @param prefix ends with `/`
+   */
+  eraseAll(prefix: string): Promise<void>;
 }
 
 /** What a target without a faster way does for `putAll`. */

@@ -1,8 +1,13 @@
 import type { Role } from '../../../shared/api/accounts/permissions.ts';
 import type { User } from '../../../shared/api/accounts/users.ts';
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
+import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { userDeletionConsequences } from '../../../shared/deletion.ts';
+import { FathomError } from '../../../shared/errors.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
+import { trashText } from '../databases/databases-actions.ts';
 import { choosePassword, readConfirmation } from '../input/prompt.ts';
 import { UsageError } from '../input/usage-error.ts';
 import { userIdOf } from '../input/user-id.ts';
@@ -73,6 +78,11 @@ function whyNoDatabase({ role, verified, email }: User): string {
   return `; it gets a database when the e-mail address is proved: 'fathomd users set ${email} --verified'`;
 }
 
+function activity({ is_active, erase_at, database }: User): string {
+  if (erase_at) return `no: deleted, erased on ${erase_at}; 'fathomd databases undelete ${database}'`;
+  return is_active ? 'yes' : 'no: locked out, its data is kept';
+}
+
 type OneUser = ConnectArguments & { user: string; json: boolean };
 
 export async function showUser(args: OneUser, context: CliContext): Promise<number> {
@@ -90,7 +100,7 @@ function userLines(user: User): string[] {
     ['name', user.name || '–'],
     ['role', user.role],
     ['plan', user.plan],
-    ['active', user.is_active ? 'yes' : 'no: locked out, its data is kept'],
+    ['active', activity(user)],
     ['verified', user.verified ? 'yes' : 'no: the e-mail address is not proved'],
     ['database', user.database ?? '–'],
     ['created', user.created],
@@ -153,8 +163,10 @@ export async function sendVerificationMail(args: OneUser, context: CliContext): 
 export async function deleteUser(args: OneUser, context: CliContext): Promise<number> {
   const client = connect(args, context);
   const { id, email, database } = await client.users.get(await userIdOf(client, args.user));
-  const instance = database === null ? null : await client.databases.get(database);
-  const question = [...userDeletionConsequences(email, instance), `Type '${email}' to delete it: `];
+  const { trash }: Partial<DaemonStatus> = await client.daemon.status();
+  const days = trash?.days ?? 0;
+  const instance = database === null ? null : await describeDatabase(client, database);
+  const question = [...userDeletionConsequences(email, instance, days), `Type '${email}' to delete it: `];
   if ((await readConfirmation(question.map(printable).join('\n'), context)) !== email) {
     throw new UsageError(`that is not '${email}'; nothing was deleted`);
   }
@@ -164,6 +176,20 @@ export async function deleteUser(args: OneUser, context: CliContext): Promise<nu
     return 0;
   }
   const gone = database === null ? '' : `, and the database ${database}`;
-  printLine(context.stdout, printable(`${email} (${id}) is deleted${gone}`));
+  const kept = database === null || days === 0 ? '' : `; ${trashText(database, days)}`;
+  printLine(context.stdout, printable(`${email} (${id}) is deleted${gone}${kept}`));
   return 0;
+}
+
+/** Without its size when it is in the trash already. */
+async function describeDatabase(
+  client: FathomClient,
+  name: string,
+): Promise<Pick<Instance, 'name' | 'usage'>> {
+  try {
+    return await client.databases.get(name);
+  } catch (error) {
+    if (error instanceof FathomError && error.code === 'database.deleted') return { name, usage: null };
+    throw error;
+  }
 }

@@ -1,3 +1,4 @@
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Instance, InstanceLimits } from '../../../shared/api/instances.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
 import { crashRate, isCrashLoop } from '../../../shared/crashes.ts';
@@ -149,22 +150,31 @@ function pinText({ phase, pinned_version: pinned, pocketbase_version: version }:
   return `is ${phase}, with PocketBase ${version}${whose}`;
 }
 
+/** What happened to a database that was deleted. */
+export function trashText(name: string, days: number): string {
+  return `${name} is in the trash for ${days} days; 'fathomd databases undelete ${name}' brings it back`;
+}
+
 /** Deletes a database after the caller has typed its name. */
 export async function deleteDatabase(
   { name, json, ...args }: ConnectArguments & { name: string; json: boolean },
   context: CliContext,
 ): Promise<number> {
-  const { databases } = connect(args, context);
+  const client = connect(args, context);
+  const { databases } = client;
   const instance = await databases.get(name);
   if (instance.kind === 'global') {
     throw new UsageError('the global database contains all accounts and cannot be deleted; nothing was done');
   }
-  const question = [...deletionConsequences(instance), `Type '${name}' to delete it: `];
+  const { trash }: Partial<DaemonStatus> = await client.daemon.status();
+  const days = trash?.days ?? 0;
+  const question = [...deletionConsequences(instance, days), `Type '${name}' to delete it: `];
   if ((await readConfirmation(question.map(printable).join('\n'), context)) !== name) {
     throw new UsageError(`that is not '${name}'; nothing was deleted`);
   }
   await databases.delete(name);
   if (json) printJson(context, { deleted: name });
-  else printLine(context.stdout, printable(`${name} is deleted`));
+  else if (days === 0) printLine(context.stdout, printable(`${name} is erased`));
+  else printLine(context.stdout, printable(trashText(name, days)));
   return 0;
 }

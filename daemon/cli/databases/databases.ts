@@ -71,11 +71,20 @@ export const databaseCommands = [
     summary: 'List databases with their state',
     options: {
       phase: { choices: INSTANCE_PHASES, requiresArg: true, describe: 'Show only databases in this phase' },
+      deleted: {
+        type: 'boolean',
+        default: false,
+        describe: 'List deleted databases instead, and those whose backups are not erased yet',
+      },
       ...CHECK_OPTION,
       ...TABLE_OPTIONS,
       ...CONNECT_OPTIONS,
     },
     async run(args, context) {
+      if (args.deleted) {
+        const { listDeletedDatabases } = await import('./trash-actions.ts');
+        return listDeletedDatabases(args, context);
+      }
       const { listDatabases } = await import('./databases-actions.ts');
       return listDatabases(args, context);
     },
@@ -188,12 +197,32 @@ export const databaseCommands = [
   }),
   command({
     words: ['databases', 'delete'],
-    summary: 'Delete a database with all its data; asks for the name, or reads it from stdin',
+    summary: 'Move a database to the trash; asks for the name, or reads it from stdin',
     positionals: NAME,
     options: COMMON,
     async run(args, context) {
       const { deleteDatabase } = await import('./databases-actions.ts');
       return deleteDatabase(args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'undelete'],
+    summary: 'Bring back a deleted database, with its account',
+    positionals: NAME,
+    options: COMMON,
+    async run(args, context) {
+      const { undeleteDatabase } = await import('./trash-actions.ts');
+      return undeleteDatabase(args, context);
+    },
+  }),
+  command({
+    words: ['databases', 'erase'],
+    summary: 'Erase a deleted database and its backups now; asks for the name, or reads it from stdin',
+    positionals: NAME,
+    options: COMMON,
+    async run(args, context) {
+      const { eraseDatabase } = await import('./trash-actions.ts');
+      return eraseDatabase(args, context);
     },
   }),
   logsCommand(['databases', 'logs']),

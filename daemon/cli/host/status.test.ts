@@ -50,6 +50,7 @@ const status: DaemonStatus = {
     unusable_keys: [],
     recovery_key: true,
   },
+  trash: { days: 30, databases: 0, erasures_pending: 0, problem: null },
   wakes: { last_hour: 0, slowest: [] },
   proxies: { trusted: 0, untrusted: null },
   usage: null,

@@ -66,6 +66,7 @@ export function statusLines(answer: DaemonStatus): string[] {
     ...signUps(answer),
     ...mailState(answer),
     ...backupState(answer),
+    ...trashState(answer),
     [
       'tasks',
       answer.queue === null
@@ -123,6 +124,17 @@ function backupState({ backups }: Partial<DaemonStatus>): [string, string][] {
       ['', text],
       ['', `→ ${remedy}`],
     ]),
+  ];
+}
+
+/** Empty without deleted databases, and for a daemon of an earlier release. */
+function trashState({ trash }: Partial<DaemonStatus>): [string, string][] {
+  if (trash === undefined || trash.databases + trash.erasures_pending === 0) return [];
+  const { databases, erasures_pending: pending, problem } = trash;
+  const state = pending === 0 ? '' : `, ${pending} erasure pending`;
+  return [
+    ['trash', `${databases} deleted${state}; see 'fathomd databases list --deleted'`],
+    ...(problem === null ? [] : [['', problem] satisfies [string, string]]),
   ];
 }
 

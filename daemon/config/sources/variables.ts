@@ -259,6 +259,18 @@ export const SETTINGS = {
     max: MAX_LIMIT,
     unit: 'MiB',
   },
+  DATABASE_TRASH_DAYS: {
+    type: 'number',
+    group: 'instances',
+    about:
+      'Days for which a deleted database and its account can come back, before they are erased. ' +
+      '0 erases them at once. A change applies to later deletions.',
+    default: 30,
+    min: 0,
+    max: 3650,
+    unit: 'days',
+    reload: true,
+  },
   DISK_RESERVE_MB: {
     type: 'number',
     group: 'instances',

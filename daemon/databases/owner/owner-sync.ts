@@ -257,7 +257,8 @@ export class OwnerSync {
   #noteFailure(owner: OwnerAccount, attempt: number, error: unknown): false | 'busy' {
     const { catalog, log } = this.#deps;
     // Its files are being deleted.
-    if (catalog.find(owner.database)?.row.state === 'deleting') return false;
+    const state = catalog.find(owner.database)?.row.state;
+    if (state === 'deleting' || state === 'trashed') return false;
     if (isBusy(error) && attempt < MAX_ATTEMPTS) return 'busy';
     this.#unfinished.add(owner.id);
     log.error({ instance: owner.database }, `cannot copy an account into its database: ${messageOf(error)}`);

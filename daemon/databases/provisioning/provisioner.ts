@@ -21,6 +21,7 @@ import type { PortAllocator } from '../../supervisor/start/ports.ts';
 import type { Catalog, CatalogEntry } from '../catalog.ts';
 import type { DatabaseRepository } from '../database-repository.ts';
 import type { OwnerKeys } from '../owner/owner-access.ts';
+import { deletedDatabase } from '../trash/trashed-databases.ts';
 import { secretBelongsTo } from '../user-instance.ts';
 import { type NewDatabase, type StagedClone, stageClone } from './clone.ts';
 import type { TemplateStore } from './template.ts';
@@ -80,7 +81,7 @@ export class Provisioner {
    *
    * @param reserve replaces the request of `DatabaseRepository.reserve`
    * @throws FathomError `not_found`, `conflict`, `provision.failed`, `instance.failed`, `ports.exhausted`,
-   * `address.unverified`, `databases.limit_reached`
+   * `address.unverified`, `database.deleted`, `databases.limit_reached`
    */
   ensure(
     user: { id: string; email: string },
@@ -126,6 +127,7 @@ export class Provisioner {
     const reservation = await this.#reserve(user, reserve);
     const { database, owner } = reservation;
     if (database.state === 'deleting') throw beingDeleted(database.name);
+    if (database.state === 'trashed') throw deletedDatabase(database.name, database.erase_at ?? '');
     onStep('reserved', database.name);
     // Registered now, so that a database whose provisioning fails is listed and can be deleted.
     const entry = catalog.register(database, owner.email);
@@ -138,7 +140,7 @@ export class Provisioner {
       onStep('running', database.name);
     }
     // A deletion has begun and waits for the end of this provisioning.
-    if (entry.row.state === 'deleting') throw beingDeleted(database.name);
+    if (entry.row.state === 'deleting' || entry.row.state === 'trashed') throw beingDeleted(database.name);
     if (entry.row.state !== 'ready') {
       this.#deps.log.info(
         { instance: database.name, user: user.id, took_ms: Math.round(clock.monotonic() - startedMs) },

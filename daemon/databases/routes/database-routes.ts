@@ -25,12 +25,14 @@ import type { Fleet } from '../../supervisor/fleet.ts';
 import { tailLogs } from '../../supervisor/instance-logs.ts';
 import type { Catalog } from '../catalog.ts';
 import type { DatabaseLifecycle } from '../lifecycle.ts';
+import { type DatabaseTrash, requireNotTrashed } from '../trash/trash.ts';
 import { listRunners } from './database-list.ts';
 
 export interface DatabaseRoutesDeps {
   fleet: Fleet;
   catalog: Catalog;
   lifecycle: DatabaseLifecycle;
+  trash: DatabaseTrash;
   userLimits: UserLimits;
   clock: Clock;
 }
@@ -39,10 +41,13 @@ const GLOBAL = 'global';
 
 /** Registers the routes of databases. The global one is listed as well; only the daemon stops it. */
 export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
-  const { fleet, catalog, lifecycle, userLimits, clock } = deps;
+  const { fleet, catalog, lifecycle, trash, userLimits, clock } = deps;
 
-  const requireAccess = (request: FastifyRequest, name: string) =>
-    requireOwnerOrAll(request, catalog.find(name)?.row.user ?? null);
+  const requireAccess = (request: FastifyRequest, name: string) => {
+    const owner = catalog.find(name)?.row.user ?? catalog.trashed.find(name)?.user;
+    requireOwnerOrAll(request, owner ?? null);
+    requireNotTrashed(catalog, name);
+  };
 
   serve(app, listDatabases, (request) => {
     const caller = requireCaller(request);
@@ -100,7 +105,7 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
   });
 
   serve(app, deleteDatabase, async (request) => {
-    await lifecycle.delete(request.params.name);
+    await trash.delete(request.params.name, { withAccount: false });
   });
 
   serve(app, getDatabaseLogs, async (request) => {

@@ -180,6 +180,11 @@ export class PortAllocator {
     for (const port of this.#claimsOf(owner)) this.#free(port);
   }
 
+  /** Closes the sockets of an owner that keeps its ports. */
+  close(owner: string): void {
+    for (const port of this.#claimsOf(owner)) this.#sockets.release(port);
+  }
+
   /** Gives the claims of one owner to another. */
   transfer(from: string, to: string): void {
     for (const port of this.#claimsOf(from)) this.#take(to, port);

@@ -20,6 +20,9 @@ const userSchema = z
     plan: z.string().meta({ description: 'Name of the plan with the limits of the user.' }),
     created: z.string(),
     database: z.string().nullable().meta({ description: 'Name of the database; null while there is none.' }),
+    erase_at: z.iso.datetime().nullable().meta({
+      description: 'When a deleted account is erased. Until then it can come back. Null for any other.',
+    }),
   })
   .meta({
     id: 'User',
@@ -34,6 +37,7 @@ const userSchema = z
         plan: 'default',
         created: EXAMPLE_TIME,
         database: EXAMPLE_DATABASE,
+        erase_at: null,
       },
     ],
   });
@@ -129,7 +133,7 @@ export const updateUser = endpoint({
     })
     .meta({ id: 'UserChange', examples: [{ is_active: false }] }),
   responses: { 200: { description: 'The user after the change.', schema: userSchema } },
-  errors: ['not_found'],
+  errors: ['not_found', 'database.deleted'],
 });
 
 export const deleteUser = endpoint({
@@ -138,12 +142,13 @@ export const deleteUser = endpoint({
   path: '/api/v1/users/{id}',
   tag,
   summary: 'Delete a user',
-  description: 'Deletes the account and its database with all data.',
+  description:
+    'The account and its database go to the trash for DATABASE_TRASH_DAYS: `undelete` of the database brings both back. An account without a database is erased at once, and so is everything with DATABASE_TRASH_DAYS=0.',
   permission: 'users.write',
   audit: 'user.delete',
   params,
   responses: noContent('The user is deleted.'),
-  errors: ['not_found', 'instance.failed'],
+  errors: ['not_found', 'conflict', 'instance.failed'],
   timeoutMs: OPERATION_TIMEOUT_MS,
 });
 

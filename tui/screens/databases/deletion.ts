@@ -1,3 +1,4 @@
+import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
 import { deletionConsequences } from '../../../shared/deletion.ts';
 import { keyFor } from '../../keys/places.ts';
@@ -12,7 +13,9 @@ export function offerDeletion(console: Console, name: string | null): void {
   const instance = name === null ? undefined : console.fleet.store.get().instances.get(name);
   const why = deletionDenialReason(console, instance);
   if (why !== null || instance === undefined) return showNotice(console, why ?? '');
-  openForm(console, deletionForm(instance));
+  // A daemon of an earlier release has no trash.
+  const { trash }: Partial<DaemonStatus> = console.fleet.store.get().status ?? {};
+  openForm(console, deletionForm(instance, trash?.days ?? 0));
 }
 
 /** @param typed the name that the user typed @throws Error with a sentence, if the database cannot be deleted */
@@ -36,12 +39,12 @@ function deletionDenialReason(console: Console, instance: Instance | undefined):
   return denialReason(console, 'databases.delete');
 }
 
-function deletionForm(instance: Instance): Form {
+function deletionForm(instance: Instance, trashDays: number): Form {
   const { name } = instance;
   return {
     purpose: { kind: 'delete-database', name },
     title: `Delete ${name}?`,
-    about: deletionConsequences(instance).join('\n'),
+    about: deletionConsequences(instance, trashDays).join('\n'),
     verb: 'delete',
     danger: true,
     command: `databases delete ${name}`,

@@ -1,0 +1,119 @@
+import { BACKUP_REMEDIES, type BackupFailureReason } from '../../../shared/backup-failure.ts';
+import { messageOf } from '../../../shared/errors.ts';
+import type { BackupErasure } from '../../../shared/hooks/control-plane-routes.ts';
+import type { Logger } from '../../base/log/log.ts';
+import type { Clock } from '../../base/time/clock.ts';
+import { type Loop, startLoop } from '../../base/time/repeat.ts';
+import { BackupFailed } from '../run/backup-processes.ts';
+import type { Backups } from '../service/backups.ts';
+
+const RETRY_BASE_MS = 60_000;
+const RETRY_CAP_MS = 3_600_000;
+
+/** An erasure of backups that has not ended. */
+export interface PendingErasure extends Pick<BackupErasure, 'database' | 'account' | 'requested'> {
+  /** Null before the first attempt. */
+  failure: { reason: BackupFailureReason; message: string; remedy: string; since: Date } | null;
+}
+
+export interface ErasuresDeps {
+  repository: {
+    listErasures(): Promise<BackupErasure[]>;
+    /** Deletes the row. @param id of it */
+    endErasure(id: string): Promise<void>;
+  };
+  backups: Pick<Backups, 'erase'>;
+  /** Called when the backups of a database are erased. */
+  onErased: (database: string) => Promise<void>;
+  clock: Clock;
+  log: Logger;
+}
+
+/**
+ * Erases the backups of databases that were erased. Rows of `backup_erasures` say which, so that nothing is forgotten while the
+ * target is away:
+ *
+ *   requested ──▶ erased, the row is deleted
+ *    ▲      └──▶ failed ─▶ waits, longer each time
+ *    └──────────────────────┘
+ */
+export class Erasures {
+  readonly #deps: ErasuresDeps;
+  #pending: PendingErasure[] = [];
+  #failures = 0;
+  #loop: Loop | null = null;
+
+  constructor(deps: ErasuresDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#loop = startLoop(this.#deps.clock, (stopping) => this.#pass(stopping));
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop?.stop();
+  }
+
+  /** Begins the erasure of the backups of a database, whose row was stored. */
+  request(erasure: Pick<BackupErasure, 'database' | 'account' | 'requested'>): void {
+    const isKnown = this.#pending.some(({ database }) => database === erasure.database);
+    if (!isKnown) this.#pending = [...this.#pending, { ...erasure, failure: null }];
+    this.#failures = 0;
+    this.#loop?.wake();
+  }
+
+  get pending(): readonly PendingErasure[] {
+    return this.#pending;
+  }
+
+  /** @returns milliseconds until the next look */
+  async #pass(stopping: AbortSignal): Promise<number> {
+    const { repository, log } = this.#deps;
+    try {
+      const known = new Map(this.#pending.map((one) => [one.database, one.failure]));
+      const rows = await repository.listErasures();
+      this.#pending = rows.map(({ database, account, requested }) => ({
+        database,
+        account,
+        requested,
+        failure: known.get(database) ?? null,
+      }));
+      for (const row of rows) {
+        if (stopping.aborted) break;
+        await this.#erase(row, stopping);
+      }
+    } catch (error) {
+      log.error({ err: error }, `cannot read which backups have to be erased: ${messageOf(error)}`);
+    }
+    const isDone = this.#pending.length === 0;
+    this.#failures = isDone ? 0 : this.#failures + 1;
+    return Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** Math.min(this.#failures, 10));
+  }
+
+  async #erase({ id, database, account }: BackupErasure, stopping: AbortSignal): Promise<void> {
+    const { repository, backups, onErased, log } = this.#deps;
+    try {
+      await backups.erase(database, account);
+      await repository.endErasure(id);
+      this.#pending = this.#pending.filter((one) => one.database !== database);
+      log.info({ database }, 'erased the backups of a database');
+      await onErased(database);
+    } catch (error) {
+      if (!stopping.aborted) this.#noteFailure(database, error);
+    }
+  }
+
+  #noteFailure(database: string, error: unknown): void {
+    const { clock, log } = this.#deps;
+    const reason = error instanceof BackupFailed ? error.reason : 'failed';
+    const message = messageOf(error);
+    const found = this.#pending.find((one) => one.database === database);
+    if (!found) return;
+    // The same problem is logged once, not with every retry.
+    if (found.failure?.message !== message)
+      log.error({ database, reason }, `the backups of ${database} are not erased yet: ${message}`);
+    const since = found.failure?.since ?? clock.now();
+    found.failure = { reason, message, remedy: BACKUP_REMEDIES[reason], since };
+  }
+}
