@@ -81,11 +81,12 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const { reconciler, ownerSync, lifecycle } = services;
   await Promise.all([reconciler.load(), services.trash.load(), ownerSync.load()]);
   resources.defer(() => reconciler.stop());
-  const { rollouts, restores } = services;
+  const { rollouts, restores, drills } = services;
   resources.defer(() => rollouts.stop());
   resources.defer(() => restores.stop());
   resources.defer(() => services.exports.stop());
-  await reconciler.startAll(await restores.recover(await rollouts.recover([...found.values()].flat())));
+  const left = await rollouts.recover([...found.values()].flat());
+  await reconciler.startAll(await restores.recover(await drills.recover(left)));
   services.journal.noteLoaded();
   rollouts.begin();
   await lifecycle.finishInterrupted(config.userDatabasesDir);

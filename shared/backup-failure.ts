@@ -30,15 +30,17 @@ export interface BackupProblem {
   remedy: string;
 }
 
-/** What is wrong with the backups, each with the next step; empty if nothing is. An earlier daemon knows no unusable keys. */
+/** What is wrong with the backups, each with the next step; empty if nothing is. An earlier daemon knows neither keys nor drills. */
 export function backupProblems({
   late,
   failures,
   unusable_keys: keys = [],
+  drills,
 }: {
   late: number;
   failures: readonly { databases: number; message: string; remedy: string }[];
   unusable_keys?: readonly { database: string; problem: string }[];
+  drills?: DrillProblems;
 }): BackupProblem[] {
   const found = failures.map(({ databases, message, remedy }) => ({
     text: databases === 1 ? message : `${databases} databases: ${message}`,
@@ -54,6 +56,38 @@ export function backupProblems({
     found.push({
       text: `backups of ${countOthers(key.database, keys.length)} cannot be opened with the present keys: ${key.problem}`,
       remedy: 'copy its file in keys/ from another copy of the target, or set AES_PREVIOUS_MASTER_KEY',
+    });
+  return drills === undefined ? found : [...found, ...drillProblems(drills)];
+}
+
+interface DrillProblems {
+  failed: readonly { database: string; problem: string }[];
+  failed_databases: number;
+  unproven: readonly string[];
+  unproven_databases: number;
+  escrow: { problem: string | null } | null;
+}
+
+function drillProblems(drills: DrillProblems): BackupProblem[] {
+  const found: BackupProblem[] = [];
+  const [failed] = drills.failed;
+  if (failed)
+    found.push({
+      text: `no proven backup for ${countOthers(failed.database, drills.failed_databases)}: the drill failed: ${failed.problem}`,
+      remedy: `'fathomd backups create ${failed.database}', then 'fathomd backups drill ${failed.database}'`,
+    });
+  const [unproven] = drills.unproven;
+  if (unproven !== undefined)
+    found.push({
+      text: `no proven backup for ${countOthers(unproven, drills.unproven_databases)} in five weeks`,
+      remedy: `'fathomd backups drill ${unproven}' proves the last one, or says why it cannot`,
+    });
+  const problem = drills.escrow?.problem ?? null;
+  if (problem !== null)
+    found.push({
+      text: `the secrets of the host are not safe on the target: ${problem}`,
+      remedy:
+        "remove escrow/secrets.json on the target, then 'fathomd backups create global' stores it again",
     });
   return found;
 }

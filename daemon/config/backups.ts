@@ -20,6 +20,8 @@ export interface BackupConfig {
   keep: KeepRule;
   /** Databases that are backed up at the same time. */
   parallel: number;
+  /** When backups are proven; null: on demand only. */
+  drills: BackupSchedule | null;
 }
 
 export interface BackupSchedule {
@@ -41,9 +43,10 @@ export function readBackups(
 ): BackupConfig {
   return {
     target: readTarget(read, { dataDir, cwd }),
-    schedule: readSchedule(read),
+    schedule: readSchedule(read, 'BACKUP_SCHEDULE'),
     keep: readKeep(read),
     parallel: read.wholeNumber('BACKUP_PARALLEL'),
+    drills: readSchedule(read, 'BACKUP_DRILLS'),
   };
 }
 
@@ -77,16 +80,19 @@ function isLiveData(dataDir: string, directory: string): boolean {
 }
 
 /** `0 2 * * *`, or with a time zone at the end: `0 2 * * * Europe/Berlin`. */
-function readSchedule(read: ValueReader): BackupSchedule | null {
-  const value = read.textOrDefault('BACKUP_SCHEDULE');
+function readSchedule(
+  read: ValueReader,
+  setting: 'BACKUP_SCHEDULE' | 'BACKUP_DRILLS',
+): BackupSchedule | null {
+  const value = read.textOrDefault(setting);
   if (value === 'off') return null;
   const [, cron = value, timezone = 'UTC'] = /^(.*\S)\s+([A-Za-z]+\/[\w+/-]+|UTC)$/.exec(value) ?? [];
   try {
     firstRun(cron, timezone, new Date());
   } catch (error) {
     read.problem(
-      'BACKUP_SCHEDULE',
-      `${messageOf(error)}; write it like ${SETTINGS.BACKUP_SCHEDULE.default}, or with a time zone like 0 2 * * * Europe/Berlin, or off`,
+      setting,
+      `${messageOf(error)}; write it like ${SETTINGS[setting].default}, or with a time zone like 0 2 * * * Europe/Berlin, or off`,
     );
   }
   return { cron, timezone };

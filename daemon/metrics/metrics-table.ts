@@ -88,6 +88,24 @@ export const METRICS = {
     labels: [],
     series: '1',
   },
+  fathom_backup_last_drill_ok: {
+    type: 'gauge',
+    help: '1 when the last drill of each database has proven its backup, else 0; missing before the first drill',
+    labels: [],
+    series: '1',
+  },
+  fathom_backup_last_drill_age_seconds: {
+    type: 'gauge',
+    help: 'Age of the last drill of any database; missing before the first drill',
+    labels: [],
+    series: '1',
+  },
+  fathom_backup_unproven_databases: {
+    type: 'gauge',
+    help: 'Databases without a backup that a drill has proven in the last five weeks',
+    labels: [],
+    series: '1',
+  },
   fathom_restarts_total: {
     type: 'counter',
     help: 'Exits of instances that were not requested',

@@ -54,6 +54,7 @@ function reading(changes: Partial<Reading> = {}): Reading {
       ageSeconds: 60,
       late: 0,
       failures: [{ reason: 'target_full', databases: 2 }],
+      drills: { ok: true, ageSeconds: 3600, unproven: 0 },
       counts: { made: 3, unchanged: 2, failed: 1, storedBytes: 4096 },
     },
     ...changes,

@@ -36,6 +36,8 @@ export interface BackupReading {
   ageSeconds: number | null;
   late: number;
   failures: readonly { reason: BackupFailureReason; databases: number }[];
+  /** `ok` and `ageSeconds` are null before the first drill. */
+  drills: { ok: boolean | null; ageSeconds: number | null; unproven: number };
   /** Since the start of the daemon. */
   counts: Readonly<{ made: number; unchanged: number; failed: number; storedBytes: number }>;
 }
@@ -93,6 +95,10 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
   fathom_backups_total: ({ backups: { counts } }) =>
     (['made', 'unchanged', 'failed'] as const).map((result) => ({ labels: [result], value: counts[result] })),
   fathom_backup_stored_bytes_total: ({ backups }) => one(backups.counts.storedBytes),
+  fathom_backup_last_drill_ok: ({ backups: { drills } }) =>
+    one(drills.ok === null ? null : Number(drills.ok)),
+  fathom_backup_last_drill_age_seconds: ({ backups }) => one(backups.drills.ageSeconds),
+  fathom_backup_unproven_databases: ({ backups }) => one(backups.drills.unproven),
   fathom_restarts_total: ({ activity }) => activity.restarts.entries(),
   fathom_instance_start_duration_seconds: ({ activity }) => activity.starts.entries(),
   fathom_wakes_total: ({ wakes }) => wakes.counts.entries(),

@@ -10,7 +10,7 @@ import { dataDirOf, rolloutDirOf } from '../supervisor/instance-spec.ts';
 import { type Change, type ChangeDeps, readFactsOf } from './change.ts';
 import { linkStorage } from './data/copy.ts';
 import { describeLoss } from './data/facts.ts';
-import { type TrialDeps, tryVersion } from './trial.ts';
+import { type TrialDeps, type TrialSubject, tryVersion } from './trial.ts';
 
 /** The directory of the clone of a database. */
 export function cloneOf(directory: string): string {
@@ -60,7 +60,7 @@ export async function rehearse(
  * @returns why it does not work; null when it does
  */
 export async function tryCopy(
-  entry: CatalogEntry,
+  entry: TrialSubject,
   { directory, binary, served }: { directory: string; binary: Binary; served?: ServedPaths | undefined },
   deps: TrialDeps & Pick<ChangeDeps, 'thread'>,
   signal: AbortSignal,

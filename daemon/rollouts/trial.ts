@@ -5,12 +5,13 @@ import { type Clock, deadline } from '../base/time/clock.ts';
 import { NOTHING_SERVED, type ServedPaths } from '../databases/applications/assembled.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import { signOwnerToken } from '../databases/owner/owner-access.ts';
+import type { TokenSource } from '../keys/instance-access.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import { exitReason } from '../pocketbase/process/exit-reason.ts';
 import { probe, READINESS_PATH, waitUntilReady } from '../pocketbase/process/probe.ts';
 import { type ProcessDriver, watchExit } from '../pocketbase/process/process-driver.ts';
 import { endOfLog, lastLines } from '../supervisor/instance-logs.ts';
-import { dataDirOf, lockFileOf } from '../supervisor/instance-spec.ts';
+import { dataDirOf, type InstanceSpec, lockFileOf } from '../supervisor/instance-spec.ts';
 import { commandOf } from '../supervisor/start/launch.ts';
 import { STOP_GRACE_MS, terminate } from '../supervisor/start/terminate.ts';
 import type { DatabaseFacts } from './data/facts.ts';
@@ -28,8 +29,15 @@ export interface TrialDeps {
   log: Logger;
 }
 
+/** The database whose data, or a copy of it, is tried. */
+export interface TrialSubject {
+  row: Pick<CatalogEntry['row'], 'user'>;
+  runner: { spec: InstanceSpec };
+  superuserToken: TokenSource;
+}
+
 export interface TriedVersion {
-  entry: CatalogEntry;
+  entry: TrialSubject;
   /** That of the database, or of a clone of it. */
   directory: string;
   binary: Binary;

@@ -2,51 +2,109 @@ import { join } from 'node:path';
 import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
 import type { UserLimits } from '../accounts/plans/user-limits.ts';
 import type { BackupRoutesDeps, OwnedSubject } from '../backups/backup-routes.ts';
+import { createDrills } from '../backups/drills/drill-services.ts';
+import type { Drills } from '../backups/drills/drills.ts';
 import { Exports } from '../backups/export/exports.ts';
 import { RecoveryKeys } from '../backups/keys/recovery-keys.ts';
 import { CONTROL_PLANE } from '../backups/manifest.ts';
 import { createRestores } from '../backups/restore/restore-services.ts';
-import type { Restores } from '../backups/restore/restores.ts';
+import type { RestoreStep, Restores } from '../backups/restore/restores.ts';
 import { ensureBackupHost } from '../backups/service/backup-host.ts';
 import { Backups } from '../backups/service/backups.ts';
-import { BackupOverview, type OverviewDeps } from '../backups/service/overview.ts';
+import { BackupOverview } from '../backups/service/overview.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
-import type { Catalog } from '../databases/catalog.ts';
+import type { DatabaseServices } from '../databases/database-services.ts';
+import type { Binaries } from '../pocketbase/binary/binaries.ts';
+import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
+import type { Rollouts } from '../rollouts/rollouts.ts';
 import { exchangeSealedSecret, findSealedSecret, type SealedSecretsDeps } from '../secrets/sealed-secrets.ts';
+import type { DiskReserve } from '../supervisor/disk/disk-reserve.ts';
+import type { Fleet } from '../supervisor/fleet.ts';
 
 /** The sealed secret with the public half of the recovery key. Sealed, so that it cannot be replaced in the table. */
 const RECOVERY_KEY = 'backup-recovery-key';
 
-/** Creates the services of backups. */
-export async function createBackupServices({
-  config,
-  settings,
-  catalog,
-  globalData,
-  secrets,
-  userLimits,
-  isDiskHeld,
-  spareBytes,
-  restoreOf,
-  clock,
-  log,
-}: {
+export interface BackupServicesDeps {
   config: Config;
   settings: LiveSettings;
-  catalog: Catalog;
   /** `pb_data` of the control plane. */
   globalData: string;
   secrets: SealedSecretsDeps;
   userLimits: UserLimits;
-  isDiskHeld: () => boolean;
-  spareBytes: () => number;
-  restoreOf: OverviewDeps['restoreOf'];
+  diskReserve: DiskReserve;
+  fleet: Fleet;
+  driver: ProcessDriver;
+  binaries: Binaries;
+  databases: Pick<DatabaseServices, 'catalog' | 'ownerSync' | 'templates'>;
+  rollouts: Rollouts;
+  /** Called when a step of the restore of a database begins, or has ended. */
+  onRestoreStep: ((step: RestoreStep, database: string) => void) | undefined;
   clock: Clock;
   log: Logger;
-}): Promise<Omit<BackupRoutesDeps, 'userLimits'>> {
+}
+
+export interface BackupServices extends Omit<BackupRoutesDeps, 'userLimits'> {
+  restores: Restores;
+  exports: Exports;
+  drills: Drills;
+}
+
+/** Creates the services of backups, of restores and of drills. */
+export async function createBackupServices(deps: BackupServicesDeps): Promise<BackupServices> {
+  const { config, secrets, diskReserve, onRestoreStep, clock } = deps;
+  const isDiskHeld = () => diskReserve.state.isHeld;
+  const { backups, readRecoveryKey, subjects } = await createBackups(deps, isDiskHeld);
+  const common = { ...deps, backups, masterKeys: secrets.masterKeys, isDiskHeld };
+  const restores = createRestores({ ...common, onStep: onRestoreStep });
+  const drills = createDrills(common);
+  const exports = new Exports({
+    ...common,
+    target: config.backups.target,
+    hostDir: config.dataDir,
+    reserveBytes: config.diskReserveBytes,
+  });
+  return {
+    backups,
+    restores,
+    exports,
+    drills,
+    backupOverview: new BackupOverview({
+      backups,
+      config: config.backups,
+      subjects: () => subjects.all(),
+      restoreOf: (name) => restores.progressOf(name),
+      drills: () => drills,
+      clock,
+    }),
+    recoveryKeys: new RecoveryKeys({
+      read: readRecoveryKey,
+      async store(publicText) {
+        await exchangeSealedSecret(RECOVERY_KEY, Buffer.from(publicText), secrets);
+      },
+      use: () => backups.useRecoveryKey(),
+    }),
+    backupSubjects: subjects,
+  };
+}
+
+async function createBackups(
+  {
+    config,
+    settings,
+    databases,
+    globalData,
+    secrets,
+    userLimits,
+    diskReserve,
+    clock,
+    log,
+  }: BackupServicesDeps,
+  isDiskHeld: () => boolean,
+) {
+  const { catalog } = databases;
   const controlPlane: OwnedSubject = { name: CONTROL_PLANE, dataDir: globalData, owner: null };
   const toSubject = ({ name, user }: Pick<DatabaseRow, 'name' | 'user'>): OwnedSubject => ({
     name,
@@ -82,47 +140,9 @@ export async function createBackupServices({
       return owner === null ? 0 : (await userLimits.of(owner)).own_backups;
     },
     isDiskHeld,
-    spareBytes,
+    spareBytes: () => diskReserve.state.spareBytes,
     clock,
     log,
   });
-  return {
-    backups,
-    backupOverview: new BackupOverview({
-      backups,
-      config: config.backups,
-      subjects: () => subjects.all(),
-      restoreOf,
-      clock,
-    }),
-    recoveryKeys: new RecoveryKeys({
-      read: readRecoveryKey,
-      async store(publicText) {
-        await exchangeSealedSecret(RECOVERY_KEY, Buffer.from(publicText), secrets);
-      },
-      use: () => backups.useRecoveryKey(),
-    }),
-    backupSubjects: subjects,
-  };
-}
-
-/** Creates the services that read backups: restores and downloads. */
-export function createRestoreServices(deps: Parameters<typeof createRestores>[0]): {
-  restores: Restores;
-  exports: Exports;
-} {
-  const { config, masterKeys, backups, isDiskHeld, clock, log } = deps;
-  return {
-    restores: createRestores(deps),
-    exports: new Exports({
-      target: config.backups.target,
-      hostDir: config.dataDir,
-      masterKeys,
-      backups,
-      isDiskHeld,
-      reserveBytes: config.diskReserveBytes,
-      clock,
-      log,
-    }),
-  };
+  return { backups, readRecoveryKey, subjects };
 }

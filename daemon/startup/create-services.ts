@@ -53,7 +53,7 @@ import { PortMoves } from '../supervisor/start/port-moves.ts';
 import { PortAllocator, portIsFree } from '../supervisor/start/ports.ts';
 import { STOP_GRACE_MS } from '../supervisor/start/terminate.ts';
 import { UsageHistory } from '../usage/usage-history.ts';
-import { createBackupServices, createRestoreServices } from './backup-services.ts';
+import { createBackupServices } from './backup-services.ts';
 import { daemonStatus } from './daemon-status.ts';
 import { createIdentityServices } from './identity-services.ts';
 import type { Host } from './prepare-host.ts';
@@ -303,34 +303,23 @@ export async function createServices({
   const backupServices = await createBackupServices({
     config,
     settings,
-    catalog,
     globalData,
     secrets: { client: controlPlane, masterKeys, seal },
     userLimits,
-    isDiskHeld,
-    spareBytes: () => diskReserve.state.spareBytes,
-    restoreOf: (name) => restoreServices.restores.progressOf(name),
-    clock,
-    log,
-  });
-  const restoreServices = createRestoreServices({
-    config,
+    diskReserve,
     fleet,
     driver,
     binaries,
     databases,
     rollouts,
-    masterKeys,
-    backups: backupServices.backups,
-    isDiskHeld,
-    onStep: options.onRestoreStep,
+    onRestoreStep: options.onRestoreStep,
     clock,
     log,
   });
   const trashServices = createTrashServices({
     ...databases,
     ...backupServices,
-    restores: restoreServices.restores,
+    restores: backupServices.restores,
     audit: identity.audit,
     fleet,
     ports,
@@ -368,7 +357,6 @@ export async function createServices({
     databaseRepository,
     ...databases,
     ...backupServices,
-    ...restoreServices,
     ...trashServices,
     accountMails,
     activity,

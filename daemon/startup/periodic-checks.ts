@@ -30,6 +30,7 @@ export async function startPeriodicChecks({
     backups,
     erasures,
     trash,
+    drills,
     monitor,
     diskReserve,
     diskWatch,
@@ -77,6 +78,8 @@ export async function startPeriodicChecks({
   resources.defer(() => erasures.stop());
   trash.start();
   resources.defer(() => trash.stop());
+  drills.start();
+  resources.defer(() => drills.stop());
   auditArchive.start();
   resources.defer(() => auditArchive.stop());
   ownerSync.start();

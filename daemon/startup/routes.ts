@@ -13,6 +13,7 @@ import { type UserRoutesDeps, userRoutes } from '../accounts/user-routes.ts';
 import { type AuditRequestsDeps, auditRequests } from '../audit/audit-requests.ts';
 import { type AuditRoutesDeps, auditRoutes } from '../audit/audit-routes.ts';
 import { type BackupRoutesDeps, backupRoutes } from '../backups/backup-routes.ts';
+import { type DrillRoutesDeps, drillRoutes } from '../backups/drills/drill-routes.ts';
 import { type ExportRoutesDeps, exportRoutes } from '../backups/export/export-routes.ts';
 import { type RestoreRoutesDeps, restoreRoutes } from '../backups/restore/restore-routes.ts';
 import { type ApplicationRoutesDeps, applicationRoutes } from '../databases/routes/application-routes.ts';
@@ -50,6 +51,7 @@ export interface Services
     BrowseRoutesDeps,
     DatabaseRoutesDeps,
     DocumentRoutesDeps,
+    DrillRoutesDeps,
     EdgeRoutesDeps,
     EventRoutesDeps,
     ExportRoutesDeps,
@@ -112,6 +114,7 @@ export function registerRoutes(app: Api, services: Services): void {
   usageRoutes(app, services);
   backupRoutes(app, services);
   exportRoutes(app, services);
+  drillRoutes(app, services);
   lifecycleRoutes(app, services);
   migrationRoutes(app, services);
   applicationRoutes(app, services);

@@ -37,10 +37,19 @@ export interface StatusRoutesDeps extends QueueStatsDeps {
 export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
   const { fleet, waitingFor, clock, monitor } = deps;
   const readBackups = () => {
-    const { oldest_at, late, failures } = deps.backupOverview.status();
-    const ageSeconds =
-      oldest_at === null ? null : Math.max(0, clock.now().getTime() - Date.parse(oldest_at)) / 1000;
-    return { ageSeconds, late, failures, counts: deps.backups.counts };
+    const { oldest_at, late, failures, drills } = deps.backupOverview.status();
+    const now = clock.now();
+    return {
+      ageSeconds: secondsSince(oldest_at, now),
+      late,
+      failures,
+      drills: {
+        ok: drills.last_at === null ? null : drills.failed_databases === 0,
+        ageSeconds: secondsSince(drills.last_at, now),
+        unproven: drills.unproven_databases,
+      },
+      counts: deps.backups.counts,
+    };
   };
   /** Returns null when the daemon is ready. */
   const findMissing = () => waitingFor() ?? missingInstance(fleet);
@@ -118,4 +127,8 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
     );
     return reply.type(contentType).send(text);
   });
+}
+
+function secondsSince(at: string | null, now: Date): number | null {
+  return at === null ? null : Math.max(0, now.getTime() - Date.parse(at)) / 1000;
 }

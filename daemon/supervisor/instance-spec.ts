@@ -106,6 +106,11 @@ export function restoreDirOf(directory: string): string {
   return `${directory}/restore`;
 }
 
+/** A copy of a backup that is tested. */
+export function drillDirOf(directory: string): string {
+  return `${directory}/drill`;
+}
+
 /** Names of the data from before a restore, beside `pb_data`. */
 export const BEFORE_PREFIX = 'pb_data.before-';
 

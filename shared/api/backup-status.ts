@@ -11,6 +11,26 @@ export const backupFailureSchema = z.object({
   since: time,
 });
 
+const drillsSchema = z
+  .object({
+    next_at: time.nullable().describe('The next time of BACKUP_DRILLS; null when it is off.'),
+    running: z.string().nullable().describe('The database whose backup is restored now.'),
+    last_at: time.nullable().describe('End of the last drill.'),
+    failed: z
+      .array(z.object({ database: z.string(), backup: z.string(), at: time, problem: z.string() }))
+      .describe('Databases whose last drill failed: at most 20.'),
+    failed_databases: z.int(),
+    unproven: z
+      .array(z.string())
+      .describe('Databases without a backup that was proven in the last five weeks: at most 20.'),
+    unproven_databases: z.int(),
+    escrow: z
+      .object({ at: time, problem: z.string().nullable() })
+      .nullable()
+      .describe('The last check of the secrets on the target; null before it, and without a recovery key.'),
+  })
+  .describe('Restores of backups that prove them.');
+
 /** A part of the status of the daemon. */
 export const backupStatusSchema = z
   .object({
@@ -30,6 +50,7 @@ export const backupStatusSchema = z
     unusable_keys: z
       .array(z.object({ database: z.string(), problem: z.string() }))
       .describe('Keys on the target that are damaged, or of another host: at most 20.'),
+    drills: drillsSchema,
     recovery_key: z.boolean().nullable().describe('There is a recovery key; null while this is unknown.'),
   })
   .meta({
@@ -46,6 +67,16 @@ export const backupStatusSchema = z
         oldest_at: EXAMPLE_TIME,
         failures: [],
         unusable_keys: [],
+        drills: {
+          next_at: EXAMPLE_TIME,
+          running: null,
+          last_at: EXAMPLE_TIME,
+          failed: [],
+          failed_databases: 0,
+          unproven: [],
+          unproven_databases: 0,
+          escrow: { at: EXAMPLE_TIME, problem: null },
+        },
         recovery_key: true,
       },
     ],

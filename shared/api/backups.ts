@@ -5,6 +5,7 @@ import { endpoint } from './contract/endpoint.ts';
 import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 import { pageOf, wholePageQuerySchema } from './contract/page.ts';
 import { databaseParams } from './databases.ts';
+import { checkEscrow, drillBackup } from './drills.ts';
 
 const tag = { name: 'Backups', description: 'Make, list and restore backups of databases.' };
 
@@ -67,6 +68,14 @@ const databaseSchema = z
     failure: backupFailureSchema.nullable().describe('Why the last attempt failed; null if it did not.'),
     retry_at: time.nullable(),
     restore: restoreSchema.nullable().describe('The restore in progress; null without one.'),
+    drill: z
+      .object({ backup: z.string(), at: time, problem: z.string().nullable() })
+      .nullable()
+      .describe('The last drill; `problem` is null when the backup was proven.'),
+    proven: z
+      .object({ backup: z.string(), at: time })
+      .nullable()
+      .describe('The last backup that a drill has proven. It is not pruned.'),
   })
   .meta({
     id: 'DatabaseBackups',
@@ -80,6 +89,8 @@ const databaseSchema = z
         failure: null,
         retry_at: null,
         restore: null,
+        drill: { backup: EXAMPLE_BACKUP.id, at: EXAMPLE_TIME, problem: null },
+        proven: { backup: EXAMPLE_BACKUP.id, at: EXAMPLE_TIME },
       },
     ],
   });
@@ -354,6 +365,8 @@ export const backups = {
   restore: restoreBackup,
   prune: pruneBackups,
   verify: verifyBackups,
+  drill: drillBackup,
+  checkEscrow,
   createRecoveryKey,
   acceptTarget: acceptBackupTarget,
 };

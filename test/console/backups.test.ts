@@ -24,6 +24,8 @@ function known(database: string, more: Partial<DatabaseBackups> = {}): DatabaseB
     failure: null,
     retry_at: null,
     restore: null,
+    drill: null,
+    proven: null,
     ...more,
   };
 }
@@ -89,6 +91,16 @@ describe('backups', () => {
         oldest_at: ago(400_000),
         failures: [{ ...failure, databases: 12 }],
         unusable_keys: [{ database: 'x', problem: 'the key of x is damaged' }],
+        drills: {
+          next_at: null,
+          running: null,
+          last_at: null,
+          failed: [],
+          failed_databases: 0,
+          unproven: [],
+          unproven_databases: 0,
+          escrow: null,
+        },
         recovery_key: true,
       },
     };

@@ -55,6 +55,7 @@ beforeAll(async () => {
     FATHOM_SANDBOX: 'off',
     PB_BINARY_PATH: executable,
     PB_HEALTH_INTERVAL: '1',
+    BACKUP_SCHEDULE: '0 2 1 1 *',
   });
   names = stage.tenants.map(({ name }) => name);
 });

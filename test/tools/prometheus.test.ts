@@ -311,8 +311,14 @@ ${here}  - job_name: without-key
     await daemon.stop();
     await untilFired('FathomDown');
     const rules = await readFile(join(MONITORING, 'fathom.rules.yml'), 'utf8');
-    // These need a disk of its own that is nearly full, as in test/faults/disk-reserve.test.ts, a slow host, and a day.
-    const others = new Set(['FathomWritesHeld', 'FathomWakesSlow', 'FathomBackupLate']);
+    // These need a disk of its own that is nearly full, as in test/faults/disk-reserve.test.ts, a slow host, a day, and
+    // damaged backups.
+    const others = new Set([
+      'FathomWritesHeld',
+      'FathomWakesSlow',
+      'FathomBackupLate',
+      'FathomBackupUnproven',
+    ]);
     const names = [...rules.matchAll(/- alert: (\w+)/g)].flatMap(([, name]) =>
       name === undefined || others.has(name) ? [] : name,
     );

@@ -76,6 +76,8 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   listBackups: 'backups list',
   createBackup: 'backups create',
   createRecoveryKey: 'backups recovery-key',
+  drillBackup: 'backups drill',
+  checkEscrow: 'backups drill',
   pruneBackups: 'backups prune',
   verifyBackups: 'backups verify',
   getSecrets: 'secrets status',

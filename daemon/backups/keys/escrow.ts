@@ -1,9 +1,9 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import { z } from 'zod';
 import { deriveKey } from '../../keys/derived-keys.ts';
 import { BackupProblem } from '../backup-problem.ts';
 import type { Target } from '../targets/target.ts';
-import { recoveryKeyId, unwrapWithRecovery, wrapForRecovery } from './recovery-key.ts';
+import { recoveryKeyId, unwrapWithRecovery, wrapForRecovery, wrappedForKey } from './recovery-key.ts';
 
 /** Where the secrets are stored on a target. */
 const KEY = 'escrow/secrets.json';
@@ -27,27 +27,90 @@ export type Secrets = Readonly<Record<string, string>>;
  *
  * @param recovery the public half of the recovery key
  * @param masterKey the current AES_MASTER_KEY
- * @returns whether they were stored
+ * @returns the SHA-256 of what was stored; null when nothing had changed
  */
 export async function storeEscrow(
   target: Target,
   secrets: Secrets,
   { recovery, masterKey }: { recovery: string; masterKey: Uint8Array },
-): Promise<boolean> {
-  const content = JSON.stringify(
-    Object.fromEntries(Object.entries(secrets).toSorted(([a], [b]) => (a < b ? -1 : 1))),
-  );
+): Promise<string | null> {
+  const content = contentOf(secrets);
   const recovery_key = recoveryKeyId(recovery);
-  const digest = createHmac('sha256', deriveKey(masterKey, 'backup-escrow', 32))
-    .update(content)
-    .digest('hex');
+  const digest = digestOf(content, masterKey);
   const stored = await target.get(KEY);
   const before = stored && escrowSchema.safeParse(parseJson(stored)).data;
-  if (before?.recovery_key === recovery_key && before.digest === digest) return false;
+  if (before?.recovery_key === recovery_key && before.digest === digest) return null;
   const sealed = wrapForRecovery(recovery, Buffer.from(content), BELONGS_TO);
   const escrow: z.infer<typeof escrowSchema> = { format: 1, recovery_key, digest, sealed };
-  await target.put(KEY, Buffer.from(JSON.stringify(escrow, null, 2)));
-  return true;
+  const bytes = Buffer.from(JSON.stringify(escrow, null, 2));
+  await target.put(KEY, bytes);
+  return hash('sha256', bytes);
+}
+
+function contentOf(secrets: Secrets): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(secrets).toSorted(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+function digestOf(content: string, masterKey: Uint8Array): string {
+  return createHmac('sha256', deriveKey(masterKey, 'backup-escrow', 32))
+    .update(content)
+    .digest('hex');
+}
+
+export interface EscrowCheck {
+  /** 0 when it is missing. */
+  bytes: number;
+  /** Null when it is missing. */
+  sha256: string | null;
+  /** What only the recovery key opens; null when it is missing or damaged. */
+  sealed: string | null;
+  problem: string | null;
+}
+
+/**
+ * Checks the escrow as far as it can be checked without the recovery key: it is there, was not changed since it was stored, is
+ * for the current recovery key, and has the secrets of today.
+ *
+ * @param options.expectedSha256 of what was stored last; null if that is not known
+ */
+export async function checkEscrow(
+  target: Target,
+  secrets: Secrets,
+  {
+    recovery,
+    masterKey,
+    expectedSha256,
+  }: { recovery: string; masterKey: Uint8Array; expectedSha256: string | null },
+): Promise<EscrowCheck> {
+  const stored = await target.get(KEY);
+  if (stored === null) return { bytes: 0, sha256: null, sealed: null, problem: `${KEY} is missing` };
+  const found = { bytes: stored.length, sha256: hash('sha256', stored) };
+  const escrow = escrowSchema.safeParse(parseJson(stored)).data;
+  if (!escrow) return { ...found, sealed: null, problem: `${KEY} is damaged` };
+  const isSame = expectedSha256 === null || expectedSha256 === found.sha256;
+  const isFor = [escrow.recovery_key, wrappedForKey(escrow.sealed)].every(
+    (id) => id === recoveryKeyId(recovery),
+  );
+  const isCurrent = escrow.digest === digestOf(contentOf(secrets), masterKey);
+  const problem = !isFor
+    ? `${KEY} is for another recovery key (${escrow.recovery_key})`
+    : !isCurrent
+      ? `${KEY} has other secrets than this host`
+      : isSame
+        ? null
+        : `${KEY} was changed since it was stored`;
+  return { ...found, sealed: escrow.sealed, problem };
+}
+
+/**
+ * Opens what `checkEscrow` returns.
+ *
+ * @param recoveryKey the private half
+ * @throws BackupProblem
+ */
+export function openEscrow(sealed: string, recoveryKey: string): Secrets {
+  const content = unwrapWithRecovery(recoveryKey, sealed, BELONGS_TO);
+  return z.record(z.string(), z.string()).parse(JSON.parse(content.toString()));
 }
 
 /**
@@ -64,8 +127,7 @@ export async function readEscrow(target: Target, recoveryKey: string): Promise<S
     );
   const escrow = escrowSchema.safeParse(parseJson(stored)).data;
   if (!escrow) throw new BackupProblem(`${KEY} is damaged; restore it from another copy of the target`);
-  const content = unwrapWithRecovery(recoveryKey, escrow.sealed, BELONGS_TO);
-  return z.record(z.string(), z.string()).parse(JSON.parse(content.toString()));
+  return openEscrow(escrow.sealed, recoveryKey);
 }
 
 /** Undefined for a text that is no JSON. */

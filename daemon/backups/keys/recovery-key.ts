@@ -51,6 +51,15 @@ export function wrapForRecovery(publicText: string, dataKey: Uint8Array, belongs
   return [VERSION, recoveryKeyId(publicText), ephemeral, sealed.toString('base64url')].join('.');
 }
 
+/** The id of the key for which something was wrapped; null when it is damaged. */
+export function wrappedForKey(wrapped: string): string | null {
+  const [version, id, ephemeral = '', sealed = ''] = wrapped.split('.');
+  const isWhole =
+    Buffer.from(ephemeral, 'base64url').length === KEY_BYTES &&
+    Buffer.from(sealed, 'base64url').length > NONCE_BYTES + TAG_BYTES;
+  return version === VERSION && isWhole ? (id ?? null) : null;
+}
+
 /** @throws BackupProblem */
 export function unwrapWithRecovery(privateText: string, wrapped: string, belongsTo: string): Buffer {
   const { privateKey, publicText } = readRecoveryKey(privateText);

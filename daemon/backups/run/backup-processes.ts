@@ -21,8 +21,8 @@ export class BackupFailed extends Error {
   override readonly name = 'BackupFailed';
   readonly reason: BackupFailureReason;
 
-  constructor({ reason, message }: NamedFailure) {
-    super(message);
+  constructor({ reason, message }: NamedFailure, options?: { cause: unknown }) {
+    super(message, options);
     this.reason = reason;
   }
 }
@@ -62,7 +62,10 @@ export class BackupProcesses {
       if (!(error instanceof ProcessEnded)) throw error;
       throw this.#closed.signal.aborted
         ? closed()
-        : new BackupFailed({ reason: 'failed', message: `the ${nameOf(work)} failed: ${error.message}` });
+        : new BackupFailed(
+            { reason: 'failed', message: `the ${nameOf(work)} failed: ${error.message}` },
+            { cause: error },
+          );
     } finally {
       release();
     }

@@ -7,7 +7,7 @@ import type { MasterKeys } from '../../keys/envelope.ts';
 import { SqlProcesses } from '../../pocketbase/data/sql-processes.ts';
 import { BackupProblem, DamagedDatabase, DamagedObject } from '../backup-problem.ts';
 import { type DataKey, MIN_SEALED_BYTES } from '../keys/data-key.ts';
-import { type Secrets, storeEscrow } from '../keys/escrow.ts';
+import { checkEscrow, type EscrowCheck, type Secrets, storeEscrow } from '../keys/escrow.ts';
 import { ensureDataKey, keyOf, readDataKey } from '../keys/stored-keys.ts';
 import {
   type Backup,
@@ -72,6 +72,14 @@ export type BackupWork =
       reserve: DiskSpace;
     }
   | { kind: 'list'; target: string; database: string }
+  | {
+      kind: 'escrow';
+      target: string;
+      secrets: Secrets;
+      recovery: string;
+      masterKey: Uint8Array;
+      expectedSha256: string | null;
+    }
   | FindWork
   | RestoreWork
   | {
@@ -122,7 +130,13 @@ export interface ListedBackup {
 
 export interface BackupResults {
   /** `unusable` are keys that cannot be wrapped again: damaged, or of another host. */
-  prepare: { targetId: string; unusable: { database: string; problem: string }[] };
+  prepare: {
+    targetId: string;
+    unusable: { database: string; problem: string }[];
+    /** SHA-256 of the escrow, if it was stored now. */
+    escrow: string | null;
+  };
+  escrow: EscrowCheck;
   backup: { id: string; created_at: string; bytes: number; stored_bytes: number; stored_chunks: number };
   /** The newest first. */
   list: ListedBackup[];
@@ -165,6 +179,8 @@ function run(
       return backUp(work, target);
     case 'list':
       return list(work, target);
+    case 'escrow':
+      return checkEscrow(target, work.secrets, work);
     case 'find':
       return findBackup(work, target);
     case 'restore':
@@ -188,7 +204,8 @@ async function prepare(
 ): Promise<BackupResults['prepare']> {
   const targetId = await identifyTarget(target, claim);
   const { masters, recovery } = keys;
-  if (recovery !== null) await storeEscrow(target, secrets, { recovery, masterKey: masters[0].key });
+  const escrow =
+    recovery === null ? null : await storeEscrow(target, secrets, { recovery, masterKey: masters[0].key });
   const unusable: BackupResults['prepare']['unusable'] = [];
   if (rewrap) {
     for await (const { key } of target.list('keys/')) {
@@ -202,7 +219,7 @@ async function prepare(
       }
     }
   }
-  return { targetId, unusable };
+  return { targetId, unusable, escrow };
 }
 
 /** Whether only one key is concerned, and not the target. */

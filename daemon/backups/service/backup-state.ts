@@ -24,6 +24,11 @@ const failureSchema = z.object({
 
 export type StoredFailure = z.infer<typeof failureSchema>;
 
+/** `problem` is null when the backup was proven. */
+const drillSchema = z.object({ backup: z.string(), at: time, problem: z.string().nullable() });
+
+export type StoredDrill = z.infer<typeof drillSchema>;
+
 const databaseSchema = z.object({
   /** `changeStamp` at the last backup; null when the next run must read the database. */
   stamp: z.string().nullable(),
@@ -35,6 +40,12 @@ const databaseSchema = z.object({
   damaged: z.array(z.string()).default([]),
   /** Backups that the owner made, oldest first. */
   own: z.array(z.string()).default([]),
+  /** When the first backup was made; null before it, and for one of an earlier version. */
+  backed_up_since: time.nullable().default(null),
+  /** The last drill. */
+  drill: drillSchema.nullable().default(null),
+  /** The backup of the last drill that succeeded. */
+  proven: z.object({ backup: z.string(), at: time }).nullable().default(null),
 });
 
 export type DatabaseState = z.infer<typeof databaseSchema>;
@@ -51,6 +62,11 @@ const stateSchema = z.object({
   wrapped_for: z.string().nullable(),
   /** Keys on the target that could not be wrapped: damaged, or of another host. */
   unusable_keys: z.array(unusableKeySchema).default([]),
+  /** Since when drills are made; null before the first daemon that makes them. */
+  drills_since: time.nullable().default(null),
+  /** The last check of the escrow, and the SHA-256 of what was stored. */
+  escrow: z.object({ at: time, problem: z.string().nullable() }).nullable().default(null),
+  escrow_sha256: z.string().nullable().default(null),
   databases: z.record(z.string(), databaseSchema),
 });
 
@@ -63,6 +79,9 @@ const NEW_DATABASE: DatabaseState = {
   failure: null,
   damaged: [],
   own: [],
+  backed_up_since: null,
+  drill: null,
+  proven: null,
 };
 
 /**
@@ -94,6 +113,9 @@ export class BackupState {
       target: { url, id: null, accepted: false },
       wrapped_for: null,
       unusable_keys: [],
+      drills_since: null,
+      escrow: null,
+      escrow_sha256: null,
       databases: {},
     };
     return new BackupState(path, isSame ? stored : empty, log);
@@ -149,6 +171,31 @@ export class BackupState {
   /** The next `prepare` wraps the keys of all databases again. */
   forgetWrapping(): void {
     this.#state.wrapped_for = null;
+    this.#changed();
+  }
+
+  get drillsSince(): Date | null {
+    const { drills_since } = this.#state;
+    return drills_since === null ? null : new Date(drills_since);
+  }
+
+  /** Begins to expect drills, unless it has begun before. */
+  beginDrills(now: Date): void {
+    if (this.#state.drills_since !== null) return;
+    this.#state.drills_since = now.toISOString();
+    this.#changed();
+  }
+
+  get escrow(): StoredState['escrow'] {
+    return this.#state.escrow;
+  }
+
+  get escrowSha256(): string | null {
+    return this.#state.escrow_sha256;
+  }
+
+  updateEscrow(change: Partial<Pick<StoredState, 'escrow' | 'escrow_sha256'>>): void {
+    this.#state = { ...this.#state, ...change };
     this.#changed();
   }
 

@@ -64,6 +64,7 @@ async function open(): Promise<void> {
     schedule: { cron: '0 2 * * *', timezone: 'UTC' },
     keep: KEEP,
     parallel: 2,
+    drills: null,
   };
   const created = await Backups.create({
     config,
@@ -101,9 +102,11 @@ const status = () =>
       schedule: { cron: '0 2 * * *', timezone: 'UTC' },
       keep: KEEP,
       parallel: 2,
+      drills: null,
     },
     subjects: () => subjects,
     restoreOf: () => null,
+    drills: () => ({ nextAt: null, running: null }),
     clock: time,
   }).status();
 

@@ -16,6 +16,7 @@ import { BackupState, type DatabaseState, type UnusableKey } from './backup-stat
 import { changeStamp, createdAt, findUnreadable } from './change-stamp.ts';
 import { DueTimes, type Run } from './due-times.ts';
 import { PreparedTarget } from './prepared-target.ts';
+import { Proofs } from './proofs.ts';
 
 /** Longest wait between two looks for databases that are due. */
 const LOOK_EVERY_MS = 30_000;
@@ -83,6 +84,8 @@ export class Backups {
   /** Backups that are read. */
   readonly #held = new Set<{ database: string; id: string }>();
   readonly #prepared: PreparedTarget;
+  /** What drills have shown. */
+  readonly proofs: Proofs;
   /** When databases without a backup were created, so that their files are not asked again and again. */
   readonly #createdAt = new Map<string, Date>();
   readonly #counts = { made: 0, unchanged: 0, failed: 0, storedBytes: 0 };
@@ -98,7 +101,9 @@ export class Backups {
     this.#processes = new BackupProcesses(deps.config.parallel);
     this.#times = deps.config.schedule && new DueTimes(deps.config.schedule);
     const { target: url } = deps.config;
-    this.#prepared = new PreparedTarget({ ...deps, url, state, processes: this.#processes });
+    const common = { state, processes: this.#processes, settings: deps.settings, clock: deps.clock };
+    this.#prepared = new PreparedTarget({ ...deps, ...common, url });
+    this.proofs = new Proofs({ ...common, prepared: this.#prepared });
   }
 
   static async create(deps: BackupsDeps): Promise<Backups> {
@@ -404,6 +409,7 @@ export class Backups {
         stamp: before.isRecent ? null : before.stamp,
         confirmed_at: at.toISOString(),
         last,
+        backed_up_since: this.#state.of(name).backed_up_since ?? at.toISOString(),
         failure: null,
       });
       this.#state.noteUsableKey(name);
@@ -428,11 +434,11 @@ export class Backups {
     const { keys, place } = await this.#prepared.use();
     const { keep: rule, schedule } = this.#deps.config;
     const timezone = schedule?.timezone ?? 'UTC';
-    const { damaged, own } = this.#state.of(name);
+    const { damaged, own, proven } = this.#state.of(name);
     const most = own.length === 0 ? 0 : await this.#deps.ownBackups(name);
     const held = [...this.#held].filter(({ database }) => database === name).map(({ id }) => id);
     const kept = most === null ? own : own.slice(Math.max(0, own.length - most));
-    const pinned = [...kept, ...held];
+    const pinned = [...kept, ...held, ...(proven === null ? [] : [proven.backup])];
     const { masters } = keys;
     const pruned = await this.#processes.run(
       { kind: 'prune', ...place, database: name, masters, rule, timezone, damaged, pinned, isDryRun },

@@ -6,7 +6,8 @@ import type { BackupConfig } from '../../config/backups.ts';
 import type { StoredFailure } from './backup-state.ts';
 import type { BackupSubject, Backups } from './backups.ts';
 
-const SHOWN_KEYS = 20;
+/** Of each list in the status. */
+const MOST_SHOWN = 20;
 
 export interface OverviewDeps {
   backups: Backups;
@@ -14,6 +15,8 @@ export interface OverviewDeps {
   subjects: () => Iterable<BackupSubject>;
   /** The restore in progress; null without one. */
   restoreOf: (database: string) => RestoreProgress | null;
+  /** The schedule of drills, and the one in progress. */
+  drills: () => { nextAt: Date | null; running: string | null };
   clock: Clock;
 }
 
@@ -27,7 +30,7 @@ export class BackupOverview {
 
   of(subject: BackupSubject): DatabaseBackups {
     const { backups, restoreOf } = this.#deps;
-    const { last, confirmed_at, failure } = backups.stateOf(subject.name);
+    const { last, confirmed_at, failure, drill, proven } = backups.stateOf(subject.name);
     return {
       database: subject.name,
       last,
@@ -37,6 +40,8 @@ export class BackupOverview {
       failure: failure && toView(failure),
       retry_at: failure?.retry_at ?? null,
       restore: restoreOf(subject.name),
+      drill,
+      proven,
     };
   }
 
@@ -47,7 +52,8 @@ export class BackupOverview {
 
   status(): BackupStatus {
     const { backups, config, subjects } = this.#deps;
-    const all = [...subjects()].flatMap((subject) => {
+    const present = [...subjects()];
+    const all = present.flatMap((subject) => {
       const covered = backups.coveredSince(subject);
       const { failure, last } = backups.stateOf(subject.name);
       return covered === null && failure === null ? [] : [{ covered, failure, bytes: last?.bytes ?? 0 }];
@@ -71,8 +77,30 @@ export class BackupOverview {
         const [first] = same.toSorted((a, b) => (a.since < b.since ? -1 : 1));
         return first === undefined ? [] : [{ ...toView(first), databases: same.length }];
       }),
-      unusable_keys: backups.unusableKeys.slice(0, SHOWN_KEYS),
+      unusable_keys: backups.unusableKeys.slice(0, MOST_SHOWN),
+      drills: this.#drills(present),
       recovery_key: backups.hasRecoveryKey,
+    };
+  }
+
+  #drills(subjects: readonly BackupSubject[]): BackupStatus['drills'] {
+    const { backups, drills } = this.#deps;
+    const { nextAt, running } = drills();
+    const states = subjects.map(({ name }) => ({ name, state: backups.stateOf(name) }));
+    const failed = states.flatMap(({ name: database, state: { drill } }) =>
+      drill && drill.problem !== null ? [{ ...drill, database, problem: drill.problem }] : [],
+    );
+    const unproven = nextAt === null ? [] : states.filter(({ state }) => backups.proofs.isUnproven(state));
+    const ends = states.flatMap(({ state }) => state.drill?.at ?? []);
+    return {
+      next_at: nextAt?.toISOString() ?? null,
+      running,
+      last_at: ends.reduce<string | null>((a, b) => (a === null || b > a ? b : a), null),
+      failed: failed.slice(0, MOST_SHOWN),
+      failed_databases: failed.length,
+      unproven: unproven.slice(0, MOST_SHOWN).map(({ name }) => name),
+      unproven_databases: unproven.length,
+      escrow: backups.proofs.escrow,
     };
   }
 

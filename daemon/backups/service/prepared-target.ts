@@ -103,7 +103,7 @@ export class PreparedTarget {
     const keys = { masters, recovery };
     const wrappedFor = wrappedForOf(keys);
     const rewrap = state.wrappedFor !== wrappedFor;
-    const { targetId, unusable } = await processes.run(
+    const { targetId, unusable, escrow } = await processes.run(
       {
         kind: 'prepare',
         target: url,
@@ -120,6 +120,7 @@ export class PreparedTarget {
       { isUrgent: true },
     );
     state.updateTarget(targetId, wrappedFor);
+    if (escrow !== null) state.updateEscrow({ escrow_sha256: escrow });
     if (rewrap) {
       state.updateUnusableKeys(unusable);
       for (const { database, problem } of unusable)

@@ -16,16 +16,23 @@ const FLEET_COLUMNS: readonly Column<DatabaseBackups>[] = [
   { title: 'DATABASE', cell: ({ database }) => database },
   { title: 'BACKED UP', cell: ({ confirmed_at }) => confirmed_at },
   { title: 'LAST BACKUP', cell: ({ last }) => last?.id ?? null, hide: 2 },
+  { title: 'PROVEN', cell: ({ proven }) => proven?.at ?? null, hide: 5 },
   { title: 'SIZE', cell: ({ last }) => last && byteSize(last.bytes), hide: 3 },
   { title: 'STORED', cell: ({ last }) => last && byteSize(last.stored_bytes), hide: 4 },
   {
     title: 'PROBLEM',
-    cell: ({ failure, late }) => (failure ? `${failure.reason}: ${failure.message}` : late ? 'late' : null),
-    colour: ({ failure, late }) => (failure || late ? 'red' : null),
+    cell: (one) => problemOf(one),
+    colour: (one) => (problemOf(one) === null ? null : 'red'),
     cutTo: 20,
     hide: 1,
   },
 ];
+
+function problemOf({ failure, late, drill }: DatabaseBackups): string | null {
+  if (failure) return `${failure.reason}: ${failure.message}`;
+  if (late) return 'late';
+  return drill?.problem === undefined || drill.problem === null ? null : `not proven: ${drill.problem}`;
+}
 
 const COLUMNS: readonly Column<ListedBackup>[] = [
   { title: 'BACKUP', cell: ({ id }) => id },

@@ -61,6 +61,31 @@ export const backupCommands = [
     },
   }),
   command({
+    words: ['backups', 'drill'],
+    summary: 'Restore the last backup beside its database, start and test it; exit with 1 when one fails',
+    positionals: {
+      names: {
+        type: 'string',
+        array: true,
+        describe: "Names of databases, or 'global'; without one, the database whose drill is the oldest",
+      },
+    },
+    options: {
+      'recovery-key': {
+        type: 'string',
+        requiresArg: true,
+        describe:
+          'File with the recovery key, which opens the secrets on the target. It is not sent to the daemon',
+      },
+      ...JSON_OPTION,
+      ...CONNECT_OPTIONS,
+    },
+    async run(args, context) {
+      const { drillBackups } = await import('./drill-actions.ts');
+      return drillBackups(args, context);
+    },
+  }),
+  command({
     words: ['backups', 'recovery-key'],
     summary: 'Create the key that opens backups without this host, and show it once',
     options: {

@@ -33,4 +33,12 @@ export const BACKUP_SETTINGS = {
     min: 1,
     max: 64,
   },
+  BACKUP_DRILLS: {
+    type: 'text',
+    group: 'backups',
+    about:
+      'When backups are proven, in the form of BACKUP_SCHEDULE: a part of the databases is restored, started and tested each ' +
+      'time, and all of them within four weeks. off proves backups on demand only.',
+    default: '0 4 * * 0',
+  },
 } as const satisfies Record<string, Setting>;
