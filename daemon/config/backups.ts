@@ -20,6 +20,8 @@ export interface BackupConfig {
   keep: KeepRule;
   /** Databases that are backed up at the same time. */
   parallel: number;
+  /** Databases are backed up before rollouts change them. */
+  beforeChanges: boolean;
   /** When backups are proven; null: on demand only. */
   drills: BackupSchedule | null;
 }
@@ -46,6 +48,7 @@ export function readBackups(
     schedule: readSchedule(read, 'BACKUP_SCHEDULE'),
     keep: readKeep(read),
     parallel: read.wholeNumber('BACKUP_PARALLEL'),
+    beforeChanges: read.choice('BACKUP_BEFORE_CHANGES') === 'on',
     drills: readSchedule(read, 'BACKUP_DRILLS'),
   };
 }

@@ -80,6 +80,7 @@ const RESTART = {
   backups: {
     target: 'BACKUP_TARGET',
     schedule: 'BACKUP_SCHEDULE',
+    beforeChanges: 'BACKUP_BEFORE_CHANGES',
     drills: 'BACKUP_DRILLS',
     keep: 'BACKUP_KEEP',
     parallel: 'BACKUP_PARALLEL',

@@ -17,6 +17,7 @@ export interface RolloutOptions {
   watch_s: number;
   rehearse: boolean;
   back?: boolean;
+  without_backup: boolean;
 }
 
 /** How long a rollout waits for a database that does not run when its turn comes. */
@@ -43,7 +44,7 @@ export function planOf(
   kind: RolloutPlan['kind'],
   target: string,
   entries: readonly CatalogEntry[],
-  { canary, wave, max_failures, watch_s, rehearse, back = false }: RolloutOptions,
+  { canary, wave, max_failures, watch_s, rehearse, back = false, without_backup }: RolloutOptions,
 ): NewRollout {
   return {
     kind,
@@ -55,6 +56,8 @@ export function planOf(
     watch_s,
     rehearse,
     back,
+    backup: false,
+    without_backup,
   };
 }
 
@@ -63,7 +66,13 @@ export async function describePlan(
   plan: NewRollout,
   entries: readonly CatalogEntry[],
   { directory }: Catalog,
-): Promise<{ waves: number[]; max_failures: number; disk_bytes: number; free_bytes: number }> {
+): Promise<{
+  waves: number[];
+  max_failures: number;
+  disk_bytes: number;
+  free_bytes: number;
+  backup_skipped: string | null;
+}> {
   const waves = wavesOf({ ...plan, id: '', started_at: '' }).map((names) => names.length);
   const { bavail, bsize } = await statfs(directory);
   return {
@@ -71,6 +80,7 @@ export async function describePlan(
     max_failures: plan.max_failures,
     disk_bytes: await neededBytes(entries, Math.max(...waves)),
     free_bytes: bavail * bsize,
+    backup_skipped: null,
   };
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Rollout } from '../../shared/api/rollouts.ts';
 import type { AuditTrail } from '../audit/audit-trail.ts';
+import type { Backups } from '../backups/service/backups.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Catalog } from '../databases/catalog.ts';
@@ -13,7 +14,7 @@ import { DatabaseThread } from './data/database-thread.ts';
 import { Journals } from './journal.ts';
 import { migrationChangeOf, outdatedReason, planMigrations } from './migrations-rollout.ts';
 import { planUpgrade, upgradeOf, versionReason } from './pocketbase-rollout.ts';
-import { type RolloutOptions, skipReason } from './rollout-plan.ts';
+import { type Planned, type RolloutOptions, skipReason } from './rollout-plan.ts';
 import { RolloutStore } from './rollout-store.ts';
 import { Rollouts } from './rollouts.ts';
 
@@ -26,11 +27,14 @@ export interface RolloutPlanner {
 /** Creates the services of rollouts. */
 export function createRollouts({
   dataDir,
+  backups,
   onStep,
   onChange,
   ...deps
 }: {
   dataDir: string;
+  /** They are created later. */
+  backups: () => Pick<Backups, 'skipsChanges' | 'backUpBeforeChange'>;
   catalog: Catalog;
   fleet: Fleet;
   driver: ProcessDriver;
@@ -47,6 +51,7 @@ export function createRollouts({
   const thread = new DatabaseThread();
   const rollouts = new Rollouts({
     ...deps,
+    backUp: (name) => backups().backUpBeforeChange(name),
     thread,
     journals: new Journals(join(directory, 'journals'), (file, why) =>
       deps.log.error(
@@ -71,8 +76,17 @@ export function createRollouts({
   return {
     rollouts,
     rolloutPlanner: {
-      planUpgrade: (request) => planUpgrade(request, deps),
-      planMigrations: (request) => planMigrations(request, deps),
+      planUpgrade: async (request) => withBackup(await planUpgrade(request, deps), backups().skipsChanges),
+      planMigrations: async (request) =>
+        withBackup(await planMigrations(request, deps), backups().skipsChanges),
     },
   };
+}
+
+/** @param skipped why databases are not backed up before their change; null when they are */
+function withBackup<V extends { backup_skipped: string | null }>(
+  { plan, view }: Planned<V>,
+  skipped: string | null,
+): Planned<V> {
+  return { plan: { ...plan, backup: skipped === null }, view: { ...view, backup_skipped: skipped } };
 }

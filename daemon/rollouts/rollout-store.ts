@@ -25,6 +25,9 @@ const planSchema = z.object({
   rehearse: z.boolean(),
   // Plans of earlier releases have none.
   back: z.boolean().default(false),
+  // Rollouts of earlier versions have none.
+  backup: z.boolean().default(false),
+  without_backup: z.boolean().default(false),
 });
 
 const stateSchema = z.object({

@@ -16,6 +16,8 @@ function plan(changes: Partial<RolloutPlan> = {}): RolloutPlan {
     watch_s: 60,
     rehearse: false,
     back: false,
+    backup: false,
+    without_backup: false,
     ...changes,
   };
 }

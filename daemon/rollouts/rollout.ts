@@ -22,6 +22,10 @@ export interface RolloutPlan {
   rehearse: boolean;
   /** Whether it changes databases with a newer version of PocketBase to this one. */
   back: boolean;
+  /** Backs up each database right before its change, if it has changed since its last backup. */
+  backup: boolean;
+  /** Also changes databases whose backup fails. */
+  without_backup: boolean;
 }
 
 export const OUTCOMES = ['changed', 'failed', 'skipped'] as const;

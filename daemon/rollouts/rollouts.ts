@@ -41,6 +41,8 @@ export interface RolloutsDeps extends ChangeDeps {
   changeOf: (plan: RolloutPlan, entry: CatalogEntry) => Change;
   /** Why a database is not changed; null when it is. */
   skipReason: (plan: RolloutPlan, entry: CatalogEntry) => string | null;
+  /** Backs up a database, if it has changed since its last backup. */
+  backUp: (name: string) => Promise<void>;
   /** Called after each change of a rollout. */
   onChange: (rollout: Rollout) => void;
 }
@@ -326,13 +328,17 @@ export class Rollouts {
     if (!entry || reason !== null) return this.#end(entry ?? name, 'skipped', reason, null);
     const { state } = entry.runner;
     const change = this.#deps.changeOf(plan, entry);
-    const begun = clock.monotonic();
+    let begun = clock.monotonic();
     const wasRunning = state.phase === 'running';
     const { restarts } = state.observed;
     let journal: DatabaseJournal;
     try {
       const problem = plan.rehearse ? await rehearse(entry, change, this.#deps, signal) : null;
       if (problem !== null) throw new ChangeFailed(`on a clone: ${problem}`);
+      await this.#backUpBefore(plan, name);
+      // Paused or aborted meanwhile: it has not begun.
+      if (signal.aborted || current.state.status !== 'running') return undefined;
+      begun = clock.monotonic();
       journal = await changeDatabase(entry, change, this.#deps);
     } catch (error) {
       if (signal.aborted) return undefined;
@@ -340,6 +346,19 @@ export class Rollouts {
     }
     const unanswered = wasRunning ? () => Math.round(clock.monotonic() - begun) : null;
     return this.#watch(entry, journal, { restarts, unanswered });
+  }
+
+  /** @throws ChangeFailed when the backup fails, and the rollout does not go on without */
+  async #backUpBefore({ backup, without_backup }: RolloutPlan, name: string): Promise<void> {
+    if (!backup) return;
+    try {
+      await this.#deps.backUp(name);
+    } catch (error) {
+      const problem = `its backup before the change failed: ${messageOf(error)}`;
+      if (!without_backup)
+        throw new ChangeFailed(`${problem}; --without-backup changes databases also then`, { cause: error });
+      this.#deps.log.warn({ instance: name }, `${problem}; it is changed all the same`);
+    }
   }
 
   /** Watches a database after its change, and takes it back when it does not work. */

@@ -266,6 +266,7 @@ export async function createServices({
   const { catalog } = databases;
   const { rollouts, rolloutPlanner } = createRollouts({
     dataDir: config.dataDir,
+    backups: () => backupServices.backups,
     catalog,
     fleet,
     driver,

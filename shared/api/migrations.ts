@@ -116,6 +116,7 @@ const planSchema = z
         max_failures: 1,
         disk_bytes: 1_048_576,
         free_bytes: 10_737_418_240,
+        backup_skipped: null,
         rehearsed: null,
       },
     ],

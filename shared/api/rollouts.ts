@@ -25,6 +25,8 @@ export const rolloutOptions = {
   watch_s: z.int().min(0).max(86_400).default(60),
   /** Tests each database on a clone first, while it serves. A plan tests the first wave, at most 20. */
   rehearse: z.boolean().default(false),
+  /** Also changes databases whose backup before the change fails. */
+  without_backup: z.boolean().default(false),
   /** Begins paused. */
   pause: z.boolean().default(false),
 };
@@ -51,6 +53,8 @@ export const planFields = {
   /** The space that the copies of databases in progress take at most, and what is free, in bytes. */
   disk_bytes: z.number(),
   free_bytes: z.number(),
+  /** Why databases are not backed up before their change; null when they are. */
+  backup_skipped: z.string().nullable(),
   /** The tests on clones; null when they were not asked for. */
   rehearsed: z.array(z.object({ name: z.string(), problem: z.string().nullable() })).nullable(),
 };
@@ -79,6 +83,7 @@ const planSchema = z
         max_failures: 1,
         disk_bytes: 1_048_576,
         free_bytes: 10_737_418_240,
+        backup_skipped: null,
         rehearsed: null,
       },
     ],

@@ -104,6 +104,41 @@ it('applies migrations without a restart by anyone, and keeps a sleeping databas
   expect(await fathom.client.databases.get(asleep)).toMatchObject({ phase: 'asleep' });
 });
 
+it('backs up each database before its change, and stops at a backup that fails', async () => {
+  const { fathom } = stage;
+  const [first, second] = names as [string, string];
+  const { backups, migrations, rollouts } = fathom.client;
+  const newest = async (name: string) => (await backups.ofDatabase(name)).items[0]?.id;
+  const both = { ...FAST, databases: [first, second] };
+  await backups.create(second);
+  const before = [await newest(first), await newest(second)];
+  await titleOf(first, 'changed before the rollout');
+  await putMigration(fathom, '1800000001_backed.js', makesCollection('backed'));
+  expect((await migrations.plan(both)).backup_skipped).toBeNull();
+  await migrations.apply(both);
+  expect(await untilEnded(fathom)).toMatchObject({ status: 'done', changed: 2 });
+  expect(await newest(first)).not.toBe(before[0]);
+
+  const mark = join(fathom.dataDir, 'backups', 'fathom.json');
+  const content = await readFile(mark, 'utf8');
+  const other = { ...(JSON.parse(content) as object), host: '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a11' };
+  await writeFile(mark, JSON.stringify(other));
+  for (const name of [first, second]) await titleOf(name, 'changed after it');
+  await putMigration(fathom, '1800000001_refused.js', makesCollection('refused'));
+  await migrations.apply(both);
+  const halted = await untilEnded(fathom);
+  expect(halted).toMatchObject({
+    status: 'halted',
+    changed: 0,
+    problems: [{ name: first, message: textWith('its backup before the change failed', '--without-backup') }],
+  });
+  expect(tablesOf(first)).not.toContain('refused');
+  await rollouts.abort();
+  await migrations.apply({ ...both, without_backup: true });
+  expect(await untilEnded(fathom)).toMatchObject({ status: 'done', changed: 2 });
+  await writeFile(mark, content);
+});
+
 it('waits for a database that does not answer for a moment', async () => {
   const { fathom } = stage;
   const [hung] = names.slice(1) as [string];

@@ -64,6 +64,7 @@ async function open(): Promise<void> {
     schedule: { cron: '0 2 * * *', timezone: 'UTC' },
     keep: KEEP,
     parallel: 2,
+    beforeChanges: true,
     drills: null,
   };
   const created = await Backups.create({
@@ -102,6 +103,7 @@ const status = () =>
       schedule: { cron: '0 2 * * *', timezone: 'UTC' },
       keep: KEEP,
       parallel: 2,
+      beforeChanges: true,
       drills: null,
     },
     subjects: () => subjects,

@@ -212,6 +212,19 @@ export class Backups {
     return () => this.#held.delete(held);
   };
 
+  /** Why databases are not backed up before changes; null when they are. */
+  get skipsChanges(): string | null {
+    const { beforeChanges, schedule } = this.#deps.config;
+    if (!beforeChanges) return 'BACKUP_BEFORE_CHANGES is off';
+    return schedule === null ? 'BACKUP_SCHEDULE is off' : null;
+  }
+
+  /** Backs up a database that is about to be changed, unless its last backup is current. @throws BackupFailed */
+  async backUpBeforeChange(name: string): Promise<void> {
+    const subject = this.#deps.find(name);
+    if (subject) await this.create(subject, { onlyChanged: true });
+  }
+
   /** Runs work between two backups of a database. */
   inTurn = <T>(name: string, work: () => Promise<T>): Promise<T> => this.#perDatabase.run(name, work);
 

@@ -18,6 +18,7 @@ interface RolloutArguments extends ConnectArguments {
   'max-failures': number | undefined;
   watch: number | undefined;
   rehearse: boolean;
+  'without-backup': boolean;
   pause: boolean;
 }
 
@@ -61,6 +62,7 @@ export async function applyMigrations(args: RolloutArguments, context: CliContex
 function requestOf(args: RolloutArguments): MigrationRolloutRequest {
   return {
     rehearse: args.rehearse,
+    without_backup: args['without-backup'],
     pause: args.pause,
     ...(args.databases === undefined ? {} : { databases: args.databases }),
     ...(args.canary === undefined ? {} : { canary: args.canary }),
@@ -81,6 +83,9 @@ function showPlan(
     ...head,
     `waves of ${plan.waves.join(', ')}; it halts after more than ${plan.max_failures} failures, or one in the first wave`,
     `copies take at most ${Math.ceil(plan.disk_bytes / MIB)} MiB; ${Math.floor(plan.free_bytes / MIB)} MiB are free`,
+    plan.backup_skipped === null
+      ? 'each database is backed up right before its change, if it has changed since its last backup'
+      : `databases are not backed up before their change: ${plan.backup_skipped}`,
     ...plan.skipped.map(({ name, reason }) => `not changed: ${name}: ${reason}`),
     ...rehearsed.map(({ name, problem }) => `on a clone of ${name}: ${problem ?? 'works'}`),
   ];

@@ -22,6 +22,11 @@ const ROLLOUT_OPTIONS = {
     describe: 'Seconds for which a changed database is watched (default 60)',
   },
   rehearse: { type: 'boolean', default: false, describe: 'Test each database on a clone first' },
+  'without-backup': {
+    type: 'boolean',
+    default: false,
+    describe: 'Also change databases whose backup before the change fails',
+  },
   pause: { type: 'boolean', default: false, describe: 'Begin paused' },
   ...CONNECT_OPTIONS,
   ...JSON_OPTION,

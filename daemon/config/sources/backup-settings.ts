@@ -33,6 +33,15 @@ export const BACKUP_SETTINGS = {
     min: 1,
     max: 64,
   },
+  BACKUP_BEFORE_CHANGES: {
+    type: 'choice',
+    group: 'backups',
+    about:
+      'Backs up each database right before an upgrade of PocketBase or of migrations changes it, if it has changed since its ' +
+      'last backup. With BACKUP_SCHEDULE=off, none is made.',
+    default: 'on',
+    choices: ['on', 'off'],
+  },
   BACKUP_DRILLS: {
     type: 'text',
     group: 'backups',

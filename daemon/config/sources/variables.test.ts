@@ -50,6 +50,7 @@ const CHANGED: Partial<Record<Variable, string>> = {
   FATHOM_CGROUP: 'off',
   LOG_LEVEL: 'debug',
   BACKUP_SCHEDULE: 'off',
+  BACKUP_BEFORE_CHANGES: 'off',
   BACKUP_DRILLS: 'off',
   BACKUP_KEEP: '1d',
 };
