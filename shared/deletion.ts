@@ -51,7 +51,7 @@ export function userDeletionConsequences(
       ];
 }
 
-function dayCount(days: number): string {
+export function dayCount(days: number): string {
   return days === 1 ? '1 day' : `${days} days`;
 }
 

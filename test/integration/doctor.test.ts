@@ -183,12 +183,12 @@ async function instanceProcesses(fathom: Deployment): Promise<Map<string, number
 }
 
 it('uses the deployment as a user does, leaves nothing behind, and names the step that fails', async () => {
-  const fathom = await deployment();
+  const fathom = await deployment({ DATABASE_TRASH_DAYS: '7' });
   await fathom.start();
   const good = await doctor(fathom, {}, '--end-to-end');
   expect(good).toMatchObject({ troubles: [], exitCode: 0 });
   expect(good.say('end_to_end')).toMatch(
-    /^an account used its database at http:\S+ in \d+ ms, and was deleted$/,
+    /^an account used its database at http:\S+ in \d+ ms, and was erased$/,
   );
 
   const port = await freePortRange(1);
@@ -196,5 +196,6 @@ it('uses the deployment as a user does, leaves nothing behind, and names the ste
   expect(unreachable).toMatchObject({ troubles: ['end_to_end'], exitCode: 1 });
   expect(unreachable.say('end_to_end')).toContain(`signing in at http://127.0.0.1:${port} failed`);
   expect((await fathom.client.users.list({ search: 'doctor-' })).total).toBe(0);
+  expect(await fathom.client.trash.all()).toEqual([]);
   expect((await fathom.client.databases.all()).map(({ name }) => name)).toEqual(['global']);
 });

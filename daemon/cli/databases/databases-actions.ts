@@ -2,7 +2,7 @@ import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Instance, InstanceLimits } from '../../../shared/api/instances.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
 import { crashRate, isCrashLoop } from '../../../shared/crashes.ts';
-import { deletionConsequences } from '../../../shared/deletion.ts';
+import { dayCount, deletionConsequences } from '../../../shared/deletion.ts';
 import { type InstancePhase, isInTrouble } from '../../../shared/instance.ts';
 import { lacksMigrations } from '../../../shared/reasons.ts';
 import { isVersion } from '../../../shared/version.ts';
@@ -152,7 +152,7 @@ function pinText({ phase, pinned_version: pinned, pocketbase_version: version }:
 
 /** What happened to a database that was deleted. */
 export function trashText(name: string, days: number): string {
-  return `${name} is in the trash for ${days} days; 'fathomd databases undelete ${name}' brings it back`;
+  return `${name} is in the trash for ${dayCount(days)}; 'fathomd databases undelete ${name}' brings it back`;
 }
 
 /** Deletes a database after the caller has typed its name. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import PocketBase, { ClientResponseError } from 'pocketbase';
+import type { User } from '../../../shared/api/accounts/users.ts';
 import { createClient, type FathomClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { type Finding, fatal, ok, warning } from './finding.ts';
@@ -25,7 +26,7 @@ const COLLECTION = 'documents';
 
 /**
  * Uses a running deployment as a user does: creates an account with a database, signs in, writes, reads and deletes a record at
- * the URL of the database, and deletes the account.
+ * the URL of the database, and erases the account.
  */
 export async function checkEndToEnd(options: EndToEndOptions): Promise<Finding> {
   const id = randomBytes(6).toString('hex');
@@ -36,29 +37,36 @@ export async function checkEndToEnd(options: EndToEndOptions): Promise<Finding> 
     step: 'creating an account',
   };
   const beganAt = options.now();
-  let userId: string | null = null;
+  let user: User | null = null;
   let finding: Finding;
   try {
     const account = { email: trial.email, password: trial.password, verified: true };
-    userId = (await options.admin.users.add(account)).id;
+    user = await options.admin.users.add(account);
     const url = await tryDatabase(trial);
     trial.step = 'deleting the account';
-    await options.admin.users.delete(userId);
-    userId = null;
+    await erase(options.admin, user);
+    user = null;
     const tookMs = Math.round(options.now() - beganAt);
-    finding = ok('end_to_end', `an account used its database at ${url} in ${tookMs} ms, and was deleted`);
+    finding = ok('end_to_end', `an account used its database at ${url} in ${tookMs} ms, and was erased`);
   } catch (error) {
     finding = fatal('end_to_end', `${trial.step} failed: ${describe(error)}`, remedyFor(trial.step));
   }
-  if (userId === null) return finding;
+  if (user === null) return finding;
   try {
-    await options.admin.users.delete(userId);
+    await erase(options.admin, user);
     return finding;
   } catch (error) {
-    const remedy = `run 'fathomd users delete ${trial.email}'`;
+    const remedy = `run 'fathomd users delete ${trial.email}', and erase its database`;
     if (finding.level === 'fatal') return { ...finding, remedy: `${finding.remedy}; then ${remedy}` };
     return warning('end_to_end', `the account ${trial.email} was not deleted: ${describe(error)}`, remedy);
   }
+}
+
+/** Deletes the account with its database, and leaves neither in the trash. */
+async function erase(admin: FathomClient, { id, database }: User): Promise<void> {
+  await admin.users.delete(id);
+  const deleted = await admin.trash.all();
+  if (deleted.some(({ name }) => name === database)) await admin.trash.erase(database ?? '');
 }
 
 /** Returns the URL of the database. */
