@@ -2,6 +2,9 @@ import { z } from 'zod';
 import { BACKUP_FAILURES } from '../backup-failure.ts';
 import { EXAMPLE_TIME } from './contract/fields.ts';
 
+/** Of all operations on backups. */
+export const backupsTag = { name: 'Backups', description: 'Make, list and restore backups of databases.' };
+
 const time = z.iso.datetime();
 
 export const backupFailureSchema = z.object({

@@ -1,13 +1,11 @@
 import { z } from 'zod';
 import { INSTANCE_PHASES } from '../instance.ts';
-import { backupFailureSchema } from './backup-status.ts';
+import { backupFailureSchema, backupsTag } from './backup-status.ts';
 import { endpoint } from './contract/endpoint.ts';
 import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 import { pageOf, wholePageQuerySchema } from './contract/page.ts';
 import { databaseParams } from './databases.ts';
 import { checkEscrow, drillBackup } from './drills.ts';
-
-const tag = { name: 'Backups', description: 'Make, list and restore backups of databases.' };
 
 /** A large database and a target that is far away take long. */
 const BACKUP_TIMEOUT_MS = 3_600_000;
@@ -101,7 +99,7 @@ export const listFleetBackups = endpoint({
   operationId: 'listFleetBackups',
   method: 'GET',
   path: '/api/v1/backups',
-  tag,
+  tag: backupsTag,
   summary: 'List the last backup of each database',
   description: 'The control plane is the database `global`. Users get their own database.',
   permission: 'backups.read',
@@ -119,7 +117,7 @@ export const listBackups = endpoint({
   operationId: 'listBackups',
   method: 'GET',
   path: '/api/v1/databases/{name}/backups',
-  tag,
+  tag: backupsTag,
   summary: 'List the backups of a database',
   description: 'As they are on the target, the newest first. Owners may read their own.',
   permission: 'backups.read',
@@ -133,7 +131,7 @@ export const createBackup = endpoint({
   operationId: 'createBackup',
   method: 'POST',
   path: '/api/v1/databases/{name}/backups',
-  tag,
+  tag: backupsTag,
   summary: 'Back up a database',
   description:
     'Responds when the backup is stored. A database that sleeps is not started. For owners, `only_changed` is always set.',
@@ -178,7 +176,7 @@ export const pruneBackups = endpoint({
   operationId: 'pruneBackups',
   method: 'POST',
   path: '/api/v1/databases/{name}/backups/prune',
-  tag,
+  tag: backupsTag,
   summary: 'Remove the backups of a database that BACKUP_KEEP does not keep',
   description: 'Also runs after each scheduled backup. The newest backup that is not damaged always stays.',
   permission: 'backups.configure',
@@ -215,7 +213,7 @@ export const verifyBackups = endpoint({
   operationId: 'verifyBackups',
   method: 'POST',
   path: '/api/v1/databases/{name}/backups/verify',
-  tag,
+  tag: backupsTag,
   summary: 'Read every part of backups of a database, and name what is missing or damaged',
   description: 'A damaged part is stored again by the next backup if the database still has it.',
   permission: 'backups.configure',
@@ -241,7 +239,7 @@ export const createRecoveryKey = endpoint({
   operationId: 'createRecoveryKey',
   method: 'POST',
   path: '/api/v1/backups/recovery-key',
-  tag,
+  tag: backupsTag,
   summary: 'Create the recovery key of the backups',
   description:
     'The key opens backups without this host. This response is the only place where it is shown. Keep it outside of the host.',
@@ -282,7 +280,7 @@ export const acceptBackupTarget = endpoint({
   operationId: 'acceptBackupTarget',
   method: 'POST',
   path: '/api/v1/backups/accept-target',
-  tag,
+  tag: backupsTag,
   summary: 'Use the backup target as it is, also when it was emptied or is another one',
   description: 'Every database is then backed up again.',
   permission: 'backups.configure',
@@ -336,7 +334,7 @@ export const restoreBackup = endpoint({
   operationId: 'restoreBackup',
   method: 'POST',
   path: '/api/v1/databases/{name}/backups/{id}/restore',
-  tag,
+  tag: backupsTag,
   summary: 'Replace the data of a database by a backup',
   description:
     'Tests the backup first, while the database serves. Requests wait during the exchange. The data of now is kept on the host. The owner signs in with the password and address of today; all other sessions in the database end. A backup of a later PocketBase answers `conflict`.',

@@ -1,9 +1,8 @@
 import { z } from 'zod';
+import { backupsTag } from './backup-status.ts';
 import { endpoint } from './contract/endpoint.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 import { databaseParams } from './databases.ts';
-
-const tag = { name: 'Backups', description: 'Make, list and restore backups of databases.' };
 
 /** A large database and a target that is far away take long. */
 const DRILL_TIMEOUT_MS = 3_600_000;
@@ -50,7 +49,7 @@ export const drillBackup = endpoint({
   operationId: 'drillBackup',
   method: 'POST',
   path: '/api/v1/databases/{name}/backups/drill',
-  tag,
+  tag: backupsTag,
   summary: 'Prove the last backup of a database',
   description:
     'Restores it beside the database, which serves meanwhile, starts PocketBase on a port without clients, tests it, and removes the copy. `global` is the control plane.',
@@ -81,7 +80,7 @@ export const checkEscrow = endpoint({
   operationId: 'checkEscrow',
   method: 'POST',
   path: '/api/v1/backups/escrow',
-  tag,
+  tag: backupsTag,
   summary: 'Check the secrets of the host on the target',
   description:
     'As far as the host can without the private recovery key: presence, size, hash, recipient, and that they are the secrets of today.',

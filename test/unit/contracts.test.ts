@@ -126,6 +126,13 @@ const WITHOUT_COMMAND: Readonly<Record<string, string>> = {
 const ids = ENDPOINTS.map(({ operationId }) => operationId);
 
 describe('the declared endpoints', () => {
+  it('has one tag of each name', () => {
+    const tags = new Set(ENDPOINTS.map(({ tag }) => tag));
+    expect([...tags].map(({ name }) => name).toSorted()).toEqual(
+      [...new Set([...tags].map(({ name }) => name))].toSorted(),
+    );
+  });
+
   it('are all in the list of resources, each once', async () => {
     const declared = (await contracts()).flatMap((module) => Object.values(module)).filter(isEndpoint);
     expect(new Set(ids).size).toBe(ids.length);
