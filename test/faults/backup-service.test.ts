@@ -5,17 +5,17 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import pino from 'pino';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { ManualTime } from '../../../test/helpers/manual-time.ts';
-import { mayMount, mountTmpfs } from '../../../test/helpers/mounts.ts';
-import { scratch } from '../../../test/helpers/scratch.ts';
-import { listAll } from '../../../test/helpers/target-conformance.ts';
-import { until } from '../../../test/helpers/until.ts';
-import { createRecoveryKey, recoveryKeyId } from '../keys/recovery-key.ts';
-import { CONTROL_PLANE, listBackups } from '../manifest.ts';
-import { DirectoryTarget } from '../targets/directory-target.ts';
-import { ensureBackupHost } from './backup-host.ts';
-import { type BackupSubject, Backups } from './backups.ts';
-import { BackupOverview } from './overview.ts';
+import { createRecoveryKey, recoveryKeyId } from '../../daemon/backups/keys/recovery-key.ts';
+import { CONTROL_PLANE, listBackups } from '../../daemon/backups/manifest.ts';
+import { ensureBackupHost } from '../../daemon/backups/service/backup-host.ts';
+import { type BackupSubject, Backups } from '../../daemon/backups/service/backups.ts';
+import { BackupOverview } from '../../daemon/backups/service/overview.ts';
+import { DirectoryTarget } from '../../daemon/backups/targets/directory-target.ts';
+import { ManualTime } from '../helpers/manual-time.ts';
+import { mayMount, mountTmpfs } from '../helpers/mounts.ts';
+import { scratch } from '../helpers/scratch.ts';
+import { listAll } from '../helpers/target-conformance.ts';
+import { until } from '../helpers/until.ts';
 
 const KEEP = { hours: 0, days: 7, weeks: 4, months: 6, years: 0 };
 

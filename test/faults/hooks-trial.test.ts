@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { putFiles } from '../../../test/helpers/applications.ts';
-import { bareInstance } from '../../../test/helpers/bare-instance.ts';
-import { systemClock } from '../../base/time/clock.ts';
-import { ENCRYPTION_VARIABLE } from '../../pocketbase/process/command.ts';
-import { assemble, servedPaths } from './assembled.ts';
-import { readServedFiles } from './served-files.ts';
-import { tryHooks } from './try-hooks.ts';
+import { systemClock } from '../../daemon/base/time/clock.ts';
+import { assemble, servedPaths } from '../../daemon/databases/applications/assembled.ts';
+import { readServedFiles } from '../../daemon/databases/applications/served-files.ts';
+import { tryHooks } from '../../daemon/databases/applications/try-hooks.ts';
+import { ENCRYPTION_VARIABLE } from '../../daemon/pocketbase/process/command.ts';
+import { putFiles } from '../helpers/applications.ts';
+import { bareInstance } from '../helpers/bare-instance.ts';
 
 const GOOD = "routerAdd('GET', '/x', (e) => e.string(200, 'x'));";
 
