@@ -29,6 +29,8 @@ class Stage {
   readonly tenant: Tenant;
   readonly targetDir: string;
   daemon: Daemon;
+  /** The last process of the instance that was killed. */
+  killed: number | null = null;
   /** What each backup must have at least: what was acknowledged before it began. */
   readonly contents = new Map<string, readonly string[]>();
 
@@ -78,8 +80,14 @@ class Stage {
     return rows.map(({ title }) => String(title));
   }
 
+  /** With another process than the one that was killed: the daemon hears of its end later. */
   async untilServing(): Promise<void> {
-    await untilInstance(this.fathom, this.tenant.name, ({ phase }) => phase === 'running', 'to run');
+    await untilInstance(
+      this.fathom,
+      this.tenant.name,
+      ({ phase, pid }) => phase === 'running' && pid !== this.killed,
+      'to run',
+    );
   }
 
   /** @returns whether there was one to end */
@@ -93,11 +101,15 @@ class Stage {
       await rename(this.targetDir, `${this.targetDir}.away`);
       return true;
     }
-    const pids =
-      victim === 'instance'
-        ? [(await instance(this.fathom, this.tenant.name)).pid]
-        : await backupProcessesOf(this.daemon.pid);
-    for (const pid of pids) if (pid !== null) killIfThere(pid);
+    if (victim === 'instance') {
+      const { pid } = await instance(this.fathom, this.tenant.name);
+      if (pid === null) return false;
+      this.killed = pid;
+      killIfThere(pid);
+      return true;
+    }
+    const pids = await backupProcessesOf(this.daemon.pid);
+    for (const pid of pids) killIfThere(pid);
     return pids.length > 0;
   }
 
