@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { DataKey } from './keys/data-key.ts';
-import { MIN_SEALED_BYTES } from './keys/data-key.ts';
-import { type BackedUpFile, chunkKey, chunkPrefix } from './manifest.ts';
+import { type BackedUpFile, chunkKey, listChunks } from './manifest.ts';
 import type { NewObject, Target } from './targets/target.ts';
 
 /** Of a chunk. Pages of SQLite stay at their place, so small chunks of a database are found again. */
@@ -36,11 +35,7 @@ export class ChunkWriter {
   }
 
   async readStored(): Promise<void> {
-    for await (const { key, bytes } of this.#target.list(chunkPrefix(this.#database))) {
-      // Truncated by a disk or by another program: it is stored again.
-      if (bytes < MIN_SEALED_BYTES) continue;
-      this.#names.add(key.slice(key.lastIndexOf('/') + 1));
-    }
+    for await (const { name } of listChunks(this.#target, this.#database)) this.#names.add(name);
   }
 
   has(names: readonly string[]): boolean {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BackupProblem, DamagedObject } from './backup-problem.ts';
-import type { DataKey } from './keys/data-key.ts';
+import { type DataKey, MIN_SEALED_BYTES } from './keys/data-key.ts';
 import type { Target } from './targets/target.ts';
 
 /*
@@ -70,6 +70,20 @@ export function chunkKey(database: string, name: string): string {
 
 export function chunkPrefix(database: string): string {
   return `chunks/${database}/`;
+}
+
+/** The name of a chunk, from its key. */
+export function chunkNameOf(key: string): string {
+  return key.slice(key.lastIndexOf('/') + 1);
+}
+
+/** Lists the chunks of a database, without those that a disk or another program has truncated. */
+export async function* listChunks(
+  target: Target,
+  database: string,
+): AsyncGenerator<{ name: string; bytes: number }> {
+  for await (const { key, bytes } of target.list(chunkPrefix(database)))
+    if (bytes >= MIN_SEALED_BYTES) yield { name: chunkNameOf(key), bytes };
 }
 
 /** Makes a backup visible. All of its chunks must be stored. */

@@ -1,14 +1,15 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
-import { forEachConcurrent, readAhead } from '../base/concurrent.ts';
+import { forEachConcurrent } from '../base/concurrent.ts';
 import { exists, makeDirectory } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import { syncDirectory } from '../base/files/replace-file.ts';
 import { BackupProblem } from './backup-problem.ts';
 import { findDamage } from './integrity.ts';
 import type { DataKey } from './keys/data-key.ts';
-import { type BackedUpFile, type Backup, chunkKey } from './manifest.ts';
+import type { BackedUpFile, Backup } from './manifest.ts';
+import { readBackedUpFile } from './read-file.ts';
 import type { Target } from './targets/target.ts';
 
 /** Names of directories of unfinished restores, beside the directory that they become. */
@@ -16,7 +17,6 @@ const UNFINISHED_PREFIX = '.restoring-';
 
 /** A target that is far away answers late. */
 const CONCURRENT_FILES = 4;
-const CHUNKS_AHEAD = 4;
 
 export interface RestoreOptions {
   target: Target;
@@ -27,7 +27,6 @@ export interface RestoreOptions {
   find?: (path: string) => string | null | Promise<string | null>;
   /** Called with bytes that were restored. */
   onBytes?: (bytes: number) => void;
-  signal?: AbortSignal;
 }
 
 /**
@@ -71,34 +70,19 @@ async function proveDatabase(dataDir: string, find: NonNullable<RestoreOptions['
 }
 
 async function restoreFile(
-  { path, bytes, sha256, chunks }: BackedUpFile,
+  file: BackedUpFile,
   directory: string,
-  { database, id }: Backup,
-  { target, key, onBytes, signal }: RestoreOptions,
+  backup: Backup,
+  { target, key, onBytes }: RestoreOptions,
 ): Promise<void> {
-  const destination = join(directory, safePath(path));
+  const destination = join(directory, safePath(file.path));
   await makeDirectory(dirname(destination));
-  const hash = createHash('sha256');
-  let written = 0;
-  await using file = await open(destination, 'wx', 0o600);
-  const read = async (name: string) => {
-    const place = chunkKey(database, name);
-    return { place, sealed: await target.get(place) };
-  };
-  for await (const { place, sealed } of readAhead(chunks, CHUNKS_AHEAD, read)) {
-    signal?.throwIfAborted();
-    if (sealed === null)
-      throw new BackupProblem(`${place} is missing, so ${path} of the backup ${id} cannot be restored`);
-    const chunk = key.open(sealed, place);
-    hash.update(chunk);
-    written += chunk.length;
-    await file.writeFile(chunk);
-    onBytes?.(chunk.length);
+  await using restored = await open(destination, 'wx', 0o600);
+  for await (const part of readBackedUpFile(file, { backup, target, key, purpose: 'restored' })) {
+    await restored.writeFile(part);
+    onBytes?.(part.length);
   }
-  if (written !== bytes || hash.digest('hex') !== sha256) {
-    throw new BackupProblem(`${path} of the backup ${id} is not what was backed up; use another backup`);
-  }
-  await file.sync();
+  await restored.sync();
 }
 
 /** @throws BackupProblem for a path that leads out of the directory */

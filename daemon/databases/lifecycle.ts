@@ -137,8 +137,8 @@ export class DatabaseLifecycle {
   }
 
   /**
-   * Deletes the database with all its data, and the account if that was deleted with it. Its backups have to be erased then. Concurrent calls share one deletion. It can be repeated, and the next start of
-   * the daemon finishes an interrupted one.
+   * Deletes the database with all its data, and the account if that was deleted with it. Its backups have to be erased then.
+   * Concurrent calls share one deletion. It can be repeated, and the next start of the daemon finishes an interrupted one.
    *
    * @param options.withAccount the caller deletes the account as well
    */

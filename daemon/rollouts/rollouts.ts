@@ -1,13 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import type { Rollout } from '../../shared/api/rollouts.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { AuditTrail } from '../audit/audit-trail.ts';
-import { removeTree } from '../base/files/remove-tree.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
-import { dataDirOf } from '../supervisor/instance-spec.ts';
 import {
   type Change,
   type ChangeDeps,
@@ -20,6 +17,7 @@ import {
 import { bothFail, changeDatabase, finishChange, returnDatabase } from './change-database.ts';
 import type { DatabaseJournal } from './journal.ts';
 import { cloneOf, rehearse } from './rehearse.ts';
+import { removeCopies } from './remove-copies.ts';
 import {
   type CurrentRollout,
   describeRollout,
@@ -75,7 +73,9 @@ export class Rollouts {
   async recover(found: readonly FoundProcess[]): Promise<FoundProcess[]> {
     const { journals, catalog } = this.#deps;
     await this.#readLast();
-    const ended = new Set<FoundProcess>(await this.#removeClones(found));
+    // Those of interrupted rehearsals.
+    const clones = catalog.entries().map(({ runner }) => cloneOf(runner.spec.directory));
+    const ended = await removeCopies(clones, found, this.#deps.fleet);
     const finishing: Promise<void>[] = [];
     for (const journal of await journals.list()) {
       const entry = catalog.find(journal.database);
@@ -102,22 +102,6 @@ export class Rollouts {
     } catch (error) {
       log.error({ err: error }, `the last rollout does not continue: ${messageOf(error)}`);
     }
-  }
-
-  /** Ends the processes of interrupted rehearsals and removes their files. Returns the processes. */
-  async #removeClones(found: readonly FoundProcess[]): Promise<FoundProcess[]> {
-    const { catalog, fleet } = this.#deps;
-    const ended: FoundProcess[] = [];
-    for (const { runner } of catalog.entries()) {
-      const clone = cloneOf(runner.spec.directory);
-      // Thousands of databases have none, and the start waits for this.
-      if (!existsSync(clone)) continue;
-      const processes = found.filter(({ dataDir }) => dataDir === dataDirOf(clone));
-      for (const process of processes) await fleet.endFound(process);
-      ended.push(...processes);
-      await removeTree(clone);
-    }
-    return ended;
   }
 
   async #finish(

@@ -119,7 +119,8 @@ routerAdd(
   $apis.requireSuperuserAuth(),
 );
 
-// → OwnerList: databases that are not in the trash with their owners, up to `limit` after the name `after`; or that of the one with the id `user`.
+// → OwnerList: databases that are not in the trash with their owners, up to `limit` after the name `after`; or that of the one
+// with the id `user`.
 routerAdd(
   'GET',
   '/api/fathom/owners',

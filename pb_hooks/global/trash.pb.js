@@ -86,8 +86,8 @@ routerAdd(
   $apis.requireSuperuserAuth(),
 );
 
-// {id, requested, account}: ends an erasure, when the files are removed: the row goes, its account if it was deleted with it, and a row of
-// `backup_erasures` comes. `account`: the caller deletes the account. Does nothing when it has ended.
+// {id, requested, account}: ends an erasure, when the files are removed: the row goes, its account if it was deleted with it,
+// and a row of `backup_erasures` comes. `account`: the caller deletes the account. Does nothing when it has ended.
 routerAdd(
   'POST',
   '/api/fathom/trash/erased',

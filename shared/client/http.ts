@@ -60,18 +60,8 @@ export class HttpClient {
    * Returns undefined for an empty response. The response is not validated against `T`.
    * @throws ApiError the error response of the daemon; FathomError `daemon.unreachable` if no daemon answers
    */
-  async request<T>(method: Method, path: string, options: RequestOptions = {}): Promise<T> {
-    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    const timeout = AbortSignal.timeout(timeoutMs);
-    const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
-    try {
-      const response = await this.#send(method, this.#urlOf(path, options.query), signal, options);
-      return this.#result(response, await readAll(response), options) as T;
-    } catch (error) {
-      if (error instanceof FathomError) throw error;
-      options.signal?.throwIfAborted();
-      throw timeout.aborted ? await this.#timeoutError(timeoutMs, error) : this.#unreachable(error);
-    }
+  request<T>(method: Method, path: string, options: RequestOptions = {}): Promise<T> {
+    return this.#ask(method, path, options, (response) => this.#read(response, options) as Promise<T>);
   }
 
   /**
@@ -79,24 +69,34 @@ export class HttpClient {
    *
    * @throws as `request`
    */
-  async stream(
+  stream(method: Method, path: string, options: RequestOptions = {}): Promise<AsyncIterable<Uint8Array>> {
+    return this.#ask(method, path, options, async (response) =>
+      response.statusCode === 200 ? response : ((await this.#read(response, options)) as never),
+    );
+  }
+
+  async #read(response: IncomingMessage, options: RequestOptions): Promise<unknown> {
+    return this.#result(response, await readAll(response), options);
+  }
+
+  /** @param read has to end within the timeout */
+  async #ask<T>(
     method: Method,
     path: string,
-    options: RequestOptions = {},
-  ): Promise<AsyncIterable<Uint8Array>> {
+    options: RequestOptions,
+    read: (response: IncomingMessage) => Promise<T>,
+  ): Promise<T> {
     const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), timeoutMs);
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(), timeoutMs);
     const signal =
-      options.signal === undefined ? late.signal : AbortSignal.any([late.signal, options.signal]);
+      options.signal === undefined ? timeout.signal : AbortSignal.any([timeout.signal, options.signal]);
     try {
-      const response = await this.#send(method, this.#urlOf(path, options.query), signal, options);
-      if (response.statusCode === 200) return response;
-      return this.#result(response, await readAll(response), options) as never;
+      return await read(await this.#send(method, this.#urlOf(path, options.query), signal, options));
     } catch (error) {
       if (error instanceof FathomError) throw error;
       options.signal?.throwIfAborted();
-      throw late.signal.aborted ? await this.#timeoutError(timeoutMs, error) : this.#unreachable(error);
+      throw timeout.signal.aborted ? await this.#timeoutError(timeoutMs, error) : this.#unreachable(error);
     } finally {
       clearTimeout(timer);
     }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DatabaseBackups, ListedBackup } from '../../shared/api/backups.ts';
+import { BACKUP_STATUS } from '../helpers/backup-status.ts';
 import { addDocument, titlesOf } from '../helpers/documents.ts';
 import { signUp } from '../helpers/fleet-actions.ts';
 import { sharedDeployment } from '../helpers/harness.ts';
@@ -91,16 +92,7 @@ describe('backups', () => {
         oldest_at: ago(400_000),
         failures: [{ ...failure, databases: 12 }],
         unusable_keys: [{ database: 'x', problem: 'the key of x is damaged' }],
-        drills: {
-          next_at: null,
-          running: null,
-          last_at: null,
-          failed: [],
-          failed_databases: 0,
-          unproven: [],
-          unproven_databases: 0,
-          escrow: null,
-        },
+        drills: { ...BACKUP_STATUS.drills, next_at: null, last_at: null },
         recovery_key: true,
       },
     };

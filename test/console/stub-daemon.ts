@@ -9,6 +9,7 @@ import { type FleetEvent, type LogLine, topicOf } from '../../shared/events.ts';
 import { INSTANCE_PHASES, type InstancePhase } from '../../shared/instance.ts';
 import type { QueueSnapshot } from '../../shared/server-frames.ts';
 import { NO_TASKS } from '../../shared/task.ts';
+import { BACKUP_STATUS, TRASH_STATUS } from '../helpers/backup-status.ts';
 import { daemonUsage } from './fleet-fixtures.ts';
 
 /**
@@ -277,30 +278,8 @@ export class StubDaemon {
       cgroup: { controllers: ['memory', 'cpu', 'pids', 'io'], reason: null },
       sockets: { held: true, reason: null },
       log: { dropped: 0, problem: null },
-      backups: {
-        target: '/srv/fathom/backups',
-        schedule: '0 2 * * * UTC',
-        next_at: '2024-01-16T02:00:00.000Z',
-        running: 0,
-        databases: 4,
-        bytes: 52_428_800,
-        late: 0,
-        oldest_at: '2024-01-15T02:00:00.000Z',
-        failures: [],
-        unusable_keys: [],
-        drills: {
-          next_at: '2024-01-21T04:00:00.000Z',
-          running: null,
-          last_at: '2024-01-14T04:00:00.000Z',
-          failed: [],
-          failed_databases: 0,
-          unproven: [],
-          unproven_databases: 0,
-          escrow: null,
-        },
-        recovery_key: true,
-      },
-      trash: { days: 30, databases: 0, erasures_pending: 0, problem: null },
+      backups: BACKUP_STATUS,
+      trash: TRASH_STATUS,
       wakes: { last_hour: 0, slowest: [] },
       proxies: { trusted: 0, untrusted: null },
       permissions: ['databases.delete'],

@@ -58,17 +58,18 @@ beforeEach(async () => {
   await open();
 });
 
+const config = () => ({
+  target: join(root, 'target'),
+  schedule: { cron: '0 2 * * *', timezone: 'UTC' },
+  keep: KEEP,
+  parallel: 2,
+  beforeChanges: true,
+  drills: null,
+});
+
 async function open(): Promise<void> {
-  const config = {
-    target: join(root, 'target'),
-    schedule: { cron: '0 2 * * *', timezone: 'UTC' },
-    keep: KEEP,
-    parallel: 2,
-    beforeChanges: true,
-    drills: null,
-  };
   const created = await Backups.create({
-    config,
+    config: config(),
     hostDir: root,
     readHost: () => ensureBackupHost(root, log),
     subjects: () => subjects,
@@ -98,14 +99,7 @@ const subject = (name: string): BackupSubject =>
 const status = () =>
   new BackupOverview({
     backups,
-    config: {
-      target: join(root, 'target'),
-      schedule: { cron: '0 2 * * *', timezone: 'UTC' },
-      keep: KEEP,
-      parallel: 2,
-      beforeChanges: true,
-      drills: null,
-    },
+    config: config(),
     subjects: () => subjects,
     restoreOf: () => null,
     drills: () => ({ nextAt: null, running: null }),

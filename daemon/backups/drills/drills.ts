@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import type { Drill } from '../../../shared/api/drills.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
@@ -6,8 +5,9 @@ import { KeyedMutex } from '../../base/keyed-mutex.ts';
 import { type Loop, startLoop } from '../../base/time/repeat.ts';
 import type { BackupSchedule } from '../../config/backups.ts';
 import type { FoundProcess } from '../../pocketbase/process/process-driver.ts';
+import { removeCopies } from '../../rollouts/remove-copies.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
-import { dataDirOf, drillDirOf } from '../../supervisor/instance-spec.ts';
+import { drillDirOf } from '../../supervisor/instance-spec.ts';
 import { CONTROL_PLANE } from '../manifest.ts';
 import type { Backups } from '../service/backups.ts';
 import { DueTimes } from '../service/due-times.ts';
@@ -185,17 +185,8 @@ export class Drills {
    * @returns those that the instances can take over
    */
   async recover(found: readonly FoundProcess[]): Promise<FoundProcess[]> {
-    const ended = new Set<FoundProcess>();
-    for (const directory of this.#deps.directories()) {
-      const copy = drillDirOf(directory);
-      // Thousands of databases have none, and the start waits for this.
-      if (!existsSync(copy)) continue;
-      for (const process of found.filter(({ dataDir }) => dataDir === dataDirOf(copy))) {
-        await this.#deps.fleet.endFound(process);
-        ended.add(process);
-      }
-      await removeTree(copy);
-    }
+    const { directories, fleet } = this.#deps;
+    const ended = await removeCopies([...directories()].map(drillDirOf), found, fleet);
     return found.filter((process) => !ended.has(process));
   }
 }

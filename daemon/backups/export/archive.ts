@@ -1,14 +1,11 @@
-import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { readAhead } from '../../base/concurrent.ts';
 import { BackupProblem } from '../backup-problem.ts';
 import type { DataKey } from '../keys/data-key.ts';
-import { type BackedUpFile, type Backup, chunkKey } from '../manifest.ts';
+import type { BackedUpFile, Backup } from '../manifest.ts';
+import { readBackedUpFile } from '../read-file.ts';
 import type { Target } from '../targets/target.ts';
 import { TAR_END, type TarEntry, tarBytesOf, tarHeader, tarPadding } from './tar.ts';
 
-/** A target that is far away answers late. Each part has at most some hundred KiB. */
-const CHUNKS_AHEAD = 4;
 const READ_BYTES = 256 * 1024;
 
 /** A file of an archive, and where its content comes from. */
@@ -46,30 +43,16 @@ export async function* archiveOf(
   if (isEnded) yield Buffer.from(TAR_END);
 }
 
-/** An uploaded file of a backup, read from its parts. Its content is compared with its hash at the end. */
+/** A file of a backup. */
 export function backedUpFile(
   file: BackedUpFile,
   { backup, target, key, prefix }: { backup: Backup; target: Target; key: DataKey; prefix: string },
 ): ArchivedFile {
-  const { path, bytes, sha256, chunks } = file;
-  const { id, database, created_at } = backup;
-  const getWithPlace = async (place: string) => [place, await target.get(place)] as const;
   return {
-    path: `${prefix}${path}`,
-    bytes,
-    modified: new Date(created_at),
-    async *read() {
-      const hash = createHash('sha256');
-      const places = chunks.map((name) => chunkKey(database, name));
-      for await (const [place, sealed] of readAhead(places, CHUNKS_AHEAD, getWithPlace)) {
-        if (sealed === null) throw new BackupProblem(`${place} is missing, so ${path} cannot be read`);
-        const part = key.open(sealed, place);
-        hash.update(part);
-        yield part;
-      }
-      if (hash.digest('hex') !== sha256)
-        throw new BackupProblem(`${path} of the backup ${id} is not what was backed up; use another backup`);
-    },
+    path: `${prefix}${file.path}`,
+    bytes: file.bytes,
+    modified: new Date(backup.created_at),
+    read: () => readBackedUpFile(file, { backup, target, key, purpose: 'read' }),
   };
 }
 

@@ -1,7 +1,14 @@
 import type { KeepRule } from '../../config/backup-keep.ts';
 import { DamagedObject } from '../backup-problem.ts';
 import type { DataKey } from '../keys/data-key.ts';
-import { type Backup, chunkPrefix, listStoredBackups, manifestKey, readManifest } from '../manifest.ts';
+import {
+  type Backup,
+  chunkNameOf,
+  chunkPrefix,
+  listStoredBackups,
+  manifestKey,
+  readManifest,
+} from '../manifest.ts';
 import type { Target } from '../targets/target.ts';
 import { chooseKept } from './choose-kept.ts';
 
@@ -91,7 +98,7 @@ async function removeUnused(
 ): Promise<PrunedBackups['chunks']> {
   const removed = { removed: 0, bytes: 0 };
   for await (const { key, bytes } of target.list(chunkPrefix(database))) {
-    if (used.has(key.slice(key.lastIndexOf('/') + 1))) continue;
+    if (used.has(chunkNameOf(key))) continue;
     if (!isDryRun) await target.delete(key);
     removed.removed += 1;
     removed.bytes += bytes;

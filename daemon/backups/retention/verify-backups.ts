@@ -1,7 +1,7 @@
 import { Semaphore } from '../../base/semaphore.ts';
 import { DamagedObject } from '../backup-problem.ts';
 import type { DataKey } from '../keys/data-key.ts';
-import { type Backup, chunkKey, chunkPrefix, manifestKey, readManifest } from '../manifest.ts';
+import { type Backup, chunkKey, chunkNameOf, chunkPrefix, manifestKey, readManifest } from '../manifest.ts';
 import type { Target } from '../targets/target.ts';
 
 const CONCURRENT_READS = 4;
@@ -61,7 +61,7 @@ export async function removeDamagedChunks(
   const damaged = new Set(verified.flatMap((backup) => backup.damaged));
   for (const place of damaged) {
     if (!place.startsWith(chunkPrefix(database))) continue;
-    const name = place.slice(place.lastIndexOf('/') + 1);
+    const name = chunkNameOf(place);
     if ((await stateOf(target, key, { name, place })) === 'damaged') await target.delete(place);
   }
 }

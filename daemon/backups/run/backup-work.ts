@@ -6,7 +6,7 @@ import type { KeepRule } from '../../config/backup-keep.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
 import { SqlProcesses } from '../../pocketbase/data/sql-processes.ts';
 import { BackupProblem, DamagedDatabase, DamagedObject } from '../backup-problem.ts';
-import { type DataKey, MIN_SEALED_BYTES } from '../keys/data-key.ts';
+import type { DataKey } from '../keys/data-key.ts';
 import { checkEscrow, type EscrowCheck, type Secrets, storeEscrow } from '../keys/escrow.ts';
 import { ensureDataKey, keyOf, readDataKey } from '../keys/stored-keys.ts';
 import {
@@ -15,6 +15,7 @@ import {
   CONTROL_PLANE,
   chunkPrefix,
   listBackups,
+  listChunks,
   manifestKey,
   manifestPrefix,
   readHeader,
@@ -156,7 +157,12 @@ const reader = new SqlProcesses(modulePath('daemon/backups/run/integrity-main'))
 
 const readDatabase = (file: string) => reader.run({ file }) as Promise<string | null>;
 
-/** Runs in a process of its own. @param onBytes called with the bytes that a restore has read @throws BackupProblem, and errors that `failureOf` names */
+/**
+ * Runs in a process of its own.
+ *
+ * @param onBytes called with the bytes that a restore has read
+ * @throws BackupProblem, and errors that `failureOf` names
+ */
 export async function runBackupWork<W extends BackupWork>(
   work: W,
   onBytes: (bytes: number) => void = () => {},
@@ -271,8 +277,7 @@ async function list(
   }
   // After the manifests, so that every part of theirs is on the target already.
   const sizes = new Map<string, number>();
-  for await (const { key, bytes } of target.list(chunkPrefix(database)))
-    if (bytes >= MIN_SEALED_BYTES) sizes.set(key.slice(key.lastIndexOf('/') + 1), bytes);
+  for await (const { name, bytes } of listChunks(target, database)) sizes.set(name, bytes);
   const backups: BackupResults['list'] = [];
   const counted = new Set<string>();
   for (const { chunks, ...header } of headers) {

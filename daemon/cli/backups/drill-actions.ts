@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Drill } from '../../../shared/api/drills.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
@@ -7,8 +6,8 @@ import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { openEscrow } from '../../backups/keys/escrow.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
-import { UsageError } from '../input/usage-error.ts';
 import { printable } from '../output/print.ts';
+import { readRecoveryKeyFile } from './recovery-key-file.ts';
 
 type Result = { database: string; problem: string | null } & Partial<Drill>;
 
@@ -27,7 +26,7 @@ export async function drillBackups(
 ): Promise<number> {
   const client = connect(args, context);
   const keyFile = args['recovery-key'];
-  const key = keyFile === undefined ? null : await readKey(resolve(context.cwd, keyFile));
+  const key = keyFile === undefined ? null : await readRecoveryKeyFile(resolve(context.cwd, keyFile));
   const given = args.names ?? [];
   const names = given.length > 0 ? given : await findOldest(client);
   const drills: Result[] = [];
@@ -48,16 +47,6 @@ export async function drillBackups(
 
 function print({ stdout, stderr }: CliContext, problem: string | null, line: string): void {
   printLine(problem === null ? stdout : stderr, printable(line));
-}
-
-async function readKey(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new UsageError(
-      `cannot read the recovery key (${messageOf(error)}); name the file that contains it`,
-    );
-  }
 }
 
 async function findOldest({ backups }: FathomClient): Promise<string[]> {

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { byteSize } from '../../../shared/byte-size.ts';
-import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { FathomError } from '../../../shared/errors.ts';
 import { BackupProblem } from '../../backups/backup-problem.ts';
 import { type HostProgress, type HostReport, restoreHost } from '../../backups/restore/restore-host.ts';
 import { openTarget } from '../../backups/targets/open-target.ts';
@@ -14,6 +13,7 @@ import { UsageError } from '../input/usage-error.ts';
 import { printable } from '../output/print.ts';
 import { progressBar } from '../output/progress-bar.ts';
 import { ownCommand } from '../own-command.ts';
+import { readRecoveryKeyFile } from './recovery-key-file.ts';
 
 interface RestoreHostArguments {
   from: string;
@@ -31,7 +31,7 @@ export async function restoreWholeHost(args: RestoreHostArguments, context: CliC
   if (!Number.isInteger(args.parallel) || args.parallel < 1 || args.parallel > MAX_PARALLEL)
     throw new UsageError(`--parallel needs a whole number from 1 to ${MAX_PARALLEL}`);
   const { dataDir, get } = readSources({ commandLine: { dataDir: args['data-dir'] }, env, cwd });
-  const recoveryKey = await readKey(resolve(cwd, args['recovery-key']));
+  const recoveryKey = await readRecoveryKeyFile(resolve(cwd, args['recovery-key']));
   // Files of this process are private.
   process.umask(0o077);
   const from = /^[a-z][a-z0-9+.-]*:\/\//i.test(args.from) ? args.from : resolve(cwd, args.from);
@@ -55,16 +55,6 @@ export async function restoreWholeHost(args: RestoreHostArguments, context: CliC
     return report.missing.length + report.older.length === 0 ? 0 : 1;
   } catch (error) {
     throw describeFailure(error, dataDir);
-  }
-}
-
-async function readKey(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new UsageError(
-      `cannot read the recovery key (${messageOf(error)}); name the file that contains it`,
-    );
   }
 }
 

@@ -1,4 +1,7 @@
-/** Scripts for shells. Each calls fathomd with the word COMPLETE and the words of the line, and gets a candidate per line with its help. */
+/*
+ * Scripts for shells. Each calls fathomd with the word COMPLETE and the words of the line, and gets a candidate per line with its
+ * help.
+ */
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
 import { NO_TASKS } from '../../../shared/task.ts';
+import { BACKUP_STATUS, TRASH_STATUS } from '../../../test/helpers/backup-status.ts';
 import { textWith } from '../../../test/helpers/text-with.ts';
 import { problemsOf, statusLines } from './status.ts';
 
@@ -37,30 +38,8 @@ const status: DaemonStatus = {
   queue: { ...NO_TASKS, pending: 2 },
   queue_paused: false,
   log: { dropped: 0, problem: null },
-  backups: {
-    target: '/srv/fathom/backups',
-    schedule: '0 2 * * * UTC',
-    next_at: '2024-01-16T02:00:00.000Z',
-    running: 0,
-    databases: 4,
-    bytes: 52_428_800,
-    late: 0,
-    oldest_at: '2024-01-15T02:00:00.000Z',
-    failures: [],
-    unusable_keys: [],
-    drills: {
-      next_at: '2024-01-21T04:00:00.000Z',
-      running: null,
-      last_at: '2024-01-14T04:00:00.000Z',
-      failed: [],
-      failed_databases: 0,
-      unproven: [],
-      unproven_databases: 0,
-      escrow: null,
-    },
-    recovery_key: true,
-  },
-  trash: { days: 30, databases: 0, erasures_pending: 0, problem: null },
+  backups: BACKUP_STATUS,
+  trash: TRASH_STATUS,
   wakes: { last_hour: 0, slowest: [] },
   proxies: { trusted: 0, untrusted: null },
   usage: null,

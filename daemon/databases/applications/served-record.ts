@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessMissing } from '../../base/files/dir.ts';
@@ -28,8 +28,11 @@ function fileOf(directory: string): string {
 
 /** Null without a record, and for one that is damaged: the next start writes it again. */
 export function readServedRecord(directory: string): ServedRecord | null {
+  const file = fileOf(directory);
+  // Most of thousands have none, and each look for databases that can sleep asks. An error would take five times as long.
+  if (!existsSync(file)) return null;
   try {
-    return JSON.parse(readFileSync(fileOf(directory), 'utf8')) as ServedRecord;
+    return JSON.parse(readFileSync(file, 'utf8')) as ServedRecord;
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     return unlessMissing(error);

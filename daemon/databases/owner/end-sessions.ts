@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { tableOfTrigger } from '../../pocketbase/data/schema-check.ts';
-import { hasTable, inTransaction, withDatabase } from '../../pocketbase/data/sqlite.ts';
+import { hasTable, inTransaction, quoteName, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { randomSecret, replaceCollectionSecrets } from './collection-secrets.ts';
 import { removeTriggers } from './ownership.ts';
 
@@ -47,7 +47,7 @@ function removeTriggersOfWritten(database: DatabaseSync): void {
   const triggers = database.prepare("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all();
   for (const { name, sql } of triggers)
     if (WRITTEN.has(tableOfTrigger(String(sql))?.toLowerCase()))
-      database.exec(`DROP TRIGGER "${String(name).replaceAll('"', '""')}"`);
+      database.exec(`DROP TRIGGER ${quoteName(String(name))}`);
 }
 
 /** Makes every token of a database invalid. Call it in a transaction, without triggers on what it writes. */

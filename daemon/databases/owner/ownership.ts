@@ -6,7 +6,7 @@ import {
   tableOfTrigger,
   UnsafeDatabase,
 } from '../../pocketbase/data/schema-check.ts';
-import { toPocketBaseDate } from '../../pocketbase/data/sqlite.ts';
+import { quoteName, toPocketBaseDate } from '../../pocketbase/data/sqlite.ts';
 import { randomSecret, readCollectionSecrets, replaceCollectionSecrets } from './collection-secrets.ts';
 
 /**
@@ -186,7 +186,7 @@ function findForeignTriggers(database: DatabaseSync): string[] {
 /** Removes triggers that can change accounts. @returns the removals, as text */
 export function removeTriggers(database: DatabaseSync): string[] {
   const names = findForeignTriggers(database);
-  for (const name of names) database.exec(`DROP TRIGGER "${name.replaceAll('"', '""')}"`);
+  for (const name of names) database.exec(`DROP TRIGGER ${quoteName(name)}`);
   return names.map((name) => `removed the trigger ${name}, which can change accounts`);
 }
 

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { hasTable, inTransaction, withDatabase } from '../../pocketbase/data/sqlite.ts';
+import { hasTable, inTransaction, quoteName, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { replaceTokens } from './end-sessions.ts';
 import { NO_PASSWORD } from './ownership.ts';
 
@@ -23,7 +23,7 @@ export function removeSecrets(file: string): void {
 function removeAll(database: DatabaseSync): void {
   // They could store what is removed.
   const triggers = database.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").all();
-  for (const { name } of triggers) database.exec(`DROP TRIGGER ${quote(String(name))}`);
+  for (const { name } of triggers) database.exec(`DROP TRIGGER ${quoteName(String(name))}`);
   replaceTokens(database);
   for (const table of EMPTIED) if (hasTable(database, table)) database.exec(`DELETE FROM ${table}`);
   const collections = database
@@ -34,7 +34,7 @@ function removeAll(database: DatabaseSync): void {
     update.run(JSON.stringify(withoutProviderSecrets(JSON.parse(String(options)))), String(id));
     if (!hasTable(database, String(name))) continue;
     database
-      .prepare(`UPDATE ${quote(String(name))} SET password = ?, tokenKey = lower(hex(randomblob(25)))`)
+      .prepare(`UPDATE ${quoteName(String(name))} SET password = ?, tokenKey = lower(hex(randomblob(25)))`)
       .run(NO_PASSWORD);
   }
 }
@@ -44,8 +44,4 @@ function withoutProviderSecrets(options: unknown): unknown {
   if (!Array.isArray(oauth2?.providers)) return options;
   const providers = oauth2.providers.map((provider: object) => ({ ...provider, clientSecret: '' }));
   return { ...(options as object), oauth2: { ...oauth2, providers } };
-}
-
-function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

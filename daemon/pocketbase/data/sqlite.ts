@@ -169,3 +169,8 @@ export function inTransaction<T>(
     throw error;
   }
 }
+
+/** The name of a table, column or trigger, as SQL. */
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

@@ -3,7 +3,7 @@ import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { messageOf } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { requireSafeSchema, UnsafeDatabase } from '../data/schema-check.ts';
-import { hasTable, inTransaction, isUnreadable, withDatabase } from '../data/sqlite.ts';
+import { hasTable, inTransaction, isUnreadable, quoteName, withDatabase } from '../data/sqlite.ts';
 
 /*
  * PocketBase logs every failed request, with texts that the client chooses, and does not limit the size of its log. Triggers
@@ -189,7 +189,7 @@ function createLimits(database: DatabaseSync): void {
   for (const { type, name } of stored) {
     if (!DROPPED_TYPES.has(String(type)))
       throw new UnsafeDatabase(`auxiliary.db has a ${String(type)} of Fathom's name`);
-    database.exec(`DROP ${String(type)} "${String(name).replaceAll('"', '""')}"`);
+    database.exec(`DROP ${String(type)} ${quoteName(String(name))}`);
   }
   for (const { sql } of Object.values(LIMITS)) database.exec(sql);
 }

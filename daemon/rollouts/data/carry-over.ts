@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { quoteName } from './facts.ts';
+import { quoteName } from '../../pocketbase/data/sqlite.ts';
 
 /** Rows that were brought into the copy, by table. */
 export type CarriedRows = Record<string, number>;

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
+import { quoteName } from '../../pocketbase/data/sqlite.ts';
 
 /** What must be the same before and after a change of PocketBase. */
 export interface DatabaseFacts {
@@ -97,10 +98,6 @@ export function normalizeIndex(sql: string): string {
 
 function countRows(database: DatabaseSync, table: string): number {
   return Number(database.prepare(`SELECT count(*) AS n FROM ${quoteName(table)}`).get()?.['n']);
-}
-
-export function quoteName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 function rulesOf(row: Record<string, unknown>): string {

@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import { quoteName } from '../../pocketbase/data/sqlite.ts';
 
 export interface TableColumn {
   name: string;
@@ -50,9 +51,9 @@ export function readColumns(database: DatabaseSync, collection: string): TableCo
 export function readRows(database: DatabaseSync, collection: string, after: string | null): RowPage {
   const columns = readColumns(database, collection);
   if (columns === null || columns === 'view') throw new Error(`there is no collection '${collection}'`);
-  const names = columns.map(({ name }) => quote(name));
+  const names = columns.map(({ name }) => quoteName(name));
   const statement = database.prepare(
-    `SELECT _rowid_, ${names.join(', ') || 'NULL'} FROM ${quote(collection)} WHERE _rowid_ > ? ORDER BY _rowid_ LIMIT ${PAGE_ROWS}`,
+    `SELECT _rowid_, ${names.join(', ') || 'NULL'} FROM ${quoteName(collection)} WHERE _rowid_ > ? ORDER BY _rowid_ LIMIT ${PAGE_ROWS}`,
   );
   statement.setReadBigInts(true);
   statement.setReturnArrays(true);
@@ -75,8 +76,4 @@ function toCell(value: SQLOutputValue | undefined): string | number | null {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   return typeof value === 'string' ? value : Buffer.from(value).toString('base64');
-}
-
-function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

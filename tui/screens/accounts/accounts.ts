@@ -18,7 +18,7 @@ import { drawTable } from '../../widgets/table.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
 import { type Console, type ConsoleState, type Size, stateOf, type View } from '../console.ts';
 import { noMatchText, positionSpans } from '../events/older-items.ts';
-import { loadError } from '../frame/hints.ts';
+import { loadError, loadingSpan } from '../frame/hints.ts';
 import { detailRows, withDetail } from '../frame/list-detail.ts';
 import { openSpot, switchTo } from '../input/navigate.ts';
 import type { List, OlderItems, Screen } from '../screen.ts';
@@ -303,7 +303,7 @@ function accountsLines(view: View): string[] {
   ];
   const head = paintSplit(theme, tabSpans(stripOf(tab)), right, size.columns);
   if (page === null || page.value === null) {
-    const [token, words]: Span = page?.error ? ['bad', loadError(page.error)] : ['busy', '◌ loading'];
+    const [token, words] = loadingSpan(page, 'loading');
     return [head, '', theme.paint(token, ` ${words}`)];
   }
   const columns = COLUMNS[tab](view, accounts, (id) => ownerOf(fleet, id));

@@ -14,7 +14,7 @@ import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
 import { fit, joinFacts } from '../../widgets/text.ts';
 import { type ConsoleState, type Size, stateOf, type View } from '../console.ts';
 import { noMatchText, positionSpans } from '../events/older-items.ts';
-import { loadError } from '../frame/hints.ts';
+import { loadError, loadingSpan } from '../frame/hints.ts';
 import { detailRows, withDetail } from '../frame/list-detail.ts';
 import { openSpot } from '../input/navigate.ts';
 import type { List, OlderItems, Screen } from '../screen.ts';
@@ -139,9 +139,7 @@ function backupsLines(view: View): string[] {
   const status = (fleet.status as { backups?: BackupStatus } | null)?.backups ?? null;
   const head = status === null ? Array<string>(SUMMARY_ROWS).fill('') : summaryLines(view, status);
   if (page === null || page.value === null) {
-    const [token, words]: Span = page?.error
-      ? ['bad', loadError(page.error)]
-      : ['busy', '◌ loading the backups'];
+    const [token, words] = loadingSpan(page, 'loading the backups');
     return [...head, '', theme.paint(token, ` ${words}`)];
   }
   const rows = rowsOf(view);

@@ -11,7 +11,7 @@ import { paintLine, type Span } from '../../widgets/line.ts';
 import { type Column, drawTable } from '../../widgets/table.ts';
 import { joinFacts, wrapWords } from '../../widgets/text.ts';
 import { type Console, type ConsoleState, type Size, stateOf, type View } from '../console.ts';
-import { loadError } from '../frame/hints.ts';
+import { loadError, loadingSpan } from '../frame/hints.ts';
 import { withDetail } from '../frame/list-detail.ts';
 import type { List } from '../screen.ts';
 import { agoText, stateFacts, WATCH_MS } from './backup-text.ts';
@@ -96,9 +96,7 @@ export function databaseBackupsLines(view: View, name: string): string[] {
   const state = pageOf(fleet, 'backupState', name)?.value ?? null;
   const head = paintLine(theme, headSpans(view, state), size.columns);
   if (page === null || page.value === null) {
-    const [token, words]: Span = page?.error
-      ? ['bad', loadError(page.error)]
-      : ['busy', '◌ reading the list from the target'];
+    const [token, words] = loadingSpan(page, 'reading the list from the target');
     return [head, '', ...wrapWords(words, size.columns - 2).map((text) => theme.paint(token, ` ${text}`))];
   }
   const columns: Column<ListedBackup>[] = [

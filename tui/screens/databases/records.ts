@@ -12,7 +12,7 @@ import { paintSplit, type Span } from '../../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
 import { wrapWords } from '../../widgets/text.ts';
 import { type Console, type ConsoleState, type Size, showNotice, stateOf, type View } from '../console.ts';
-import { loadError, NO_MATCH } from '../frame/hints.ts';
+import { loadingSpan, NO_MATCH } from '../frame/hints.ts';
 import { openSpot, switchTo } from '../input/navigate.ts';
 import type { List, Screen } from '../screen.ts';
 
@@ -170,9 +170,7 @@ function recordsLines(view: View): string[] {
   ];
   const head = [paintSplit(theme, left, right, size.columns), ''];
   if (page === null || page.value === null) {
-    const [token, words]: Span = page?.error
-      ? ['bad', loadError(page.error)]
-      : ['busy', '◌ loading the records'];
+    const [token, words] = loadingSpan(page, 'loading the records');
     return [...head, ...wrapWords(words, size.columns - 2).map((text) => theme.paint(token, ` ${text}`))];
   }
   const rows = recordsOf(view);

@@ -1,4 +1,5 @@
 import { keyFor } from '../../keys/places.ts';
+import type { Span } from '../../widgets/line.ts';
 
 // Texts that name a key and appear on several screens.
 
@@ -9,4 +10,9 @@ export const NO_PROBLEMS = `✓ No instance has a problem. ${keyFor('problems.on
 /** An error of a request, and the key that tries it again. */
 export function loadError(error: string): string {
   return `✗ ${error} · ${keyFor('refresh')} tries again`;
+}
+
+/** In the place of rows that are not there yet: why they cannot be loaded, or what is being loaded. */
+export function loadingSpan(page: { error: string | null } | null, words: string): Span {
+  return page?.error ? ['bad', loadError(page.error)] : ['busy', `◌ ${words}`];
 }

@@ -13,7 +13,7 @@ import { paintSplit, type Span } from '../../widgets/line.ts';
 import { type Column, drawTable } from '../../widgets/table.ts';
 import { type TabStrip, tabSpans } from '../../widgets/tabs.ts';
 import { type Console, type ConsoleState, type Size, showNotice, stateOf, type View } from '../console.ts';
-import { loadError, NO_MATCH } from '../frame/hints.ts';
+import { loadError, loadingSpan, NO_MATCH } from '../frame/hints.ts';
 import { detailRows, withDetail, withInstanceDetail } from '../frame/list-detail.ts';
 import { switchTo } from '../input/navigate.ts';
 import type { List, Screen } from '../screen.ts';
@@ -199,9 +199,10 @@ function hostLines(view: View): string[] {
   const page = tab === 'doctor' ? pageOf(fleet, 'doctor', '') : pageOf(fleet, 'daemonLog', '');
   const head = headLine(view);
   if (page === null || page.value === null) {
-    const [token, words]: Span = page?.error
-      ? ['bad', loadError(page.error)]
-      : ['busy', tab === 'doctor' ? '◌ checking the host' : '◌ loading the log of the daemon'];
+    const [token, words] = loadingSpan(
+      page,
+      tab === 'doctor' ? 'checking the host' : 'loading the log of the daemon',
+    );
     return [head, '', theme.paint(token, ` ${words}`)];
   }
   const index = indexIn(view);

@@ -4,11 +4,10 @@ import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
 import type { Cursor } from '../../store/view/cursor.ts';
 import { wordFilter } from '../../store/view/filter.ts';
 import { filterOf } from '../../store/view/ui-state.ts';
-import type { Span } from '../../widgets/line.ts';
 import { type Column, drawTable, widthFor } from '../../widgets/table.ts';
 import { wrapWords } from '../../widgets/text.ts';
 import type { ConsoleState, View } from '../console.ts';
-import { loadError, NO_MATCH } from '../frame/hints.ts';
+import { loadingSpan, NO_MATCH } from '../frame/hints.ts';
 
 /** A database that falls asleep keeps its collections. Loading them again would wake it each time. */
 const SLEEP_PHASES: ReadonlySet<InstancePhase> = new Set(['stopping', 'asleep', 'waking']);
@@ -41,9 +40,7 @@ export function collectionsLines(view: View, name: string, cursor: Cursor, room:
   const { fleet, theme, size } = view;
   const page = pageOf(fleet, 'collections', name);
   if (page === null || page.value === null || page.error !== null) {
-    const [token, words]: Span = page?.error
-      ? ['bad', loadError(page.error)]
-      : ['busy', '◌ loading the collections'];
+    const [token, words] = loadingSpan(page, 'loading the collections');
     return ['', ...wrapWords(words, size.columns - 2).map((text) => theme.paint(token, ` ${text}`))];
   }
   const rows = collectionsOf(view, name);

@@ -2,11 +2,11 @@ import type { Instance, Probe } from '../../../shared/api/instances.ts';
 import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
 import { latency, plural, shortDuration, since, stamp } from '../../store/text/format.ts';
 import type { Cursor } from '../../store/view/cursor.ts';
-import { paintLine, type Span } from '../../widgets/line.ts';
+import { paintLine } from '../../widgets/line.ts';
 import { sparkline } from '../../widgets/sparkline.ts';
 import { type Column, drawTable } from '../../widgets/table.ts';
 import type { ConsoleState, View } from '../console.ts';
-import { loadError } from '../frame/hints.ts';
+import { loadingSpan } from '../frame/hints.ts';
 
 /** The last probes of an instance. They are loaded again after each new probe. */
 export function probesRequest({ fleet }: ConsoleState, name: string): PageRequest {
@@ -32,10 +32,8 @@ export function probesLines(view: View, instance: Instance, cursor: Cursor, room
   const { fleet, theme, size } = view;
   const page = pageOf(fleet, 'probes', instance.name);
   if (page === null || page.value === null) {
-    const words: Span = page?.error
-      ? ['bad', ` ${loadError(page.error)}`]
-      : ['busy', ' ◌ loading the probes'];
-    return ['', paintLine(theme, [words], size.columns)];
+    const [token, words] = loadingSpan(page, 'loading the probes');
+    return ['', paintLine(theme, [[token, ` ${words}`]], size.columns)];
   }
   const probes = probesOf(view, instance.name);
   const columns: Column<Probe>[] = [

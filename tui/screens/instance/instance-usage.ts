@@ -5,7 +5,7 @@ import { paintLine, type Span } from '../../widgets/line.ts';
 import { sparkline } from '../../widgets/sparkline.ts';
 import { fit } from '../../widgets/text.ts';
 import type { View } from '../console.ts';
-import { loadError } from '../frame/hints.ts';
+import { loadingSpan } from '../frame/hints.ts';
 
 const LABEL = 12;
 /** For the highest value behind the bars. */
@@ -30,8 +30,8 @@ export function usageLines(view: View, name: string): string[] {
   const page = pageOf(fleet, 'usage', name);
   const history = page?.value ?? null;
   if (history === null) {
-    const words: Span = page?.error ? ['bad', ` ${loadError(page.error)}`] : ['busy', ' ◌ loading the usage'];
-    return [paintLine(theme, [words], size.columns)];
+    const [token, words] = loadingSpan(page, 'loading the usage');
+    return [paintLine(theme, [[token, ` ${words}`]], size.columns)];
   }
   const line = (label: string, ...spans: Span[]) =>
     paintLine(theme, [['title', ` ${fit(label, LABEL)}`], ...spans], size.columns);

@@ -70,6 +70,14 @@ const command = (directory: string, port: number | null = null): SpawnCommand =>
   },
 });
 
+/** The process that the keeper starts for a database, when it runs. */
+const startedIn = (directory: string) =>
+  until(
+    async () =>
+      (await findByEnvironment('SLEEPER', directory)).find(({ argv }) => argv[0] === '/bin/sleep')?.pid,
+    { what: 'the process' },
+  );
+
 const sleeper = (directory: string): KeeperRequest => ({ id: 2, kind: 'spawn', ...command(directory) });
 
 it('outlives its daemon, and becomes the program of the next one with its sockets and processes', async () => {
@@ -151,11 +159,7 @@ it('starts the process of a sleeping database itself without a daemon', async ()
   await letSleep(first, at.directory, port);
   first.link.close();
   const answer = statusOf(port);
-  const child = await until(
-    async () =>
-      (await findByEnvironment('SLEEPER', at.directory)).find(({ argv }) => argv[0] === '/bin/sleep')?.pid,
-    { what: 'the process' },
-  );
+  const child = await startedIn(at.directory);
   const second = connectTo(at, 'one');
   expect(await second.ask({ id: 6, kind: 'ping' })).toMatchObject({ kind: 'pong' });
   expect(second.link.children.map(({ pid }) => pid)).toEqual([child]);
@@ -213,11 +217,7 @@ it('starts a database itself whose command came after its port was opened', asyn
   expect(await first.ask({ id: 5, kind: 'commands', ...commands })).toMatchObject({ kind: 'pong' });
   first.link.close();
   const answer = statusOf(port);
-  const child = await until(
-    async () =>
-      (await findByEnvironment('SLEEPER', at.directory)).find(({ argv }) => argv[0] === '/bin/sleep')?.pid,
-    { what: 'the process' },
-  );
+  const child = await startedIn(at.directory);
   const second = connectTo(at, 'one');
   await second.ask({ id: 6, kind: 'ping' });
   process.kill(child, 'SIGKILL');
