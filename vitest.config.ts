@@ -35,6 +35,17 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          // How daemons and databases start, stop, sleep, are backed up and come back.
+          name: 'lifecycle',
+          globalSetup: 'test/helpers/prepared-data.ts',
+          include: ['test/lifecycle/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           // Attacks on a running fleet, and the bounds that stop them.
           name: 'security',
           globalSetup: 'test/helpers/prepared-data.ts',
