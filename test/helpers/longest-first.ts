@@ -3,7 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Files that take longest, the longest first: one that began last would be waited for alone. */
 const LONG = [
   'lifecycle/sleep',
-  'integration/account-mails',
+  'faults/mail-servers',
   'faults/queue-drain',
   'lifecycle/adopt',
   'integration/queue',
