@@ -18,6 +18,11 @@ const MESSAGES: Record<IdlePhase, string> = {
 /** Clients wait for a delayed start at most this long. */
 const MAX_WAIT_MS = 2_000;
 
+/** Whether clients wait for a start that is this far away, and get no answer before. */
+export function isSoon(delayMs: number): boolean {
+  return delayMs <= MAX_WAIT_MS;
+}
+
 /** Lets clients get an answer instead of a closed port. They wait for a start that follows soon. Never rejects. */
 export async function answerClients(
   { spec, state }: { spec: InstanceSpec; state: InstanceState },
@@ -31,7 +36,7 @@ export async function answerClients(
     if (!isOpen || state.phase !== phase) return;
     const problem = unavailableReason(phase, reason, delayMs);
     // The daemon itself is a client of the global instance, and its own callers want an answer.
-    const waits = phase === 'backing_off' && delayMs <= MAX_WAIT_MS && spec.kind === 'user';
+    const waits = phase === 'backing_off' && isSoon(delayMs) && spec.kind === 'user';
     driver.explain(port, problem, waits ? 'later' : 'now');
   } catch (error) {
     log.warn({ instance: spec.name }, `cannot answer its clients on port ${port}: ${messageOf(error)}`);

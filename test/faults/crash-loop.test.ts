@@ -12,7 +12,7 @@ import {
   writeAndRead,
 } from '../helpers/fleet-actions.ts';
 import { deployment, sharedDeployment } from '../helpers/harness.ts';
-import { call, signIn } from '../helpers/http-call.ts';
+import { call, PASSWORD, signIn } from '../helpers/http-call.ts';
 import { runInProcess } from '../helpers/run-cli.ts';
 import { StreamReader } from '../helpers/stream-reader.ts';
 import { textWith } from '../helpers/text-with.ts';
@@ -130,8 +130,29 @@ it('answers 503 with the reason during a long back-off, which a command ends at 
     code: 'instance.failed',
     message: expect.stringMatching(/will retry within \d+ s/),
   });
+  const { database } = await signIn(fathom.url, tenant.email, PASSWORD);
+  expect(database).toMatchObject({ url: null, token: null });
 
   expect(await fathom.client.databases.start(tenant.name)).toMatchObject({ phase: 'running', crashes: null });
+});
+
+it('a sign-in waits for a database that starts again soon', async () => {
+  const fathom = await deployment({ RESTART_BACKOFF_BASE_MS: '2000', RESTART_BACKOFF_MAX_S: '2' });
+  await fathom.start();
+  const tenant = await signUp(fathom);
+  let current = await instance(fathom, tenant.name);
+  while (current.phase !== 'backing_off') {
+    const { pid } = current;
+    kill(pid, 'SIGKILL');
+    current = await untilInstance(
+      fathom,
+      tenant.name,
+      (one) => one.phase === 'backing_off' || (one.phase === 'running' && one.pid !== pid),
+      'to fail or to run',
+    );
+  }
+  const { database } = await signIn(fathom.url, tenant.email, PASSWORD);
+  expect(database).toMatchObject({ url: expect.any(String), token: expect.any(String), status: 'Running' });
 });
 
 it('data that is away is waited for, and used when it is back', async () => {

@@ -12,6 +12,8 @@ import type { User } from '../../accounts/user-repository.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
+import type { Observed } from '../../supervisor/instance-state.ts';
+import { isSoon } from '../../supervisor/unavailable-reason.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { DatabaseRepository } from '../database-repository.ts';
 import { ensureAwake } from '../instance-client.ts';
@@ -23,7 +25,20 @@ import type { OwnerSync } from './owner-sync.ts';
 const START_TIMEOUT_MS = 15_000;
 
 /** Phases in which a sign-in does not wait. */
-const START_ENDED: ReadonlySet<InstancePhase> = new Set(['running', 'asleep', 'failed', 'backing_off']);
+const START_ENDED: ReadonlySet<InstancePhase> = new Set(['running', 'asleep', 'failed']);
+
+interface Settling {
+  readonly phase: InstancePhase;
+  readonly observed: Readonly<Pick<Observed, 'desired' | 'nextAttemptAt'>>;
+}
+
+/** Whether a sign-in waits no longer. It waits for a start after a failure like the connections to the database. */
+export function hasSettled({ phase, observed: { desired, nextAttemptAt } }: Settling, now: Date): boolean {
+  if (desired === 'stopped') return true;
+  if (phase !== 'backing_off') return START_ENDED.has(phase);
+  // Not known yet: the state changes once it is.
+  return nextAttemptAt !== null && !isSoon(nextAttemptAt.getTime() - now.getTime());
+}
 
 function summarizeDatabase({ runner }: CatalogEntry): DatabaseSummary {
   const { name, url, port, phase } = runner.state.view();
@@ -96,7 +111,7 @@ async function ensureDatabase(
   const { state } = entry.runner;
   const signal = AbortSignal.timeout(START_TIMEOUT_MS);
   if (wakes) await ensureAwake(entry, deps.fleet, 'sign_in', START_TIMEOUT_MS);
-  await state.until(() => state.observed.desired === 'stopped' || START_ENDED.has(state.phase), signal);
+  await state.until(() => hasSettled(state, deps.clock.now()), signal);
   return entry;
 }
 
