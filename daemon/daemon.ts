@@ -79,7 +79,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   found.delete(GLOBAL_NAME);
 
   const { reconciler, ownerSync, lifecycle } = services;
-  await Promise.all([reconciler.load(), services.trash.load(), ownerSync.load()]);
+  await Promise.all([reconciler.load(), services.trash.load(), services.erasures.load(), ownerSync.load()]);
   resources.defer(() => reconciler.stop());
   const { rollouts, restores, drills } = services;
   resources.defer(() => rollouts.stop());

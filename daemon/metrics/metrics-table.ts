@@ -106,6 +106,12 @@ export const METRICS = {
     labels: [],
     series: '1',
   },
+  fathom_erasures_pending: {
+    type: 'gauge',
+    help: 'Deleted databases whose erasure has begun and not ended, for example because the target of their backups is away',
+    labels: [],
+    series: '1',
+  },
   fathom_restarts_total: {
     type: 'counter',
     help: 'Exits of instances that were not requested',

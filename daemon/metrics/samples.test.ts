@@ -57,6 +57,7 @@ function reading(changes: Partial<Reading> = {}): Reading {
       drills: { ok: true, ageSeconds: 3600, unproven: 0 },
       counts: { made: 3, unchanged: 2, failed: 1, storedBytes: 4096 },
     },
+    erasuresPending: 0,
     ...changes,
   };
 }

@@ -29,6 +29,7 @@ export interface Reading {
   activity: Activity;
   wakes: Wakes;
   backups: BackupReading;
+  erasuresPending: number;
 }
 
 export interface BackupReading {
@@ -99,6 +100,7 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
     one(drills.ok === null ? null : Number(drills.ok)),
   fathom_backup_last_drill_age_seconds: ({ backups }) => one(backups.drills.ageSeconds),
   fathom_backup_unproven_databases: ({ backups }) => one(backups.drills.unproven),
+  fathom_erasures_pending: ({ erasuresPending }) => one(erasuresPending),
   fathom_restarts_total: ({ activity }) => activity.restarts.entries(),
   fathom_instance_start_duration_seconds: ({ activity }) => activity.starts.entries(),
   fathom_wakes_total: ({ wakes }) => wakes.counts.entries(),

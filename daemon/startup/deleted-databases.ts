@@ -1,5 +1,6 @@
 import type { DeletedDatabase, TrashStatus } from '../../shared/api/trash.ts';
 import { BACKUP_REMEDIES } from '../../shared/backup-failure.ts';
+import { isErasing } from '../../shared/erasures.ts';
 import type { Erasures } from '../backups/retention/erasures.ts';
 import type { Backups } from '../backups/service/backups.ts';
 import type { DatabaseTrash } from '../databases/trash/trash.ts';
@@ -65,13 +66,13 @@ function toProblem({
 
 /** The numbers of the status. */
 export function countDeleted(deleted: readonly DeletedDatabase[]): Omit<TrashStatus, 'days'> {
-  const pending = deleted.filter(({ state }) => state !== 'deleted');
+  const pending = deleted.filter(isErasing);
   const [first] = pending
-    .flatMap(({ problem }) => problem ?? [])
+    .flatMap(({ name, problem }) => (problem ? { name, ...problem } : []))
     .toSorted((a, b) => (a.since < b.since ? -1 : 1));
   return {
     databases: deleted.length - pending.length,
     erasures_pending: pending.length,
-    problem: first ? `${first.message}; ${first.remedy}` : null,
+    problem: first ? `${first.name}: ${first.message}; ${first.remedy}` : null,
   };
 }

@@ -1,6 +1,8 @@
 import type { DaemonStatus } from '../../shared/api/daemon.ts';
 import { getFleetHealth, getHealth, getMetrics, getReadiness, getStatus } from '../../shared/api/daemon.ts';
 import { getAdvisories } from '../../shared/api/pocketbase.ts';
+import type { DeletedDatabase } from '../../shared/api/trash.ts';
+import { isErasing } from '../../shared/erasures.ts';
 import { isAvailable } from '../../shared/instance.ts';
 import { PERMISSION_NAMES } from '../accounts/permissions.ts';
 import type { Backups } from '../backups/service/backups.ts';
@@ -25,6 +27,7 @@ export interface StatusRoutesDeps extends QueueStatsDeps {
   wakes: Wakes;
   backups: Backups;
   backupOverview: BackupOverview;
+  listDeleted: () => DeletedDatabase[];
   logLosses: () => Losses;
   version: string;
   pocketbaseVersion: string;
@@ -122,6 +125,7 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
         activity: deps.activity,
         wakes: deps.wakes,
         backups: readBackups(),
+        erasuresPending: deps.listDeleted().filter(isErasing).length,
       },
       { perDatabase },
     );

@@ -53,7 +53,10 @@ export const trashStatusSchema = z
     days: z.int().describe('DATABASE_TRASH_DAYS.'),
     databases: z.int().describe('Deleted databases that can come back.'),
     erasures_pending: z.int().describe('Databases that are not erased completely yet.'),
-    problem: z.string().nullable().describe('Why the oldest of them is not; null without a problem.'),
+    problem: z
+      .string()
+      .nullable()
+      .describe('The name of the oldest of them, and why it is not; null without a problem.'),
   })
   .meta({
     id: 'TrashStatus',

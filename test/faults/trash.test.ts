@@ -18,6 +18,7 @@ import { mayMount, mountTmpfs } from '../helpers/mounts.ts';
 import { randomFrom } from '../helpers/random.ts';
 import { runInProcess } from '../helpers/run-cli.ts';
 import { scratch } from '../helpers/scratch.ts';
+import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 const ROUNDS = Number(process.env['FATHOM_TRASH_KILLS'] ?? 12);
@@ -25,6 +26,19 @@ const TRASH = { DATABASE_TRASH_DAYS: '3' };
 
 const trashed = async (fathom: Deployment, name: string) =>
   (await fathom.client.trash.all()).find((one) => one.name === name) ?? null;
+
+async function pendingMetric(fathom: Deployment): Promise<number> {
+  const metrics = await (await fetch(`${fathom.url}/metrics`)).text();
+  return Number(/^fathom_erasures_pending (\d+)$/m.exec(metrics)?.[1]);
+}
+
+async function erasureFindings(
+  fathom: Deployment,
+): Promise<{ id: string; level: string; summary: string }[]> {
+  const { stdout } = await fathomd(['doctor', '--json'], { env: fathom.env });
+  const findings = JSON.parse(stdout) as { id: string; level: string; summary: string }[];
+  return findings.filter(({ id }) => id === 'erasures');
+}
 
 const isListed = async (fathom: Deployment, name: string) =>
   (await fathom.client.databases.all()).some((one) => one.name === name);
@@ -133,10 +147,17 @@ it('an erasure waits for a target that is away, over restarts, and says why', as
     problem: { reason: 'target_away' },
   });
   expect((await fathom.client.daemon.status()).trash).toMatchObject({ erasures_pending: 1 });
+  expect(await pendingMetric(fathom)).toBe(1);
+  expect(await erasureFindings(fathom)).toMatchObject([
+    { level: 'warning', summary: textWith(tenant.name, 'mount or start the target') },
+  ]);
+  const shown = await fathomd(['status', '--socket', fathom.socketPath]);
+  expect(shown.stdout).toEqual(textWith(tenant.name, 'mount or start the target'));
   expect(existsSync(join(fathom.dataDir, 'user_dbs', tenant.name))).toBe(false);
   await daemon.stop();
   await fathom.start();
   expect(await pending()).toMatchObject({ state: 'erasure_pending' });
+  expect(await pendingMetric(fathom)).toBe(1);
   await rm(target, { recursive: true, force: true });
   await rename(join(outside, 'away'), target);
   await daemon.exited;
@@ -148,6 +169,9 @@ it('an erasure waits for a target that is away, over restarts, and says why', as
   await fathom.start();
   await until(async () => (await pending()) === null, { what: 'the erasure to end' });
   expect(await readdir(join(target, 'keys'))).not.toContain(`${tenant.name}.json`);
+  expect(await pendingMetric(fathom)).toBe(0);
+  expect(await erasureFindings(fathom)).toEqual([]);
+  expect((await fathom.client.daemon.status()).trash).toMatchObject({ erasures_pending: 0, problem: null });
 }, 180_000);
 
 it('a restored host has its trash, and nothing of what was erased', async () => {

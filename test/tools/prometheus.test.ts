@@ -311,13 +311,14 @@ ${here}  - job_name: without-key
     await daemon.stop();
     await untilFired('FathomDown');
     const rules = await readFile(join(MONITORING, 'fathom.rules.yml'), 'utf8');
-    // These need a disk of its own that is nearly full, as in test/faults/disk-reserve.test.ts, a slow host, a day, and
-    // damaged backups.
+    // These need a disk of its own that is nearly full, as in test/faults/disk-reserve.test.ts, a slow host, a day,
+    // damaged backups, and a target that is away.
     const others = new Set([
       'FathomWritesHeld',
       'FathomWakesSlow',
       'FathomBackupLate',
       'FathomBackupUnproven',
+      'FathomErasurePending',
     ]);
     const names = [...rules.matchAll(/- alert: (\w+)/g)].flatMap(([, name]) =>
       name === undefined || others.has(name) ? [] : name,

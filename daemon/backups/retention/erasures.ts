@@ -47,6 +47,11 @@ export class Erasures {
     this.#deps = deps;
   }
 
+  /** Reads what an earlier daemon left. Until then, nothing seems to be pending. */
+  async load(): Promise<void> {
+    await this.#read();
+  }
+
   start(): void {
     this.#loop = startLoop(this.#deps.clock, (stopping) => this.#pass(stopping));
   }
@@ -69,17 +74,9 @@ export class Erasures {
 
   /** @returns milliseconds until the next look */
   async #pass(stopping: AbortSignal): Promise<number> {
-    const { repository, log } = this.#deps;
+    const { log } = this.#deps;
     try {
-      const known = new Map(this.#pending.map((one) => [one.database, one.failure]));
-      const rows = await repository.listErasures();
-      this.#pending = rows.map(({ database, account, requested }) => ({
-        database,
-        account,
-        requested,
-        failure: known.get(database) ?? null,
-      }));
-      for (const row of rows) {
+      for (const row of await this.#read()) {
         if (stopping.aborted) break;
         await this.#erase(row, stopping);
       }
@@ -89,6 +86,25 @@ export class Erasures {
     const isDone = this.#pending.length === 0;
     this.#failures = isDone ? 0 : this.#failures + 1;
     return Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** Math.min(this.#failures, 10));
+  }
+
+  async #read(): Promise<BackupErasure[]> {
+    const before = new Map(this.#pending.map((one) => [one.database, one]));
+    const rows = await this.#deps.repository.listErasures();
+    const stored = new Set(rows.map(({ database }) => database));
+    const requestedMeanwhile = this.#pending.filter(
+      ({ database }) => !before.has(database) && !stored.has(database),
+    );
+    this.#pending = [
+      ...rows.map(({ database, account, requested }) => ({
+        database,
+        account,
+        requested,
+        failure: before.get(database)?.failure ?? null,
+      })),
+      ...requestedMeanwhile,
+    ];
+    return rows;
   }
 
   async #erase({ id, database, account }: BackupErasure, stopping: AbortSignal): Promise<void> {

@@ -104,6 +104,12 @@ describe('problemsOf', () => {
     ['nothing is wrong', fine, [instance], 0],
     ['the daemon is starting', { ...fine, ready: false }, [], 1],
     ['the global PocketBase does not answer', { ...fine, queue: null }, [instance], 1],
+    [
+      'an erasure is delayed',
+      { ...fine, trash: { ...TRASH_STATUS, erasures_pending: 1, problem: 'the target is away' } },
+      [instance],
+      1,
+    ],
     ['an instance failed', fine, [{ ...instance, phase: 'failed' as const }], 1],
     ['one runs on a full disk', fine, [{ ...instance, reason }], 1],
     [

@@ -2,6 +2,7 @@ import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
 import { backupProblems } from '../../../shared/backup-failure.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
+import { erasureProblem } from '../../../shared/erasures.ts';
 import { describeExposure } from '../../../shared/exposure.ts';
 import { INSTANCE_PHASES, isInTrouble } from '../../../shared/instance.ts';
 import { hostResources, resourceProblem } from '../../../shared/resource-use.ts';
@@ -36,10 +37,13 @@ export function problemsOf(
     queue,
     usage,
     backups,
-  }: Pick<DaemonStatus, 'ready' | 'waiting_for' | 'queue' | 'usage'> & Partial<Pick<DaemonStatus, 'backups'>>,
+    trash,
+  }: Pick<DaemonStatus, 'ready' | 'waiting_for' | 'queue' | 'usage'> &
+    Partial<Pick<DaemonStatus, 'backups' | 'trash'>>,
   instances: readonly Instance[],
 ): string[] {
   const host = hostResources(usage);
+  const erasure = trash === undefined ? null : erasureProblem(trash);
   const ill = instances.filter(isInTrouble).length;
   const see = "see 'fathomd databases list'";
   return [
@@ -49,6 +53,7 @@ export function problemsOf(
       : []),
     ...(queue === null ? ['the global PocketBase does not answer'] : []),
     ...(backups === undefined ? [] : backupProblems(backups).map(({ text, remedy }) => `${text}; ${remedy}`)),
+    ...(erasure === null ? [] : [`${erasure.text}; ${erasure.remedy}`]),
     ...(ill > 0 ? [`${ill} of ${instances.length} databases are in trouble; ${see}`] : []),
     ...instances.flatMap((instance) => {
       const found = resourceProblem(instance, host);

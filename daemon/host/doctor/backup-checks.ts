@@ -1,5 +1,7 @@
 import type { BackupStatus } from '../../../shared/api/backup-status.ts';
+import type { TrashStatus } from '../../../shared/api/trash.ts';
 import { backupProblems } from '../../../shared/backup-failure.ts';
+import { erasureProblem } from '../../../shared/erasures.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
 /** Whether the backups of all databases are recent. Null for a daemon of an earlier release. */
@@ -13,4 +15,10 @@ export function checkBackups(status: BackupStatus | null): Finding[] {
   const key =
     status.recovery_key === false ? "; without a recovery key, see 'fathomd backups recovery-key'" : '';
   return [ok('backups', `backups ${target} at ${status.schedule}${key}`)];
+}
+
+/** Whether deleted databases are erased, with their backups. Null for a daemon of an earlier release. */
+export function checkErasures(status: TrashStatus | null): Finding[] {
+  const problem = status === null ? null : erasureProblem(status);
+  return problem === null ? [] : [warning('erasures', problem.text, problem.remedy)];
 }

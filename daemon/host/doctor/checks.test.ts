@@ -28,6 +28,7 @@ const READY = {
   signUps: UNLIMITED,
   mail: NO_MAIL,
   backups: null,
+  trash: null,
   wakes: { last_hour: 0, slowest: [] },
   proxies: { trusted: 0, untrusted: null },
 };

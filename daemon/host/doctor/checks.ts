@@ -4,7 +4,7 @@ import { resourceProblem } from '../../../shared/resource-use.ts';
 import { SANDBOX_LEVELS } from '../../../shared/sandbox.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { checkAdvisories } from './advisory-checks.ts';
-import { checkBackups } from './backup-checks.ts';
+import { checkBackups, checkErasures } from './backup-checks.ts';
 import { checkDaemonLog, checkHungDaemon } from './daemon-checks.ts';
 import { checkEdge } from './edge-checks.ts';
 import type { DiskFacts } from './facts/disks.ts';
@@ -391,6 +391,7 @@ export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts
         ...checkRoom(daemon.signUps),
         ...checkMail(daemon.signUps, daemon.mail),
         ...checkBackups(daemon.backups),
+        ...checkErasures(daemon.trash),
         ...(daemon.version === fathomVersion
           ? []
           : [

@@ -38,6 +38,7 @@ export const FINDING_IDS = [
   'plans',
   'mail',
   'backups',
+  'erasures',
   'release',
   'stale_socket',
   'stale_pid_file',

@@ -81,6 +81,21 @@ it('reports a vulnerable PocketBase with what to do, and shows the doctor for it
   expect(problems({ versions: [], remedy: null, vulnerable_instances: 0 })).toEqual([]);
 });
 
+it('reports an erasure that is delayed', () => {
+  const trash = { days: 30, databases: 0, erasures_pending: 1, problem: 'the target is away' };
+  const problems = problemsOf({
+    ...initialState(Date.now()),
+    status: { ready: true, trash } as unknown as DaemonStatus,
+  });
+  expect(problems).toEqual([
+    expect.objectContaining({
+      title: 'deleted databases',
+      severity: 'slow',
+      why: expect.stringMatching(/the target is away; 'fathomd databases list --deleted'/),
+    }),
+  ]);
+});
+
 it('finds no problems in a running fleet', () => {
   expect(titles([globalInstance(), instance('a')])).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
 import { backupProblems } from '../../../shared/backup-failure.ts';
+import { erasureProblem } from '../../../shared/erasures.ts';
 import { describeExposure } from '../../../shared/exposure.ts';
 import { INSTANCE_PHASES, type InstancePhase } from '../../../shared/instance.ts';
 import { hostResources, resourceProblem } from '../../../shared/resource-use.ts';
@@ -26,6 +27,7 @@ export interface Problem {
     | 'memory'
     | 'vulnerabilities'
     | 'backups'
+    | 'erasures'
     | 'paused queue'
     | 'dead letters';
   severity: Severity;
@@ -130,9 +132,11 @@ function hostProblems({ status, usage }: FleetState): Problem[] {
     add('vulnerabilities', isSevere ? 'impaired' : 'slow', 'PocketBase', why);
   }
   // The daemon of an earlier release does not report them.
-  const { backups }: Partial<DaemonStatus> = status ?? {};
+  const { backups, trash }: Partial<DaemonStatus> = status ?? {};
   const [backup] = backups === undefined ? [] : backupProblems(backups);
   if (backup !== undefined) add('backups', 'impaired', 'backups', `${backup.text}; ${backup.remedy}`);
+  const erasure = trash === undefined ? null : erasureProblem(trash);
+  if (erasure !== null) add('erasures', 'slow', 'deleted databases', `${erasure.text}; ${erasure.remedy}`);
   const dead = status?.queue?.dead ?? 0;
   if (dead > 0) add('dead letters', 'slow', 'queue', `${plural(dead, 'task')} in the dead letter queue`);
   if (status?.queue_paused === true) {

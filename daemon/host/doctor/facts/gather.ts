@@ -219,7 +219,7 @@ async function askDaemon(
         log: readLogLosses(status),
         signUps: readSignUps(status),
         mail: readMail(status),
-        backups: readBackups(status),
+        ...readBackups(status),
         proxies: readProxies(status),
       },
       status,
@@ -269,9 +269,9 @@ function readMail({ mail }: Partial<DaemonStatus>): DaemonStatus['mail'] {
   return mail ?? { configured: null, problem: null };
 }
 
-/** A daemon of an earlier release does not report backups. */
-function readBackups({ backups }: Partial<DaemonStatus>): DaemonStatus['backups'] | null {
-  return backups ?? null;
+/** A daemon of an earlier release reports neither backups nor deleted databases. */
+function readBackups({ backups, trash }: Partial<DaemonStatus>) {
+  return { backups: backups ?? null, trash: trash ?? null };
 }
 
 /** A daemon of an earlier release does not report proxies. */

@@ -98,6 +98,7 @@ export type DaemonFacts =
       mail: DaemonStatus['mail'];
       /** Null for a daemon of an earlier release. */
       backups: DaemonStatus['backups'] | null;
+      trash: DaemonStatus['trash'] | null;
       proxies: DaemonStatus['proxies'];
     }
   /** The socket does not exist. */
