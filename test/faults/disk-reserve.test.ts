@@ -108,6 +108,7 @@ describe.skipIf(!mayMount)('the disk reserve', () => {
     await until(async () => (await reserveBytes(fathom)) === 0 && (await isHeld(fathom)), {
       what: 'the reserve to be released',
     });
+    expect(await (await fetch(`${fathom.url}/metrics`)).text()).toContain('\nfathom_writes_held 1\n');
 
     await hasWorkingControlPlane(fathom, tenant);
     expect(await documents.getOne(before.id)).toMatchObject({ title: 'before' });

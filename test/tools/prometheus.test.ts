@@ -311,8 +311,8 @@ ${here}  - job_name: without-key
     await daemon.stop();
     await untilFired('FathomDown');
     const rules = await readFile(join(MONITORING, 'fathom.rules.yml'), 'utf8');
-    // These need a disk of its own that is nearly full, as in test/faults/disk-reserve.test.ts, a slow host, a day,
-    // damaged backups, and a target that is away.
+    // These need a disk of its own that is nearly full, as in test/faults/disk-reserve.test.ts, a slow host, a day, damaged
+    // backups, and a target that is away. `promtool test rules` fires them.
     const others = new Set([
       'FathomWritesHeld',
       'FathomWakesSlow',
@@ -320,6 +320,8 @@ ${here}  - job_name: without-key
       'FathomBackupUnproven',
       'FathomErasurePending',
     ]);
+    const ruleTests = await readFile(join(import.meta.dirname, 'fathom.rules.test.yml'), 'utf8');
+    for (const name of others) expect(ruleTests).toContain(`ALERTS{alertname="${name}", alertstate="firing"`);
     const names = [...rules.matchAll(/- alert: (\w+)/g)].flatMap(([, name]) =>
       name === undefined || others.has(name) ? [] : name,
     );
