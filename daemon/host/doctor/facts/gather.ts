@@ -219,7 +219,7 @@ async function askDaemon(
         log: readLogLosses(status),
         signUps: readSignUps(status),
         mail: readMail(status),
-        ...readBackups(status),
+        ...readKeptData(status),
         proxies: readProxies(status),
       },
       status,
@@ -270,7 +270,7 @@ function readMail({ mail }: Partial<DaemonStatus>): DaemonStatus['mail'] {
 }
 
 /** A daemon of an earlier release reports neither backups nor deleted databases. */
-function readBackups({ backups, trash }: Partial<DaemonStatus>) {
+function readKeptData({ backups, trash }: Partial<DaemonStatus>) {
   return { backups: backups ?? null, trash: trash ?? null };
 }
 
