@@ -3,6 +3,24 @@ import { FILES_AT_A_TIME } from './test/helpers/free-ports.ts';
 import { LongestFirst } from './test/helpers/longest-first.ts';
 import { SummaryReporter } from './test/helpers/summary-reporter.ts';
 
+/** A project of tests that start real processes. A host that does much else takes several times as long. */
+function withProcesses(test: {
+  name: string;
+  include: string[];
+  testTimeout?: number;
+  hookTimeout?: number;
+}) {
+  return {
+    extends: true as const,
+    test: {
+      globalSetup: 'test/helpers/prepared-data.ts',
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
+      ...test,
+    },
+  };
+}
+
 export default defineConfig({
   test: {
     // Files of real processes mostly wait, so more of them than there are processors, each with ports of its own.
@@ -21,88 +39,50 @@ export default defineConfig({
           testTimeout: 120_000,
         },
       },
-      {
-        extends: true,
-        test: {
-          name: 'integration',
-          globalSetup: 'test/helpers/prepared-data.ts',
-          include: ['test/{integration,console}/**/*.test.{ts,tsx}'],
-          // A host that does much else takes several times as long.
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-        },
-      },
-      {
-        extends: true,
-        test: {
-          // How daemons and databases start, stop, sleep, are backed up and come back.
-          name: 'lifecycle',
-          globalSetup: 'test/helpers/prepared-data.ts',
-          include: ['test/lifecycle/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-        },
-      },
-      {
-        extends: true,
-        test: {
-          // Attacks on a running fleet, and the bounds that stop them.
-          name: 'security',
-          globalSetup: 'test/helpers/prepared-data.ts',
-          include: ['test/security/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'faults',
-          globalSetup: 'test/helpers/prepared-data.ts',
-          include: ['test/faults/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
-        },
-      },
-      {
-        extends: true,
-        test: {
-          // Changes of whole fleets between releases of PocketBase. FATHOM_ROLLOUT_DATABASES=100 is the full size.
-          name: 'rollouts',
-          globalSetup: 'test/helpers/prepared-data.ts',
-          include: ['test/rollouts/**/*.test.ts'],
-          testTimeout: 600_000,
-          hookTimeout: 600_000,
-        },
-      },
-      {
-        extends: true,
-        test: {
-          // What depends on PocketBase most: `npm run test:upstream` runs it with newer releases.
-          name: 'upstream',
-          globalSetup: 'test/helpers/prepared-data.ts',
-          include: [
-            'daemon/pocketbase/{process,sandbox,sockets}/*.test.ts',
-            'test/integration/{accounts,databases-api,databases-api-browse,migrations,provisioning,user-database-features}.test.ts',
-            'test/integration/queue{,-handlers}.test.ts',
-            'test/security/{oauth,owner,guard,hook-routes}.test.ts',
-            'test/console/journey.test.ts',
-          ],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-        },
-      },
-      {
-        extends: true,
-        test: {
-          // What takes long or needs programs of others: browsers, linters, packages that are installed for it.
-          name: 'tools',
-          globalSetup: 'test/helpers/prepared-data.ts',
-          include: ['test/tools/**/*.test.ts'],
-          testTimeout: 300_000,
-          hookTimeout: 120_000,
-        },
-      },
+      withProcesses({
+        name: 'integration',
+        include: ['test/{integration,console}/**/*.test.{ts,tsx}'],
+      }),
+      withProcesses({
+        // How daemons and databases start, stop, sleep, are backed up and come back.
+        name: 'lifecycle',
+        include: ['test/lifecycle/**/*.test.ts'],
+      }),
+      withProcesses({
+        // Attacks on a running fleet, and the bounds that stop them.
+        name: 'security',
+        include: ['test/security/**/*.test.ts'],
+        hookTimeout: 60_000,
+      }),
+      withProcesses({
+        name: 'faults',
+        include: ['test/faults/**/*.test.ts'],
+        hookTimeout: 60_000,
+      }),
+      withProcesses({
+        // Changes of whole fleets between releases of PocketBase. FATHOM_ROLLOUT_DATABASES=100 is the full size.
+        name: 'rollouts',
+        include: ['test/rollouts/**/*.test.ts'],
+        testTimeout: 600_000,
+        hookTimeout: 600_000,
+      }),
+      withProcesses({
+        // What depends on PocketBase most: `npm run test:upstream` runs it with newer releases.
+        name: 'upstream',
+        include: [
+          'daemon/pocketbase/{process,sandbox,sockets}/*.test.ts',
+          'test/integration/{accounts,databases-api,databases-api-browse,migrations,provisioning,user-database-features}.test.ts',
+          'test/integration/queue{,-handlers}.test.ts',
+          'test/security/{oauth,owner,guard,hook-routes}.test.ts',
+          'test/console/journey.test.ts',
+        ],
+      }),
+      withProcesses({
+        // What takes long or needs programs of others: browsers, linters, packages that are installed for it.
+        name: 'tools',
+        include: ['test/tools/**/*.test.ts'],
+        testTimeout: 300_000,
+      }),
     ],
   },
 });
