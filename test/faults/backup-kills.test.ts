@@ -9,9 +9,10 @@ import { restoreBackup } from '../../daemon/backups/restore-backup.ts';
 import { DirectoryTarget } from '../../daemon/backups/targets/directory-target.ts';
 import { unlessMissing } from '../../daemon/base/files/dir.ts';
 import { keyId } from '../../daemon/keys/derived-keys.ts';
+import type { Instance } from '../../shared/api/instances.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { addDocument, titlesOf } from '../helpers/documents.ts';
-import { instance, kill, signIn, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
+import { instance, kill, signIn, signUp, type Tenant, untilReplaced } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { randomFrom } from '../helpers/random.ts';
 import { scratch } from '../helpers/scratch.ts';
@@ -29,8 +30,8 @@ class Stage {
   readonly tenant: Tenant;
   readonly targetDir: string;
   daemon: Daemon;
-  /** The last process of the instance that was killed. */
-  killed: number | null = null;
+  /** The instance with its last process that was killed. */
+  killed: Pick<Instance, 'name' | 'pid'>;
   /** What each backup must have at least: what was acknowledged before it began. */
   readonly contents = new Map<string, readonly string[]>();
 
@@ -43,6 +44,7 @@ class Stage {
     this.tenant = tenant;
     this.targetDir = targetDir;
     this.daemon = daemon;
+    this.killed = { name: tenant.name, pid: null };
   }
 
   titles(): string[] {
@@ -80,16 +82,6 @@ class Stage {
     return rows.map(({ title }) => String(title));
   }
 
-  /** With another process than the one that was killed: the daemon hears of its end later. */
-  async untilServing(): Promise<void> {
-    await untilInstance(
-      this.fathom,
-      this.tenant.name,
-      ({ phase, pid }) => phase === 'running' && pid !== this.killed,
-      'to run',
-    );
-  }
-
   /** @returns whether there was one to end */
   async end(victim: (typeof VICTIMS)[number]): Promise<boolean> {
     if (victim === 'daemon') {
@@ -102,9 +94,9 @@ class Stage {
       return true;
     }
     if (victim === 'instance') {
-      const { pid } = await instance(this.fathom, this.tenant.name);
+      const { name, pid } = await instance(this.fathom, this.tenant.name);
       if (pid === null) return false;
-      this.killed = pid;
+      this.killed = { name, pid };
       killIfThere(pid);
       return true;
     }
@@ -116,7 +108,8 @@ class Stage {
   async recover(victim: (typeof VICTIMS)[number]): Promise<void> {
     if (victim === 'target') await bringBack(this.targetDir);
     if (victim === 'daemon') this.daemon = await this.fathom.start();
-    await this.untilServing();
+    // The daemon may hear of the end of a process later.
+    await untilReplaced(this.fathom, this.killed);
   }
 }
 

@@ -30,6 +30,26 @@ async function crash(fathom: Deployment, before: Instance): Promise<Instance> {
   );
 }
 
+/** Kills each process that runs, until the database waits as it should: the waits are random, and the first one is none. */
+async function killUntil(
+  fathom: Deployment,
+  { name }: Tenant,
+  isSo: (one: Instance) => boolean,
+): Promise<Instance> {
+  let current = await instance(fathom, name);
+  while (!isSo(current)) {
+    const { pid } = current;
+    kill(pid, 'SIGKILL');
+    current = await untilInstance(
+      fathom,
+      name,
+      (one) => isSo(one) || (one.phase === 'running' && one.pid !== pid),
+      'to fail or to run',
+    );
+  }
+  return current;
+}
+
 async function crashTimes(fathom: Deployment, { name }: Tenant, times: number): Promise<Instance> {
   let current = await instance(fathom, name);
   for (let round = 0; round < times; round += 1) current = await crash(fathom, current);
@@ -112,17 +132,8 @@ it('answers 503 with the reason during a long back-off, which a command ends at 
   const fathom = await deployment({ RESTART_BACKOFF_BASE_MS: '60000', RESTART_BACKOFF_MAX_S: '3600' });
   await fathom.start();
   const tenant = await signUp(fathom);
-  let current = await crash(fathom, await instance(fathom, tenant.name));
-  while (!isLongWait(current)) {
-    if (current.phase === 'running') kill(current.pid, 'SIGKILL');
-    current = await untilInstance(
-      fathom,
-      tenant.name,
-      (one) => isLongWait(one) || (one.phase === 'running' && one.pid !== current.pid),
-      'to fail or to run',
-    );
-  }
-  const answer = await fetch(`http://127.0.0.1:${current.port}/api/health`);
+  const { port } = await killUntil(fathom, tenant, isLongWait);
+  const answer = await fetch(`http://127.0.0.1:${port}/api/health`);
   expect(answer.status).toBe(503);
   expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(1);
   expect(await answer.json()).toMatchObject({ data: { database: { code: 'killed' } } });
@@ -140,17 +151,7 @@ it('a sign-in waits for a database that starts again soon', async () => {
   const fathom = await deployment({ RESTART_BACKOFF_BASE_MS: '2000', RESTART_BACKOFF_MAX_S: '2' });
   await fathom.start();
   const tenant = await signUp(fathom);
-  let current = await instance(fathom, tenant.name);
-  while (current.phase !== 'backing_off') {
-    const { pid } = current;
-    kill(pid, 'SIGKILL');
-    current = await untilInstance(
-      fathom,
-      tenant.name,
-      (one) => one.phase === 'backing_off' || (one.phase === 'running' && one.pid !== pid),
-      'to fail or to run',
-    );
-  }
+  await killUntil(fathom, tenant, ({ phase }) => phase === 'backing_off');
   const { database } = await signIn(fathom.url, tenant.email, PASSWORD);
   expect(database).toMatchObject({ url: expect.any(String), token: expect.any(String), status: 'Running' });
 });

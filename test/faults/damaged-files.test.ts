@@ -19,7 +19,7 @@ import { readSettings, settingsAdjustment } from '../../daemon/pocketbase/data/s
 import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import type { Instance } from '../../shared/api/instances.ts';
 import { type Deployment, SERVE } from '../helpers/deployment.ts';
-import { fathomd } from '../helpers/fathomd.ts';
+import { doctorFindings } from '../helpers/doctor-findings.ts';
 import {
   instance,
   kill,
@@ -253,8 +253,7 @@ it('a daemon whose global database is damaged where its databases are listed doe
   const failing = fathom.launch();
   expect(await failing.exited, failing.output()).toBe(69);
   expect(failing.output()).toEqual(textWith('data.db', "'fathomd doctor'"));
-  const { stdout } = await fathomd(['doctor', '--json'], { env: fathom.env });
-  expect(JSON.parse(stdout)).toContainEqual(
+  expect(await doctorFindings(fathom)).toContainEqual(
     expect.objectContaining({ id: 'damaged', summary: textWith('global') }),
   );
 });

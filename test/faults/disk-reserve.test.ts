@@ -3,11 +3,11 @@ import { rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
-import type { Finding } from '../../daemon/host/doctor/finding.ts';
 import type { Deployment } from '../helpers/deployment.ts';
-import { fathomd } from '../helpers/fathomd.ts';
+import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { instance, ownerOf, signIn, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
+import { readMetric } from '../helpers/metrics.ts';
 import { mayMount, mountExt4, mountTmpfs } from '../helpers/mounts.ts';
 import { finished, TEST_TASKS } from '../helpers/queue.ts';
 import { stallUpload } from '../helpers/stalled-upload.ts';
@@ -108,14 +108,13 @@ describe.skipIf(!mayMount)('the disk reserve', () => {
     await until(async () => (await reserveBytes(fathom)) === 0 && (await isHeld(fathom)), {
       what: 'the reserve to be released',
     });
-    expect(await (await fetch(`${fathom.url}/metrics`)).text()).toContain('\nfathom_writes_held 1\n');
+    expect(await readMetric(fathom, 'fathom_writes_held')).toBe('1');
 
     await hasWorkingControlPlane(fathom, tenant);
     expect(await documents.getOne(before.id)).toMatchObject({ title: 'before' });
     await fathom.client.databases.delete(other.name);
     await expect(signUp(fathom)).rejects.toMatchObject({ code: 'databases.limit_reached' });
-    const { stdout } = await fathomd(['doctor', '--json'], { cwd: fathom.dataDir, env: fathom.env });
-    expect(JSON.parse(stdout) as Finding[]).toContainEqual(
+    expect(await doctorFindings(fathom)).toContainEqual(
       expect.objectContaining({ id: 'disk_reserve', level: 'fatal' }),
     );
 

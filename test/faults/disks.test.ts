@@ -2,9 +2,9 @@ import { appendFile, mkdir, readdir, readFile, rm, stat, statfs, writeFile } fro
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Finding } from '../../daemon/host/doctor/finding.ts';
 import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import type { Deployment } from '../helpers/deployment.ts';
+import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import {
   instance,
@@ -230,8 +230,7 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     await fathom.start();
     const free = await fill(fathom.dataDir);
     await untilLimited(fathom, tenant.name, 'disk_full');
-    const { stdout } = await fathomd(['doctor', '--json'], { cwd: fathom.dataDir, env: fathom.env });
-    const disks = (JSON.parse(stdout) as Finding[]).filter(({ id }) => id === 'disk');
+    const disks = (await doctorFindings(fathom)).filter(({ id }) => id === 'disk');
     expect(disks.find(({ summary }) => summary.includes(fathom.dataDir))).toMatchObject({ level: 'fatal' });
     expect(disks.find(({ summary }) => summary.includes(run))).toMatchObject({ level: 'fatal' });
     expect(disks.find(({ summary }) => summary.includes(logs))).toMatchObject({ level: 'warning' });

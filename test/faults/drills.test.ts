@@ -9,6 +9,7 @@ import { addDocument, readAsOwner } from '../helpers/documents.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { signUp, type Tenant } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
+import { readMetric } from '../helpers/metrics.ts';
 import { mayMount, mountTmpfs } from '../helpers/mounts.ts';
 import { randomFrom } from '../helpers/random.ts';
 import { textWith } from '../helpers/text-with.ts';
@@ -28,11 +29,6 @@ async function stateOf(fathom: Deployment, name: string): Promise<DatabaseBackup
   const found = (await fathom.client.backups.all()).find(({ database }) => database === name);
   return found ?? expect.fail(`${name} is not listed`);
 }
-
-const metric = async ({ url }: Deployment, name: string) => {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  return new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1];
-};
 
 /** Nothing of a drill is left. */
 function expectNoCopies({ dataDir }: Deployment, { name }: Tenant): void {
@@ -79,7 +75,7 @@ it('proves the backups of a database and of the control plane, and the secrets',
   const { drills } = (await fathom.client.daemon.status()).backups;
   expect(drills).toMatchObject({ failed: [], unproven: [], escrow: { problem: null }, running: null });
   expect(drills.next_at).not.toBeNull();
-  expect(await metric(fathom, 'fathom_backup_last_drill_ok')).toBe('1');
+  expect(await readMetric(fathom, 'fathom_backup_last_drill_ok')).toBe('1');
 
   const escrow = join(fathom.dataDir, 'backups', 'escrow', 'secrets.json');
   const content = JSON.parse(await readFile(escrow, 'utf8')) as { sealed: string };
@@ -118,7 +114,7 @@ it('names a backup that cannot be restored, and proves the next one', async () =
   expect(await stateOf(fathom, name)).toMatchObject({ drill: { backup: id }, proven });
   const status = await fathomd(['status', '--socket', fathom.socketPath]);
   expect(status.stdout).toContain(`no proven backup for ${name}`);
-  expect(await metric(fathom, 'fathom_backup_last_drill_ok')).toBe('0');
+  expect(await readMetric(fathom, 'fathom_backup_last_drill_ok')).toBe('0');
 
   // The backup was verified by the drill, so the next one stores the parts again.
   expect(await backups.create(name, { only_changed: true })).toMatchObject({ changed: true });

@@ -83,8 +83,8 @@ it('what hangs is replaced after three probes, the global PocketBase too; what c
 
 it('a global PocketBase that hangs is not mistaken for a hung daemon: the status is served, and errors name it', async () => {
   const { fathom } = shared;
-  const { pid } = await instance(fathom, 'global');
-  kill(pid, 'SIGSTOP');
+  const hung = await instance(fathom, 'global');
+  kill(hung.pid, 'SIGSTOP');
   const impatient = createClient({ target: { socketPath: fathom.socketPath }, timeoutMs: 5_000 });
   // Together: the daemon replaces the hung process within seconds.
   const listed = impatient.users.list();
@@ -95,12 +95,7 @@ it('a global PocketBase that hangs is not mistaken for a hung daemon: the status
   ]);
   expect(status).toMatchObject({ ready: true, queue: null });
   expect(JSON.parse(report.stdout)).toContainEqual(expect.objectContaining({ id: 'daemon', level: 'ok' }));
-  await untilInstance(
-    fathom,
-    'global',
-    (now) => now.phase === 'running' && now.pid !== pid,
-    'to be replaced',
-  );
+  await untilReplaced(fathom, hung);
 });
 
 it('doctor names a suspended daemon, and takes neither its ports nor its instances for those of others', async () => {

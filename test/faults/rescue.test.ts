@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import type { Deployment } from '../helpers/deployment.ts';
+import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { instance, kill, ownerOf, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
 import { deployment, sharedDeployment } from '../helpers/harness.ts';
@@ -245,8 +246,7 @@ it('a database that was emptied keeps its WAL, which may hold all of it, over st
   await expect(fathom.client.databases.restart(tenant.name)).rejects.toMatchObject(failure);
   // Its account is carried over, and its files are read.
   await fathomd(['users', 'sign-out', tenant.email], { env: fathom.env });
-  const { stdout } = await fathomd(['doctor', '--json'], { env: fathom.env });
-  expect(JSON.parse(stdout)).toContainEqual(
+  expect(await doctorFindings(fathom)).toContainEqual(
     expect.objectContaining({ id: 'damaged', summary: expect.stringContaining(tenant.name) }),
   );
   await expect(fathom.client.databases.start(tenant.name)).rejects.toMatchObject(failure);

@@ -9,11 +9,13 @@ import { restoreBackup } from '../../daemon/backups/restore-backup.ts';
 import { DirectoryTarget } from '../../daemon/backups/targets/directory-target.ts';
 import { parseDatabaseName } from '../../shared/database-name.ts';
 import type { Deployment } from '../helpers/deployment.ts';
+import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { addDocument, readAsOwner } from '../helpers/documents.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { PASSWORD, signUp, type Tenant } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { call, signUp as signUpAs } from '../helpers/http-call.ts';
+import { readMetric } from '../helpers/metrics.ts';
 import { mayMount, mountTmpfs } from '../helpers/mounts.ts';
 import { randomFrom } from '../helpers/random.ts';
 import { runInProcess } from '../helpers/run-cli.ts';
@@ -27,18 +29,10 @@ const TRASH = { DATABASE_TRASH_DAYS: '3' };
 const trashed = async (fathom: Deployment, name: string) =>
   (await fathom.client.trash.all()).find((one) => one.name === name) ?? null;
 
-async function pendingMetric(fathom: Deployment): Promise<number> {
-  const metrics = await (await fetch(`${fathom.url}/metrics`)).text();
-  return Number(/^fathom_erasures_pending (\d+)$/m.exec(metrics)?.[1]);
-}
+const pendingMetric = (fathom: Deployment) => readMetric(fathom, 'fathom_erasures_pending');
 
-async function erasureFindings(
-  fathom: Deployment,
-): Promise<{ id: string; level: string; summary: string }[]> {
-  const { stdout } = await fathomd(['doctor', '--json'], { env: fathom.env });
-  const findings = JSON.parse(stdout) as { id: string; level: string; summary: string }[];
-  return findings.filter(({ id }) => id === 'erasures');
-}
+const erasureFindings = async (fathom: Deployment) =>
+  (await doctorFindings(fathom)).filter(({ id }) => id === 'erasures');
 
 const isListed = async (fathom: Deployment, name: string) =>
   (await fathom.client.databases.all()).some((one) => one.name === name);
@@ -147,7 +141,7 @@ it('an erasure waits for a target that is away, over restarts, and says why', as
     problem: { reason: 'target_away' },
   });
   expect((await fathom.client.daemon.status()).trash).toMatchObject({ erasures_pending: 1 });
-  expect(await pendingMetric(fathom)).toBe(1);
+  expect(await pendingMetric(fathom)).toBe('1');
   expect(await erasureFindings(fathom)).toMatchObject([
     { level: 'warning', summary: textWith(tenant.name, 'mount or start the target') },
   ]);
@@ -157,7 +151,7 @@ it('an erasure waits for a target that is away, over restarts, and says why', as
   await daemon.stop();
   await fathom.start();
   expect(await pending()).toMatchObject({ state: 'erasure_pending' });
-  expect(await pendingMetric(fathom)).toBe(1);
+  expect(await pendingMetric(fathom)).toBe('1');
   await rm(target, { recursive: true, force: true });
   await rename(join(outside, 'away'), target);
   await daemon.exited;
@@ -169,7 +163,7 @@ it('an erasure waits for a target that is away, over restarts, and says why', as
   await fathom.start();
   await until(async () => (await pending()) === null, { what: 'the erasure to end' });
   expect(await readdir(join(target, 'keys'))).not.toContain(`${tenant.name}.json`);
-  expect(await pendingMetric(fathom)).toBe(0);
+  expect(await pendingMetric(fathom)).toBe('0');
   expect(await erasureFindings(fathom)).toEqual([]);
   expect((await fathom.client.daemon.status()).trash).toMatchObject({ erasures_pending: 0, problem: null });
 }, 180_000);

@@ -62,7 +62,11 @@ export function untilInstance(
 }
 
 /** Runs with another process than before. */
-export function untilReplaced(fathom: Deployment, before: Instance, timeoutMs?: number): Promise<Instance> {
+export function untilReplaced(
+  fathom: Deployment,
+  before: Pick<Instance, 'name' | 'pid'>,
+  timeoutMs?: number,
+): Promise<Instance> {
   return untilInstance(
     fathom,
     before.name,

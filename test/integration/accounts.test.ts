@@ -8,6 +8,7 @@ import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import type { User } from '../../shared/api/accounts/users.ts';
 import { foldAddress } from '../../shared/email-address.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
+import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
@@ -327,9 +328,7 @@ it('two earlier accounts of one address are kept, found by the doctor, and not m
   const { items } = await old.client.users.list({ is_active: false });
   expect(items.map(({ id }) => id)).toEqual([ids[1]]);
 
-  const doctor = await fathomd(['doctor', '--json'], { env: old.env });
-  const findings = JSON.parse(doctor.stdout) as { id: string; level: string; summary: string }[];
-  const [finding] = findings.filter(({ id }) => id === 'addresses');
+  const [finding] = (await doctorFindings(old)).filter(({ id }) => id === 'addresses');
   expect(finding?.level).toBe('warning');
   for (const id of ids) expect(finding?.summary).toContain(id);
 });

@@ -6,6 +6,7 @@ import { fathomd as run } from '../helpers/fathomd.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { call, signUp } from '../helpers/http-call.ts';
 import { logLines } from '../helpers/log-lines.ts';
+import { readMetrics } from '../helpers/metrics.ts';
 import { finished, TEST_TASKS } from '../helpers/queue.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
@@ -285,7 +286,7 @@ describe('fathomd queue', () => {
 });
 
 it('counts in /metrics', async () => {
-  const text = await (await fetch(`${fathom.url}/metrics`)).text();
+  const text = await readMetrics(fathom);
   expect(text).toMatch(/^fathom_queue_tasks\{status="done"\} [1-9]/m);
   expect(text).toMatch(/^fathom_queue_paused 0$/m);
 });

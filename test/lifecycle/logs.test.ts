@@ -4,16 +4,17 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../daemon/base/time/clock.ts';
-import type { Finding } from '../../daemon/host/doctor/finding.ts';
 import { InstanceLog } from '../../daemon/pocketbase/logs/instance-log.ts';
 import type { LogTail } from '../../shared/api/databases.ts';
 import { bareInstance } from '../helpers/bare-instance.ts';
 import { SERVE } from '../helpers/deployment.ts';
+import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { instance, signUp, writeAndRead } from '../helpers/fleet-actions.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
 import { call, signIn } from '../helpers/http-call.ts';
+import { readMetric } from '../helpers/metrics.ts';
 import { StreamReader } from '../helpers/stream-reader.ts';
 import { until } from '../helpers/until.ts';
 
@@ -143,12 +144,10 @@ it('a daemon whose output, log file and logs of instances cannot be written star
     problem: expect.stringContaining('ENOSPC'),
   });
   expect(log.dropped).toBeGreaterThan(1);
-  const metrics = await (await fetch(`${fathom.url}/metrics`)).text();
-  expect(Number(/^fathom_log_dropped_lines_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThanOrEqual(
+  expect(Number(await readMetric(fathom, 'fathom_log_dropped_lines_total'))).toBeGreaterThanOrEqual(
     log.dropped,
   );
-  const { stdout } = await fathomd(['doctor', '--json'], { cwd: fathom.dataDir, env: fathom.env });
-  const findings = JSON.parse(stdout) as Finding[];
+  const findings = await doctorFindings(fathom);
   expect(findings.find(({ id }) => id === 'daemon_log')).toMatchObject({ level: 'warning' });
 
   await rm(blocker);

@@ -3,11 +3,10 @@ import { open, rename } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { Finding } from '../../daemon/host/doctor/finding.ts';
 import { INSTANCE_VARIABLE } from '../../daemon/pocketbase/process/command.ts';
 import { findByEnvironment } from '../../daemon/pocketbase/process/procfs.ts';
 import { type Deployment, SCRIPTED } from '../helpers/deployment.ts';
-import { fathomd } from '../helpers/fathomd.ts';
+import { doctorFindings } from '../helpers/doctor-findings.ts';
 import {
   instance,
   kill,
@@ -146,8 +145,8 @@ it('shows that the files of a sleeping database are gone or damaged', async () =
     ({ phase, reason }) => phase === 'backing_off' && reason?.code === 'data_dir_missing',
     'to be missed',
   );
-  const { stdout } = await fathomd(['doctor', '--json'], { cwd: fathom.dataDir, env: fathom.env });
-  const finding = (id: string) => (JSON.parse(stdout) as Finding[]).find((one) => one.id === id);
+  const findings = await doctorFindings(fathom);
+  const finding = (id: string) => findings.find((one) => one.id === id);
   expect(finding('damaged')).toMatchObject({
     summary: expect.stringContaining(damaged.name),
     remedy: expect.stringContaining(`fathomd databases start ${damaged.name}`),

@@ -9,6 +9,7 @@ import { fathomd } from '../helpers/fathomd.ts';
 import { instance, signUp, untilInstance, writeAndRead } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { installVersion } from '../helpers/installed-versions.ts';
+import { readMetrics } from '../helpers/metrics.ts';
 import { statusOf } from '../helpers/status-prober.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
@@ -279,7 +280,7 @@ it.runIf(haveBuilds)('commands, metrics, the doctor and the audit log show pinne
     stdout: textWith(name, NEW),
   });
   expect((await run('databases', 'list', '--wide')).stdout).toContain(`${NEW} (pinned)`);
-  const metrics = await (await fetch(`${fathom.url}/metrics`)).text();
+  const metrics = await readMetrics(fathom);
   expect(metrics).toContain(`fathom_instances_by_version{pocketbase_version="${NEW}"} 1`);
   expect(metrics).toContain(`fathom_instances_by_version{pocketbase_version="${FLEET}"} 1`);
   const { items } = await fathom.client.audit.list({ per_page: 20 });

@@ -12,6 +12,7 @@ import { fathomd } from '../helpers/fathomd.ts';
 import { signUp } from '../helpers/fleet-actions.ts';
 import { freePortRange } from '../helpers/free-ports.ts';
 import { deployment } from '../helpers/harness.ts';
+import { readMetric } from '../helpers/metrics.ts';
 import { runInProcess } from '../helpers/run-cli.ts';
 import { TESTED_VARIABLE } from '../helpers/tested-pocketbase.ts';
 import { textWith } from '../helpers/text-with.ts';
@@ -63,8 +64,7 @@ async function run(fathom: Deployment, ...args: string[]) {
 }
 
 async function vulnerableInstances(fathom: Deployment): Promise<number> {
-  const text = await (await fetch(`${fathom.url}/metrics`)).text();
-  return Number(/^fathom_pocketbase_vulnerable_instances (\d+)$/m.exec(text)?.[1]);
+  return Number(await readMetric(fathom, 'fathom_pocketbase_vulnerable_instances'));
 }
 
 async function advisoryFindings(fathom: Deployment, ...options: string[]): Promise<Finding[]> {

@@ -5,6 +5,7 @@ import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DatabaseList } from '../../shared/hooks/control-plane-routes.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
+import { kill, untilReplaced } from '../helpers/fleet-actions.ts';
 import { controlPlane, databaseRows } from '../helpers/fleet-state.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { call, PASSWORD, refreshStatus, type Session, signIn, signUp } from '../helpers/http-call.ts';
@@ -183,25 +184,20 @@ describe('a pb_data that is put back from a backup', () => {
     const backup = await backUp(session);
     await lockOut(session);
     await until(async () => !(await tokenCounts(session)), { what: 'the lock-out' });
-    const [own, global] = await Promise.all(
-      [session.database.name, 'global'].map((name) => fathom.client.databases.get(name)),
-    );
-    process.kill(global?.pid ?? 0, 'SIGSTOP');
+    const [own, global] = await Promise.all([
+      fathom.client.databases.get(session.database.name),
+      fathom.client.databases.get('global'),
+    ]);
+    kill(global.pid, 'SIGSTOP');
     const data = dataOf(session);
     await rename(data, `${data}.former`);
     await cp(backup, data, { recursive: true });
-    process.kill(own?.pid ?? 0, 'SIGKILL');
+    kill(own.pid, 'SIGKILL');
 
-    await until(
-      async () => {
-        const { phase, pid } = await fathom.client.databases.get(session.database.name);
-        return phase === 'running' && pid !== own?.pid;
-      },
-      { what: 'it to run again' },
-    );
+    await untilReplaced(fathom, own);
     expect(await opens(session, 'crashed@example.com', PASSWORD)).toBe(false);
     expect(await tokenCounts(session)).toBe(false);
-    process.kill(global?.pid ?? 0, 'SIGCONT');
+    kill(global.pid, 'SIGCONT');
   });
 
   it('is seen when PocketBase restores it itself and goes on as the same process', async () => {

@@ -8,7 +8,7 @@ import { masterKeysOf } from '../../daemon/keys/master-keys.ts';
 import { readKeyUse } from '../../daemon/pocketbase/data/key-use.ts';
 import type { SecretsStatus } from '../../shared/api/secrets.ts';
 import { seeded } from '../chaos/random.ts';
-import { fathomd } from '../helpers/fathomd.ts';
+import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { untilReplaced } from '../helpers/fleet-actions.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { type Deployment, deployment } from '../helpers/harness.ts';
@@ -261,11 +261,7 @@ function sumByKey({ secrets }: SecretsStatus): Map<string, number> {
 }
 
 async function findings(fathom: Deployment, env: Record<string, string>, id: string): Promise<Finding[]> {
-  const { stdout } = await fathomd(['doctor', '--json'], {
-    cwd: fathom.dataDir,
-    env: { ...fathom.env, ...env },
-  });
-  return (JSON.parse(stdout) as Finding[]).filter((finding) => finding.id === id);
+  return (await doctorFindings(fathom, env)).filter((finding) => finding.id === id);
 }
 
 function signUpStatus(fathom: Deployment, email: string) {

@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCollectionSecrets } from '../../daemon/databases/owner/collection-secrets.ts';
-import type { Finding } from '../../daemon/host/doctor/finding.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
-import { fathomd } from '../helpers/fathomd.ts';
+import { doctorFindings } from '../helpers/doctor-findings.ts';
+import { untilReplaced } from '../helpers/fleet-actions.ts';
 import { controlPlane } from '../helpers/fleet-state.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
@@ -180,10 +180,7 @@ it('no two databases share a file, also not those of an earlier release', () => 
 
 it('the doctor names databases that are open to others, stopped ones as well', async () => {
   const name = nameOf(late);
-  const findings = async () => {
-    const { stdout } = await fathomd(['doctor', '--json'], { cwd: fathom.dataDir, env: fathom.env });
-    return (JSON.parse(stdout) as Finding[]).filter(({ id }) => id === 'accounts');
-  };
+  const findings = async () => (await doctorFindings(fathom)).filter(({ id }) => id === 'accounts');
   expect(await findings()).toEqual([]);
   await fathom.client.databases.stop(name);
   changeUserDatabase(fathom, name, "UPDATE _collections SET createRule = '' WHERE name = 'users'");
@@ -196,18 +193,12 @@ it('the doctor names databases that are open to others, stopped ones as well', a
 
 it('a database that was opened while it runs is closed by the next daemon', async () => {
   const name = nameOf(early);
-  const { pid } = await fathom.client.databases.get(name);
+  const before = await fathom.client.databases.get(name);
   daemon.signal('SIGKILL');
   await daemon.exited;
   changeUserDatabase(fathom, name, "UPDATE _collections SET createRule = '' WHERE name = 'users'");
   daemon = await fathom.start();
-  await until(
-    async () => {
-      const now = await fathom.client.databases.get(name);
-      return now.phase === 'running' && now.pid !== pid;
-    },
-    { what: 'another process' },
-  );
+  await untilReplaced(fathom, before);
   expect(usersOf(early).createRule).toBeNull();
 });
 

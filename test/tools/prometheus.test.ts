@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
-import { instance, kill, signIn, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
+import { instance, kill, signIn, signUp, type Tenant, untilReplaced } from '../helpers/fleet-actions.ts';
 import { freePortRange } from '../helpers/free-ports.ts';
 import { call } from '../helpers/http-call.ts';
 import { mayMount } from '../helpers/mounts.ts';
@@ -205,9 +205,9 @@ ${here}  - job_name: without-key
   it('fires FathomDatabaseRestarts for one that ends again and again', async () => {
     const { name } = tenant(2);
     for (let round = 1; round <= 5; round++) {
-      const { pid } = await instance(fathom, name);
-      kill(pid, 'SIGKILL');
-      await untilInstance(fathom, name, (one) => one.phase === 'running' && one.pid !== pid, 'to be back');
+      const before = await instance(fathom, name);
+      kill(before.pid, 'SIGKILL');
+      await untilReplaced(fathom, before);
       await until(
         () => isFound(`fathom_instance_restarts_total{job="fathom", database="${name}"} >= ${round}`),
         {
@@ -312,7 +312,7 @@ ${here}  - job_name: without-key
     await untilFired('FathomDown');
     const rules = await readFile(join(MONITORING, 'fathom.rules.yml'), 'utf8');
     // These need a disk of its own that is nearly full, as in test/faults/disk-reserve.test.ts, a slow host, a day, damaged
-    // backups, and a target that is away. `promtool test rules` fires them.
+    // backups, and a target that is away. `promtool test rules` fires them: the comma begins the labels of an expected alert.
     const others = new Set([
       'FathomWritesHeld',
       'FathomWakesSlow',
@@ -321,7 +321,8 @@ ${here}  - job_name: without-key
       'FathomErasurePending',
     ]);
     const ruleTests = await readFile(join(import.meta.dirname, 'fathom.rules.test.yml'), 'utf8');
-    for (const name of others) expect(ruleTests).toContain(`ALERTS{alertname="${name}", alertstate="firing"`);
+    for (const name of others)
+      expect(ruleTests).toContain(`ALERTS{alertname="${name}", alertstate="firing"`);
     const names = [...rules.matchAll(/- alert: (\w+)/g)].flatMap(([, name]) =>
       name === undefined || others.has(name) ? [] : name,
     );
