@@ -322,7 +322,7 @@ ${here}  - job_name: without-key
     ]);
     const ruleTests = await readFile(join(import.meta.dirname, 'fathom.rules.test.yml'), 'utf8');
     for (const name of others)
-      expect(ruleTests).toContain(`ALERTS{alertname="${name}", alertstate="firing"`);
+      expect(ruleTests).toContain(`ALERTS{alertname="${name}", alertstate="firing", `);
     const names = [...rules.matchAll(/- alert: (\w+)/g)].flatMap(([, name]) =>
       name === undefined || others.has(name) ? [] : name,
     );
