@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { actionsOffReason } from '../../tui/widgets/link-text.ts';
-import { kill, signUpMany, untilInstance } from '../helpers/fleet-actions.ts';
+import { kill, signUpMany, untilInstance, untilRunning } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { openConsole } from './journey-stage.ts';
 import { hasTmux } from './tmux-terminal.ts';
@@ -33,7 +33,7 @@ describe.skipIf(!hasTmux())('the console without its daemon', () => {
 
     await deployed.start();
     await terminal.shows('● live');
-    await untilInstance(deployed, killed.name, ({ phase }) => phase === 'running', 'to run again');
+    await untilRunning(deployed, killed.name);
     for (const { name, phase, pid } of await deployed.client.databases.all()) {
       const glyph = phase === 'running' ? '●' : '○';
       await terminal.shows(new RegExp(`${glyph} ${name} .*${pid ?? phase}`));

@@ -9,6 +9,7 @@ import {
   signUpMany,
   untilInstance,
   untilReplaced,
+  untilRunning,
 } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { fleetIdOf, keeperOf } from '../helpers/leaks.ts';
@@ -80,7 +81,7 @@ it(
     const { name } = await signUp(fathom);
     const port = (await untilAsleep(fathom, name)).port as number;
     const prober = startDenseProber(port);
-    let current = await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to wake');
+    let current = await untilRunning(fathom, name);
     for (let round = 0; round < ROUNDS; round += 1) {
       kill(current.pid, 'SIGKILL');
       current = await untilReplaced(fathom, current);
@@ -88,7 +89,7 @@ it(
       daemon.signal('SIGKILL');
       await daemon.exited;
       daemon = await fathom.start({}, SCRIPTED);
-      current = await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run');
+      current = await untilRunning(fathom, name);
     }
     const { ECONNRESET: reset = 0, EPIPE: broken = 0, ...others } = await prober.stop();
     // A process that ends takes the connections with it that it had accepted.
@@ -107,7 +108,7 @@ it(
     const { port: sleeping } = await untilAsleep(fathom, asleep?.name ?? '');
     const { port: running } = await instance(fathom, awake?.name ?? '');
     const prober = startDenseProber(running as number);
-    await untilInstance(fathom, awake?.name ?? '', ({ phase }) => phase === 'running', 'to run');
+    await untilRunning(fathom, awake?.name ?? '');
     const keeper = await keeperOf(fleetIdOf(fathom.dataDir));
     kill(keeper, 'SIGKILL');
     const began = performance.now();

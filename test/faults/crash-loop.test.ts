@@ -9,6 +9,7 @@ import {
   signUp,
   type Tenant,
   untilInstance,
+  untilRunning,
   writeAndRead,
 } from '../helpers/fleet-actions.ts';
 import { deployment, sharedDeployment } from '../helpers/harness.ts';
@@ -121,7 +122,7 @@ it('a database that has served is restarted without a limit, also by the next da
   );
   expect(failing).toMatchObject({ max_attempts: null, reason: { code: 'spawn_failed' } });
   await rm(lock, { recursive: true });
-  await untilInstance(fathom, tenant.name, ({ phase }) => phase === 'running', 'to run again');
+  await untilRunning(fathom, tenant.name);
   await writeAndRead(fathom, tenant, 'after');
 });
 
@@ -172,6 +173,6 @@ it('data that is away is waited for, and used when it is back', async () => {
   );
   expect(missed).toMatchObject({ max_attempts: null, reason: { code: 'data_dir_missing' } });
   await rename(`${directory}.away`, directory);
-  await untilInstance(fathom, tenant.name, ({ phase }) => phase === 'running', 'to run by itself');
+  await untilRunning(fathom, tenant.name);
   await writeAndRead(fathom, tenant, 'more');
 });

@@ -29,6 +29,7 @@ import {
   type Tenant,
   untilInstance,
   untilReplaced,
+  untilRunning,
 } from '../helpers/fleet-actions.ts';
 import { deployment, sharedDeployment } from '../helpers/harness.ts';
 import { textWith } from '../helpers/text-with.ts';
@@ -232,7 +233,7 @@ it('a damaged global database is named, tried again without haste, and used agai
 
   await rm(data, { recursive: true });
   await cp(backup, data, { recursive: true });
-  await untilInstance(fathom, 'global', ({ phase }) => phase === 'running', 'to run again', 90_000);
+  await untilRunning(fathom, 'global', 90_000);
   expect((await signIn(fathom, tenant)).database?.name).toBe(tenant.name);
   expect(await instance(fathom, tenant.name)).toMatchObject({ pid: before.pid, restarts: 0 });
   expect(await titles(fathom, tenant)).toEqual(['meanwhile']);

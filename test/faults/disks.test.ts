@@ -14,6 +14,7 @@ import {
   signUp,
   untilInstance,
   untilReplaced,
+  untilRunning,
   writeAndRead,
 } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
@@ -264,10 +265,10 @@ describe.skipIf(!mayMount)(`a disk of its own${mayMount ? '' : ' (skipped: mount
     await daemon.stop();
 
     const next = await fathom.start();
+    await untilRunning(fathom, other.name);
     expect(logLines(next.output())).toContainEqual(
       expect.objectContaining({ level: ERROR, msg: textWith(stuck.name) }),
     );
-    expect(await instance(fathom, other.name)).toMatchObject({ phase: 'running' });
     const { stdout } = await execa('findmnt', ['--list', '--noheadings', '--output', 'TARGET']);
     const target = stdout.split('\n').find((line) => line.startsWith(fathom.dataDir));
     await execa('umount', [target ?? 'nothing is mounted']);

@@ -10,6 +10,7 @@ import {
   signUp,
   untilInstance,
   untilReplaced,
+  untilRunning,
   writeAndRead,
 } from '../helpers/fleet-actions.ts';
 import { sharedDeployment } from '../helpers/harness.ts';
@@ -65,12 +66,7 @@ it('what hangs is replaced after three probes, the global PocketBase too; what c
   expect(why).toContainEqual({ code: 'unresponsive', message: textWith(3) });
   await writeAndRead(fathom, hung, 'after');
 
-  const recovered = await untilInstance(
-    fathom,
-    slow.name,
-    ({ phase }) => phase === 'running',
-    'to run again',
-  );
+  const recovered = await untilRunning(fathom, slow.name);
   expect(recovered).toMatchObject({ pid: slowBefore.pid, restarts: 0, reason: null });
   expect(await instance(fathom, other.name)).toMatchObject({ phase: 'running', restarts: 0 });
 

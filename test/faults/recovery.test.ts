@@ -11,7 +11,7 @@ import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { addDocument, readAsOwner } from '../helpers/documents.ts';
 import { FATHOMD, fathomd } from '../helpers/fathomd.ts';
-import { PASSWORD, signUpMany, type Tenant } from '../helpers/fleet-actions.ts';
+import { PASSWORD, signUpMany, type Tenant, untilInstance, untilRunning } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { refreshStatus } from '../helpers/http-call.ts';
 import { randomFrom } from '../helpers/random.ts';
@@ -194,8 +194,8 @@ it('uses an earlier backup where the last one is damaged, and says so', async ()
     missing: [{ name: lost, message: textWith('is missing') }],
   });
   await fathom.start();
-  expect(await fathom.client.databases.get(damaged)).toMatchObject({ phase: 'running' });
-  expect((await fathom.client.databases.get(lost)).reason?.code).toBe('data_dir_missing');
+  await untilRunning(fathom, damaged);
+  await untilInstance(fathom, lost, ({ reason }) => reason?.code === 'data_dir_missing', 'to say why');
 });
 
 it('ends when the target fails, uses no earlier backup for it, and continues later', async () => {

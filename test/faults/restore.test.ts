@@ -6,7 +6,7 @@ import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import { backUp } from '../helpers/backups.ts';
 import { type Daemon, type Deployment, SCRIPTED } from '../helpers/deployment.ts';
 import { addDocument, readAsOwner, titlesOf } from '../helpers/documents.ts';
-import { signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
+import { signUp, type Tenant, untilRunning } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { mayMount, mountTmpfs } from '../helpers/mounts.ts';
 import { randomFrom } from '../helpers/random.ts';
@@ -30,7 +30,7 @@ async function killDuringRestore(
   { step, afterMs }: { step: number | null; afterMs: number },
 ): Promise<void> {
   const daemon = await fathom.start(step === null ? {} : { TEST_KILL_AT_RESTORE: String(step) }, SCRIPTED);
-  await untilInstance(fathom, tenant.name, ({ phase }) => phase === 'running', 'to run');
+  await untilRunning(fathom, tenant.name);
   const answer = fathom.client.backups.restore(tenant.name, backup, {}).then(
     () => 'restored',
     () => 'no answer',
@@ -44,7 +44,7 @@ async function killDuringRestore(
 
 async function untilServing(fathom: Deployment, tenant: Tenant): Promise<Daemon> {
   const daemon = await fathom.start({}, SCRIPTED);
-  await untilInstance(fathom, tenant.name, ({ phase }) => phase === 'running', 'to run');
+  await untilRunning(fathom, tenant.name);
   return daemon;
 }
 
@@ -133,7 +133,7 @@ it.skipIf(!mayMount)('names data that cannot be moved, and changes nothing', asy
     code: 'backup.failed',
     message: textWith('mount point'),
   });
-  await untilInstance(fathom, tenant.name, ({ phase }) => phase === 'running', 'to run');
+  await untilRunning(fathom, tenant.name);
   expect((await readAsOwner(fathom, tenant)).map(([title]) => title)).toEqual(['kept', 'later']);
   expect(await readdir(directoryOf(fathom, tenant))).not.toContain('restore');
 });

@@ -61,6 +61,11 @@ export function untilInstance(
   );
 }
 
+/** The instance once it runs: after a start of the daemon, that can take longer than the daemon itself. */
+export function untilRunning(fathom: Deployment, name: string, timeoutMs?: number): Promise<Instance> {
+  return untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run', timeoutMs);
+}
+
 /** Runs with another process than before. */
 export function untilReplaced(
   fathom: Deployment,

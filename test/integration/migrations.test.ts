@@ -9,6 +9,7 @@ import { BROKEN_MIGRATIONS } from '../fixtures/broken-migrations.ts';
 import { createDeployment, type Daemon, type Deployment, SCRIPTED } from '../helpers/deployment.ts';
 import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { fathomd } from '../helpers/fathomd.ts';
+import { untilRunning } from '../helpers/fleet-actions.ts';
 import { databaseRows } from '../helpers/fleet-state.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { asSuperuser } from '../helpers/instance-superuser.ts';
@@ -136,9 +137,7 @@ describe('a set of broken migrations', () => {
     await daemon.stop();
     daemon = await fathom.start({}, SCRIPTED);
     expect(await problem()).toMatchObject({ code: 'syntax', file: '1900000002_y.js' });
-    await until(async () => (await fathom.client.databases.get(first.database.name)).phase === 'running', {
-      what: 'the database to run',
-    });
+    await untilRunning(fathom, first.database.name);
     expect(await hasCollection(await newcomer(), 'kept')).toBe(true);
     await rm(join(migrationsOf(fathom), '1900000002_y.js'));
     await restarted();
@@ -285,9 +284,7 @@ describe('migrations of applications', () => {
     await putMigration(fathom, '1900000009_shop.js', makesCollection('from_shop'), 'shop');
     daemon = await fathom.start({ FATHOM_APPS: 'documents, crm' }, SCRIPTED);
     const { name } = first.database;
-    await until(async () => (await fathom.client.databases.get(name)).phase === 'running', {
-      what: 'it to run',
-    });
+    await untilRunning(fathom, name);
     expect((await fathom.client.databases.get(name)).reason).toBeNull();
     expect(await hasCollection(first, 'after_rotation')).toBe(true);
     const [row] = (await databaseRows(fathom)).filter((one) => one.name === name);
@@ -314,9 +311,7 @@ it('a set that is broken from the start blocks new databases until it is correct
   await rm(join(fathom.dataDir, 'templates'), { recursive: true });
   await putMigration(fathom, '1900000010_x.js', 'nowhere();');
   daemon = await fathom.start({}, SCRIPTED);
-  await until(async () => (await fathom.client.databases.get(first.database.name)).phase === 'running', {
-    what: 'the database that was there to run',
-  });
+  await untilRunning(fathom, first.database.name);
   const account = { email: 'refused@example.com', password: PASSWORD };
   await expect(call('POST', `${fathom.url}/api/v1/auth/register`, { body: account })).resolves.toMatchObject({
     status: 502,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { instance, signUp, untilInstance, writeAndRead } from '../helpers/fleet-actions.ts';
+import { instance, signUp, untilRunning, writeAndRead } from '../helpers/fleet-actions.ts';
 import { freePortRange } from '../helpers/free-ports.ts';
 import { sharedDeployment } from '../helpers/harness.ts';
 import { serveByHand, untilServing } from '../helpers/serve-by-hand.ts';
@@ -36,7 +36,7 @@ it('a database whose lock another process holds waits, and starts when the lock 
     reason: { code: 'data_dir_locked' },
   });
   holder.kill('SIGKILL');
-  await untilInstance(fathom, tenant.name, ({ phase }) => phase === 'running', 'to come up');
+  await untilRunning(fathom, tenant.name);
   await writeAndRead(fathom, tenant, 'still mine');
 });
 
@@ -48,6 +48,6 @@ it('should the holder be a process of its own that was lost sight of, that one i
   const lost = await serveByHand(fathom, tenant.name, { port, lock: true, markedAs: tenant.name });
   await untilServing(port);
   await fathom.client.databases.start(tenant.name).catch(() => {});
-  const found = await untilInstance(fathom, tenant.name, ({ phase }) => phase === 'running', 'to be found');
+  const found = await untilRunning(fathom, tenant.name);
   expect(found.pid).toBe(lost.pid);
 });

@@ -18,6 +18,7 @@ import {
   signUpMany,
   type Tenant,
   untilReplaced,
+  untilRunning,
   writeAndRead,
 } from '../helpers/fleet-actions.ts';
 import { controlPlane, type DatabaseRow, databaseRows } from '../helpers/fleet-state.ts';
@@ -142,9 +143,7 @@ it('without a free port an instance waits with the reason, and comes up by itsel
     reason: { code: 'ports_exhausted', message: textWith('PB_PORT_RANGE') },
   });
   for (const release of releases) release();
-  await until(async () => (await instance(fathom, tenant.name)).phase === 'running', {
-    what: 'it to come up',
-  });
+  await untilRunning(fathom, tenant.name);
   await writeAndRead(fathom, tenant, 'at last');
 });
 

@@ -14,6 +14,7 @@ import {
   PASSWORD,
   signUp,
   untilInstance,
+  untilRunning,
   writeAndRead,
 } from '../helpers/fleet-actions.ts';
 import { databaseRows } from '../helpers/fleet-state.ts';
@@ -67,7 +68,7 @@ it('a new database that may sleep has no process until its first request, or the
   const records = `${database?.url}/api/collections/documents/records`;
   const headers = { authorization: database?.token ?? '' };
   expect((await fetch(records, { headers })).status).toBe(200);
-  const woken = await untilInstance(fathom, asleep.name, ({ phase }) => phase === 'running', 'to run');
+  const woken = await untilRunning(fathom, asleep.name);
   expect(woken.port).toBe(asleep.port);
   await register('ben@example.com');
   const signedIn = await fathom.client.auth.login({ email: 'ben@example.com', password: PASSWORD });
@@ -200,7 +201,7 @@ it('a database with automatic backups of PocketBase stays awake, and is woken af
   expect(await instance(fathom, own.name)).toMatchObject({ phase: 'running' });
   await daemon.stop();
   await fathom.start({}, SCRIPTED);
-  await untilInstance(fathom, own.name, ({ phase }) => phase === 'running', 'to be woken');
+  await untilRunning(fathom, own.name);
   expect(await untilAsleep(fathom, other.name)).toMatchObject({ run: null });
 });
 
@@ -215,7 +216,7 @@ it('above MAX_AWAKE, the database that was used least recently sleeps, also with
   expect(await instance(fathom, kept.name)).toMatchObject({ phase: 'running' });
   await daemon.stop();
   await fathom.start();
-  await untilInstance(fathom, kept.name, ({ phase }) => phase === 'running', 'to run');
+  await untilRunning(fathom, kept.name);
   expect(await untilAsleep(fathom, first.name)).toMatchObject({ run: null });
   expect(await statuses(port, 5)).toEqual(new Set([200]));
 });

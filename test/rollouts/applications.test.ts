@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { putFiles } from '../helpers/applications.ts';
 import { SCRIPTED } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
-import { signUpMany, untilInstance } from '../helpers/fleet-actions.ts';
+import { signUpMany, untilRunning } from '../helpers/fleet-actions.ts';
 import { changeUserDatabase } from '../helpers/user-migrations.ts';
 import { createStage, type RolloutStage, untilEnded } from './stage.ts';
 
@@ -32,8 +32,7 @@ beforeAll(async () => {
 afterAll(() => stage?.fathom.dispose(), 120_000);
 
 const put = (files: Record<string, string>) => putFiles(join(stage.fathom.dataDir, 'apps', 'shop'), files);
-const runs = (name: string) =>
-  untilInstance(stage.fathom, name, ({ phase }) => phase === 'running', 'to run');
+const runs = (name: string) => untilRunning(stage.fathom, name);
 const pids = () => Promise.all(names.map(async (name) => (await runs(name)).pid));
 
 async function get(name: string, path: string): Promise<string> {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { SCRIPTED } from '../helpers/deployment.ts';
-import { untilInstance } from '../helpers/fleet-actions.ts';
+import { untilRunning } from '../helpers/fleet-actions.ts';
 import { until } from '../helpers/until.ts';
 import { makesCollection, putMigration, readUserDatabase } from '../helpers/user-migrations.ts';
 import { killDuringRollout, randomSteps } from './kills.ts';
@@ -82,7 +82,7 @@ it('SIGKILL of the daemon at any step leaves each database with all of a migrati
       failed: databases ? 1 : 0,
     });
     for (const name of databases ?? tenants.map((tenant) => tenant.name)) {
-      await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run');
+      await untilRunning(fathom, name);
       const isChanged = databases === undefined;
       expect({ name, ...tracesOf(name, file, collection) }, JSON.stringify(rollout.problems)).toEqual({
         name,
@@ -113,7 +113,7 @@ it('a database whose change had only begun gets the migration by the rollout alo
   const stored = JSON.parse(await readFile(state, 'utf8')) as object;
   await writeFile(state, JSON.stringify({ ...stored, status: 'paused' }));
   stage.daemon = await fathom.start({}, SCRIPTED);
-  await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run');
+  await untilRunning(fathom, name);
   expect(Object.values(tracesOf(name, file, collection))).toEqual([false, false, false]);
   await fathom.client.rollouts.resume();
   expect(await untilEnded(fathom)).toMatchObject({ status: 'done', changed: 1 });

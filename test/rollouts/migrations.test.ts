@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
-import { kill, untilInstance } from '../helpers/fleet-actions.ts';
+import { kill, untilInstance, untilRunning } from '../helpers/fleet-actions.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 import {
@@ -81,8 +81,7 @@ async function titleOf(name: string, title: string): Promise<void> {
   await fathom.client.databases.start(name);
 }
 
-const untilRunning = (name: string) =>
-  untilInstance(stage.fathom, name, ({ phase }) => phase === 'running', 'to run');
+const runs = (name: string) => untilRunning(stage.fathom, name);
 
 it('applies migrations without a restart by anyone, and keeps a sleeping database asleep', async () => {
   const { fathom } = stage;
@@ -142,7 +141,7 @@ it('backs up each database before its change, and stops at a backup that fails',
 it('waits for a database that does not answer for a moment', async () => {
   const { fathom } = stage;
   const [hung] = names.slice(1) as [string];
-  const { pid } = await untilRunning(hung);
+  const { pid } = await runs(hung);
   kill(pid, 'SIGSTOP');
   try {
     await untilInstance(fathom, hung, ({ phase }) => phase === 'unresponsive', 'to be unresponsive');
@@ -172,7 +171,7 @@ describe('a migration that fails in one database', () => {
     expect(rollout.problems[0]?.message).toMatch(message);
     for (const name of names) expect(tablesOf(name).includes(table)).toBe(name !== victim);
     // Neither now nor at its next start.
-    expect(await untilRunning(victim)).toMatchObject({ reason: { code: 'migration_failed' } });
+    expect(await runs(victim)).toMatchObject({ reason: { code: 'migration_failed' } });
     await fathom.client.databases.restart(victim);
     expect(tablesOf(victim)).not.toContain(table);
     // It is corrected, and reaches the database.
@@ -180,7 +179,7 @@ describe('a migration that fails in one database', () => {
     await fathom.client.migrations.apply(FAST);
     expect(await untilEnded(fathom)).toMatchObject({ status: 'done', changed: 1, failed: 0 });
     expect(tablesOf(victim)).toContain(table);
-    expect((await untilRunning(victim)).reason).toBeNull();
+    expect((await runs(victim)).reason).toBeNull();
   });
 
   it('after clients have written: it goes back with their writes', async () => {
@@ -192,7 +191,7 @@ describe('a migration that fails in one database', () => {
     await fathom.client.migrations.apply({ ...FAST, databases: [victim], canary: 0, watch_s: 20 });
     const rollout = await untilEnded(fathom);
     expect(rollout).toMatchObject({ status: 'done', changed: 0, failed: 1 });
-    await untilRunning(victim);
+    await runs(victim);
     expect(await checkWriters(fathom, writers)).toBeGreaterThan(0);
     expect(tablesOf(victim)).not.toContain('crashing');
     const columns = readUserDatabase(fathom, victim, (database) =>

@@ -6,7 +6,7 @@ import { hashFile } from '../../daemon/pocketbase/binary/executable-hash.ts';
 import type { Instance } from '../../shared/api/instances.ts';
 import { type Deployment, SCRIPTED } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';
-import { instance, signUp, untilInstance, writeAndRead } from '../helpers/fleet-actions.ts';
+import { instance, signUp, untilInstance, untilRunning, writeAndRead } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { installVersion } from '../helpers/installed-versions.ts';
 import { readMetrics } from '../helpers/metrics.ts';
@@ -79,7 +79,7 @@ it.runIf(haveBuilds)(
     await daemon.exited;
     await fathom.start();
     for (const { name, pid, pocketbase_version, pinned_version } of before) {
-      const after = await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run');
+      const after = await untilRunning(fathom, name);
       expect(after).toMatchObject({ pid, pocketbase_version, pinned_version });
     }
     const templates = await readdir(join(fathom.dataDir, 'templates'));
@@ -165,7 +165,7 @@ it.runIf(haveBuilds)('starts no other version in place of a missing one, until i
   daemon.signal('SIGKILL');
   await daemon.exited;
   await fathom.start();
-  expect(await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run')).toMatchObject({
+  expect(await untilRunning(fathom, name)).toMatchObject({
     pid: before.pid,
   });
 
@@ -180,7 +180,7 @@ it.runIf(haveBuilds)('starts no other version in place of a missing one, until i
     },
   });
   await install(fathom, NEWEST);
-  const healed = await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run again');
+  const healed = await untilRunning(fathom, name);
   expect(await runs(healed)).toBe(NEWEST);
 
   await rm(path);
@@ -188,7 +188,7 @@ it.runIf(haveBuilds)('starts no other version in place of a missing one, until i
   process.kill(healed.pid ?? 0, 'SIGKILL');
   await untilReason('binary_changed');
   await install(fathom, NEWEST);
-  await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run again');
+  await untilRunning(fathom, name);
 });
 
 it.runIf(haveBuilds)('a database that sleeps wakes with the version that it is pinned to', async () => {
@@ -212,7 +212,7 @@ it.runIf(haveBuilds)('a database that sleeps wakes with the version that it is p
   await daemon.exited;
   expect(await statusOf(port ?? 0)).toBe(200);
   await fathom.start({ TEST_SLEEP_AFTER_MS: '600000' }, SCRIPTED);
-  const kept = await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run');
+  const kept = await untilRunning(fathom, name);
   expect(await runs(kept)).toBe(NEWEST);
   expect(kept).toMatchObject({ run: null, pocketbase_version: NEWEST });
 });
@@ -356,9 +356,7 @@ it.runIf(haveBuilds)('a pin stays when the fleet gets another version', async ()
   const before = await pin(fathom, a.name, NEW);
   await daemon.stop();
   const second = await fathom.start({ PB_BINARY_PATH: newest });
-  const [pinned, unpinned] = await Promise.all(
-    [a, b].map(({ name }) => untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run')),
-  );
+  const [pinned, unpinned] = await Promise.all([a, b].map(({ name }) => untilRunning(fathom, name)));
   expect(pinned).toMatchObject({ pocketbase_version: NEW, pinned_version: before.pinned_version });
   expect(await runs(unpinned as Instance)).toBe(NEWEST);
   // The way to the version of the fleet is free, as it is newer.
@@ -366,7 +364,7 @@ it.runIf(haveBuilds)('a pin stays when the fleet gets another version', async ()
   await writeAndRead(fathom, a, 'with the version of the fleet');
   await second.stop();
   const third = await fathom.start();
-  await untilInstance(fathom, b.name, ({ phase }) => phase === 'running', 'to run');
+  await untilRunning(fathom, b.name);
   expect(await runs(await instance(fathom, b.name))).toBe(FLEET);
   expect(third.output()).not.toContain('ran with');
   await third.stop();
@@ -374,9 +372,9 @@ it.runIf(haveBuilds)('a pin stays when the fleet gets another version', async ()
   await installAs(fathom, FUTURE, NEWEST);
   const future = join(fathom.dataDir, 'pocketbase', FUTURE, 'pocketbase');
   const fourth = await fathom.start({ PB_BINARY_PATH: future });
-  await untilInstance(fathom, b.name, ({ phase }) => phase === 'running', 'to run');
+  await untilRunning(fathom, b.name);
   await fourth.stop();
   const fifth = await fathom.start();
-  await untilInstance(fathom, b.name, ({ phase }) => phase === 'running', 'to run');
+  await untilRunning(fathom, b.name);
   expect(fifth.output()).toContain(`ran with ${FUTURE} last`);
 });

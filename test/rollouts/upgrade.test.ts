@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashFile } from '../../daemon/pocketbase/binary/executable-hash.ts';
 import { prepareDamage } from '../helpers/damage.ts';
 import { fathomd } from '../helpers/fathomd.ts';
-import { kill, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
+import { kill, type Tenant, untilRunning } from '../helpers/fleet-actions.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 import { dataFileOf } from '../helpers/user-migrations.ts';
@@ -102,7 +102,7 @@ describe.skipIf(executables === null)('an upgrade of the fleet', () => {
     const count = await checkWriters(fathom, writers);
     expect(count).toBeGreaterThan(0);
     console.log(`${count} records acknowledged, ${victim} alone is on ${before} again`);
-    const seen = await untilInstance(fathom, victim, ({ phase }) => phase === 'running', 'to run');
+    const seen = await untilRunning(fathom, victim);
     expect(seen.reason).toBeNull();
   }, 600_000);
 
