@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,8 @@ const MONITORING = join(import.meta.dirname, '../../docs/monitoring');
 const MIB = 1024 * 1024;
 /** Less than the alert on a disk that gets full asks for. */
 const DISK_MB = 200;
+/** A twentieth of the disk, which is the most that is reserved. */
+const RESERVE_MB = DISK_MB / 20;
 /** Three databases, and one that finds no port. */
 const PORTS = 3;
 
@@ -51,7 +54,10 @@ describe.skipIf(!isPossible)(`Prometheus${why}`, () => {
   const resources = new AsyncDisposableStack();
 
   beforeAll(async () => {
-    fathom = await createDeployment({ PB_HEALTH_INTERVAL: '1' }, { ports: PORTS });
+    fathom = await createDeployment(
+      { PB_HEALTH_INTERVAL: '1', DISK_RESERVE_MB: String(RESERVE_MB) },
+      { ports: PORTS },
+    );
     resources.defer(() => fathom.dispose());
     await execa('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MB}m,mode=0700`, 'tmpfs', fathom.dataDir]);
     resources.defer(async () => {
@@ -137,6 +143,24 @@ ${here}  - job_name: without-key
 
   const untilFired = (alert: string, labels?: string) =>
     until(async () => (await fired(alert, labels))[0], { what: `the alert ${alert}` });
+
+  /** Leaves `left` bytes free. */
+  async function fillDisk(left: number): Promise<() => Promise<void>> {
+    const fillers: string[] = [];
+    for (;;) {
+      const { bavail, bsize } = await statfs(fathom.dataDir);
+      const bytes = bavail * bsize - left;
+      if (bytes <= 0) break;
+      const path = join(fathom.dataDir, `filler.${randomUUID()}`);
+      fillers.push(path);
+      await writeFile(path, Buffer.alloc(Math.min(bytes, 64 * MIB))).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOSPC') throw error;
+      });
+    }
+    return async () => {
+      for (const path of fillers) await rm(path);
+    };
+  }
 
   const tenant = (index: number): Tenant => {
     const found = tenants[index];
@@ -266,21 +290,27 @@ ${here}  - job_name: without-key
     await limitFiles(`${soft}:${hard}`);
   });
 
+  it('fires FathomWritesHeld on a disk that is nearly full, and not before', async () => {
+    await until(() => isFound('fathom_writes_held{job="fathom"} == 0'), { what: 'the metric' });
+    expect(await fired('FathomWritesHeld')).toEqual([]);
+    // Less than half of the reserve beside it, and more than the quarter that releases it.
+    const free = await fillDisk(RESERVE_MB * 0.4 * MIB);
+    await untilFired('FathomWritesHeld', ', job="fathom"');
+    await free();
+    await until(() => isFound('fathom_writes_held{job="fathom"} == 0'), { what: 'the end of the hold' });
+  });
+
   it('fires FathomDatabaseImpaired for one that runs on a full disk, with the reason', async () => {
-    const fillers: string[] = [];
-    for (;;) {
-      const { bavail, bsize } = await statfs(fathom.dataDir);
-      if (bavail === 0) break;
-      const path = join(fathom.dataDir, `filler.${fillers.length}`);
-      fillers.push(path);
-      await writeFile(path, Buffer.alloc(Math.min(bavail * bsize, 64 * MIB))).catch(
-        (error: NodeJS.ErrnoException) => {
-          if (error.code !== 'ENOSPC') throw error;
-        },
-      );
-    }
-    await untilFired('FathomDatabaseImpaired', ', reason="disk_full"');
-    for (const path of fillers) await rm(path);
+    const frees: (() => Promise<void>)[] = [];
+    await until(
+      async () => {
+        // Again, as the reserve is released on a full disk.
+        frees.push(await fillDisk(0));
+        return (await fired('FathomDatabaseImpaired', ', reason="disk_full"'))[0];
+      },
+      { what: 'the alert FathomDatabaseImpaired' },
+    );
+    for (const free of frees) await free();
   });
 
   it('answers every query of the dashboard', async () => {
@@ -311,10 +341,9 @@ ${here}  - job_name: without-key
     await daemon.stop();
     await untilFired('FathomDown');
     const rules = await readFile(join(MONITORING, 'fathom.rules.yml'), 'utf8');
-    // These need a disk of its own that is nearly full, as in test/faults/disk-reserve.test.ts, a slow host, a day, damaged
-    // backups, and a target that is away. `promtool test rules` fires them: the comma begins the labels of an expected alert.
+    // These need a slow host, a day, damaged backups, and a target that is away. `promtool test rules` fires them: the comma
+    // begins the labels of an expected alert.
     const others = new Set([
-      'FathomWritesHeld',
       'FathomWakesSlow',
       'FathomBackupLate',
       'FathomBackupUnproven',
