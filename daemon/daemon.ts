@@ -79,7 +79,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   found.delete(GLOBAL_NAME);
 
   const { reconciler, ownerSync, lifecycle } = services;
-  await Promise.all([reconciler.load(), services.trash.load(), services.erasures.load(), ownerSync.load()]);
+  await Promise.all([reconciler.load(), services.trash.load(), ownerSync.load()]);
   resources.defer(() => reconciler.stop());
   const { rollouts, restores, drills } = services;
   resources.defer(() => rollouts.stop());
@@ -90,6 +90,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   services.journal.noteLoaded();
   rollouts.begin();
   await lifecycle.finishInterrupted(config.userDatabasesDir);
+  // Afterwards, because deletions that end now request erasures.
+  await services.erasures.load();
 
   waitingFor = 'the queue worker';
   resources.defer(() => queue.stop());

@@ -7,12 +7,14 @@ import { readDataKey } from '../../daemon/backups/keys/stored-keys.ts';
 import { listBackups, readManifest } from '../../daemon/backups/manifest.ts';
 import { restoreBackup } from '../../daemon/backups/restore-backup.ts';
 import { DirectoryTarget } from '../../daemon/backups/targets/directory-target.ts';
+import type { DeletedDatabase } from '../../shared/api/trash.ts';
 import { parseDatabaseName } from '../../shared/database-name.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { addDocument, readAsOwner } from '../helpers/documents.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { PASSWORD, signUp, type Tenant } from '../helpers/fleet-actions.ts';
+import { controlPlane, databaseRows } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
 import { call, signUp as signUpAs } from '../helpers/http-call.ts';
 import { readMetric } from '../helpers/metrics.ts';
@@ -167,6 +169,28 @@ it('an erasure waits for a target that is away, over restarts, and says why', as
   expect(await erasureFindings(fathom)).toEqual([]);
   expect((await fathom.client.daemon.status()).trash).toMatchObject({ erasures_pending: 0, problem: null });
 }, 180_000);
+
+it('a deletion that ends at the next start shows its erasure as soon as the daemon is ready', async () => {
+  const outside = await scratch();
+  const target = join(outside, 'target');
+  await mkdir(target);
+  const fathom = await deployment({ ...TRASH, BACKUP_TARGET: target });
+  const daemon = await fathom.start();
+  const tenant = await signUp(fathom, 'interrupted');
+  await fathom.client.backups.create(tenant.name);
+  await rename(target, join(outside, 'away'));
+  const [row] = await databaseRows(fathom);
+  await (await controlPlane(fathom))
+    .collection('user_databases')
+    .update(row?.id ?? '', { state: 'deleting' });
+  daemon.signal('SIGKILL');
+  await daemon.exited;
+  fathom.launch();
+  // The very first answer: one request after the other, without a pause.
+  let answer: DeletedDatabase[] | null = null;
+  while (answer === null) answer = await fathom.client.trash.all().catch(() => null);
+  expect(answer).toMatchObject([{ name: tenant.name, state: 'erasure_pending' }]);
+});
 
 it('a restored host has its trash, and nothing of what was erased', async () => {
   const fathom = await deployment(TRASH);
