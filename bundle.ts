@@ -1,11 +1,13 @@
 /**
- * Bundles daemon and console into `dist/`. Without bundles, their start would take twice as long, to find and read hundreds of
+ * Bundles daemon, console and the pages for browsers into `dist/`. Without bundles, their start would take twice as long, to find and read hundreds of
  * small files.
  */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { join } from 'node:path';
-import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
+import { join, relative } from 'node:path';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { build as buildPage } from 'vite';
 import { OPERATIONS } from './shared/client/operations.ts';
 
 /**
@@ -160,11 +162,32 @@ await build({
   logLevel: 'warning',
 });
 
-writeFileSync('dist/LICENSES.txt', licensesOf([daemon.metafile, tui.metafile, viewer.metafile]));
+const page = await buildPage({ configFile: 'web/vite.config.ts', configLoader: 'native', logLevel: 'warn' });
+if (!('output' in page)) throw new Error('the page of owners was not built once');
+const pageFiles = page.output.flatMap((part) => (part.type === 'chunk' ? Object.keys(part.modules) : []));
+if (pageFiles.some((file) => file.includes('node_modules/zod/') || file.includes('__vite-browser-external')))
+  throw new Error('the page of owners loads zod or modules of Node; import types only from shared/api');
+for (const { fileName } of page.output) compress(`dist/web/${fileName}`);
+
+writeFileSync(
+  'dist/LICENSES.txt',
+  licensesOf([
+    ...[daemon.metafile, tui.metafile, viewer.metafile].flatMap((metafile) =>
+      Object.keys(metafile?.inputs ?? {}),
+    ),
+    ...pageFiles.map((file) => relative(import.meta.dirname, file)),
+  ]),
+);
+
+/** Writes the forms that the daemon sends, so that it does not compress. */
+function compress(path: string): void {
+  const content = readFileSync(path);
+  writeFileSync(`${path}.br`, brotliCompressSync(content));
+  writeFileSync(`${path}.gz`, gzipSync(content, { level: 9 }));
+}
 
 /** The licences of the bundled packages, which must be distributed with them. */
-function licensesOf(bundles: readonly (Metafile | undefined)[]): string {
-  const files = bundles.flatMap((bundle) => Object.keys(bundle?.inputs ?? {}));
+function licensesOf(files: readonly string[]): string {
   const directories = files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []);
   return [...new Set(directories)].toSorted().map(licenseOf).join('\n\n');
 }

@@ -34,7 +34,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['{daemon,tui,shared}/**/*.test.{ts,tsx}', 'test/unit/**/*.test.{ts,tsx}'],
+          include: ['{daemon,tui,web,shared}/**/*.test.{ts,tsx}', 'test/unit/**/*.test.{ts,tsx}'],
           // Some start processes, or write to a disk that others keep busy.
           testTimeout: 120_000,
         },
@@ -76,6 +76,11 @@ export default defineConfig({
           'test/security/{oauth,owner,guard,hook-routes}.test.ts',
           'test/console/journey.test.ts',
         ],
+      }),
+      withProcesses({
+        // The page of owners in a browser.
+        name: 'web',
+        include: ['test/web/**/*.test.ts'],
       }),
       withProcesses({
         // What takes long or needs programs of others: browsers, linters, packages that are installed for it.

@@ -67,10 +67,15 @@ const layers: Record<string, readonly string[]> = {
   'tui/app.tsx': ['tui/screens/'],
   'tui/launch/': ['tui/app.tsx'],
   'tui/main.tsx': ['tui/launch/'],
+
+  'web/': ['shared/client/'],
 };
 
+/** Programs that meet only in shared. */
+const SIDES: ReadonlySet<string> = new Set(['daemon', 'tui', 'web']);
+
 /**
- * `layer-order`: imports a layer above or beside its own. `two-sides`: tui and daemon meet only in shared.
+ * `layer-order`: imports a layer above or beside its own. `two-sides`: daemon, tui and web meet only in shared.
  * `shared-alone`: shared imports nothing local but shared. `product-only`: product code imports test code or
  * anything else that is not built. `unknown-layer`: the file lies in no layer of the table. `cycle`: files import each
  * other, directly or over others; imports of types count.
@@ -89,7 +94,7 @@ interface Import {
   line: number;
 }
 
-/** Checks every source file under `daemon`, `tui` and `shared` of `root`; violations come in file and line order. */
+/** Checks every source file under `daemon`, `tui`, `web` and `shared` of `root`; violations come in file and line order. */
 export function checkImportBoundaries(root: string): Violation[] {
   const imports = new Map(
     sourceFiles(root).map((file) => [file, localImports(file, readFileSync(join(root, file), 'utf8'))]),
@@ -151,7 +156,7 @@ export function formatViolation({ file, line, rule, message }: Violation): strin
 }
 
 function sourceFiles(root: string): string[] {
-  const files = ['daemon', 'tui', 'shared'].flatMap((side) => filesBelow(root, side));
+  const files = ['daemon', 'tui', 'web', 'shared'].flatMap((side) => filesBelow(root, side));
   return files.filter((file) => /\.(?:[cm]?[jt]s|[jt]sx)$/.test(file)).toSorted();
 }
 
@@ -186,7 +191,7 @@ function brokenRule(file: string, layer: string, target: string): Rule | undefin
   if (isTest(file) && (to === 'test' || targetLayer === 'shared/client/')) return undefined;
   if (targetLayer !== undefined && reachable(layer).has(targetLayer)) return undefined;
   if (from === 'shared' && to !== 'shared') return 'shared-alone';
-  if ((from === 'tui' && to === 'daemon') || (from === 'daemon' && to === 'tui')) return 'two-sides';
+  if (from !== to && SIDES.has(from) && SIDES.has(to)) return 'two-sides';
   return targetLayer === undefined && to !== from ? 'product-only' : 'layer-order';
 }
 

@@ -49,6 +49,8 @@ export interface Config {
   /** Name or number of the group that may connect to the socket; null limits it to the daemon's own user. */
   socketGroup: string | null;
   server: { host: string; port: number };
+  /** Whether the page of owners is served. */
+  webPage: boolean;
   corsOrigins: readonly string[];
   limits: LimitsConfig;
   signUps: SignUpConfig;
@@ -160,6 +162,7 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: st
     socketPath: readSocketPath(read),
     socketGroup: read.text('FATHOM_SOCKET_GROUP'),
     server: { host: read.host('SERVER_HOST'), port: read.wholeNumber('SERVER_PORT') },
+    webPage: read.choice('FATHOM_WEB') === 'on',
     corsOrigins: readOrigins(read),
     limits: readLimits(read),
     signUps: {

@@ -5,6 +5,7 @@ import { SETTINGS, VARIABLES, type Variable } from './sources/variables.ts';
 /** Settings that a reload changes in a running daemon. Read them here at every use. */
 export type LiveSettings = Pick<
   Config,
+  | 'webPage'
   | 'corsOrigins'
   | 'limits'
   | 'signUps'
@@ -19,9 +20,10 @@ export type LiveSettings = Pick<
 
 /** A copy, which a reload changes. */
 export function liveSettingsOf(config: Config): LiveSettings {
-  const { corsOrigins, limits, signUps, maxAwake, trashDays, restarts } = config;
+  const { webPage, corsOrigins, limits, signUps, maxAwake, trashDays, restarts } = config;
   const { mail, siteUrl, releaseSources, written } = config;
   return {
+    webPage,
     corsOrigins,
     limits,
     signUps,

@@ -30,6 +30,7 @@ import { type DocumentRoutesDeps, documentRoutes } from '../http/document/docume
 import type { Served } from '../http/listen/listen.ts';
 import type { Api } from '../http/serve.ts';
 import { createApi, type ServerDeps } from '../http/server.ts';
+import { type WebPageRoutesDeps, webPageRoutes } from '../http/web-page-routes.ts';
 import { type QueueRoutesDeps, queueRoutes } from '../queue/queue-routes.ts';
 import { type ScheduleRoutesDeps, scheduleRoutes } from '../queue/schedule-routes.ts';
 import { type RolloutRoutesDeps, rolloutRoutes } from '../rollouts/rollout-routes.ts';
@@ -74,7 +75,8 @@ export interface Services
     TrashRoutesDeps,
     UsageRoutesDeps,
     UserHookDeps,
-    UserRoutesDeps {}
+    UserRoutesDeps,
+    WebPageRoutesDeps {}
 
 /** Creates the API of one transport, with its stream. */
 export async function createApiWithStream(services: Services, transport: Transport): Promise<Served> {
@@ -100,6 +102,7 @@ export function registerRoutes(app: Api, services: Services): void {
   authRoutes(app, services);
   accountMailRoutes(app, services);
   accountPageRoutes(app);
+  webPageRoutes(app, services);
   userRoutes(app, services);
   invitationRoutes(app, services);
   planRoutes(app, services);

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { FathomError } from '../../shared/errors.ts';
@@ -74,7 +74,7 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const url = URL.parse(request.url ?? '/', 'http://localhost');
     if (url?.pathname !== '/ws') throw new FathomError('not_found', 'the stream is at /ws');
-    checkOrigin(request.headers.origin, deps.settings.corsOrigins);
+    checkOrigin(request.headers, deps.settings.corsOrigins);
     // The local socket is not limited.
     const network = transport === 'tcp' ? networkOf(clientAddress(request, deps.trustedProxies)) : null;
     const waitMs = network === null ? 0 : takeUpgrade(network);
@@ -194,10 +194,15 @@ async function isStillValid(caller: Caller, { identities, log }: StreamDeps): Pr
 }
 
 /** Checks the origin that browsers send; programs may leave it out. @throws FathomError `auth.forbidden` */
-function checkOrigin(origin: string | undefined, allowed: readonly string[]): void {
-  if (origin !== undefined && !allowed.includes(origin)) {
-    throw new FathomError('auth.forbidden', 'this origin is not in CORS_ORIGINS');
-  }
+function checkOrigin({ origin, host }: IncomingHttpHeaders, allowed: readonly string[]): void {
+  if (origin === undefined || allowed.includes(origin) || isSameHost(origin, host)) return;
+  throw new FathomError('auth.forbidden', 'this origin is not in CORS_ORIGINS');
+}
+
+/** Whether a page of this server opens the stream. A proxy may leave the port out of `host`. */
+function isSameHost(origin: string, host = ''): boolean {
+  const url = URL.parse(origin);
+  return url !== null && host !== '' && [url.host, url.hostname].includes(host.toLowerCase());
 }
 
 function refuse(socket: Duplex, error: FathomError): void {

@@ -3,6 +3,7 @@ import { request as requestHttps } from 'node:https';
 import type { Method } from '../api/contract/endpoint.ts';
 import { FathomError, messageOf } from '../errors.ts';
 import { ApiError } from './api-error.ts';
+import type { RequestOptions, Transport } from './transport.ts';
 
 export { ApiError } from './api-error.ts';
 
@@ -19,18 +20,6 @@ export interface HttpClientOptions {
   timeoutMs?: number | undefined;
 }
 
-export interface RequestOptions {
-  query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
-  body?: unknown;
-  /** Aborting rejects with the signal's reason. */
-  signal?: AbortSignal | undefined;
-  timeoutMs?: number | undefined;
-  /** Statuses from 400 whose body is returned instead of thrown. */
-  resultStatuses?: readonly number[] | undefined;
-  /** Type of a response that is text; JSON by default. */
-  mediaType?: string | undefined;
-}
-
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Timeout for the check whether a daemon that timed out runs at all. */
 const ALIVE_TIMEOUT_MS = 1_000;
@@ -41,7 +30,7 @@ const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
  * JSON over HTTP to one daemon. Every request opens its own connection, so no connection has to be closed or can be stale.
  * Frequent updates come over the stream instead.
  */
-export class HttpClient {
+export class HttpClient implements Transport {
   readonly #options: HttpClientOptions;
   readonly #base: URL;
 

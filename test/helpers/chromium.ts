@@ -17,6 +17,6 @@ const FLAGS = [
 export const hasChromium = existsSync(PATH);
 if (!hasChromium) console.log(`skipped: ${PATH} is not installed (package chromium)`);
 
-export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: PATH, args: FLAGS });
+export function launchChromium(flags: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: PATH, args: [...FLAGS, ...flags] });
 }

@@ -55,6 +55,9 @@ describe('who may connect', () => {
     expect(await open({ ticket: token }).answered).toBe(401);
     expect(await open({ token, origin: 'https://evil.example.com' }).answered).toBe(403);
     expect(await open({ token, origin: ORIGIN }).answered).toBe(101);
+    // The own page, and one on another port of this host.
+    expect(await open({ token, origin: shared.fathom.url }).answered).toBe(101);
+    expect(await open({ token, origin: 'http://127.0.0.1:1' }).answered).toBe(403);
   });
 
   it('for as long as the session lasts', async () => {

@@ -153,7 +153,7 @@ describe('the declared endpoints', () => {
     });
     await api.close();
     expect(registered.toSorted()).toEqual(ids.toSorted());
-    for (const url of hidden) expect(url).toMatch(/^\/(?:internal\/|account\/|docs(?:\/|$))/);
+    for (const url of hidden) expect(url).toMatch(/^\/(?:$|assets\/|internal\/|account\/|docs(?:\/|$))/);
   });
 
   it('have one method of the client each', () => {

@@ -56,6 +56,9 @@ describe('a planted violation is reported with its file, line and rule', () => {
     ['tui/app.tsx', './main.tsx', 'layer-order'],
     ['tui/main.tsx', '../daemon/base/clock.ts', 'two-sides'],
     ['daemon/main.ts', '../tui/app.tsx', 'two-sides'],
+    ['web/main.tsx', '../tui/app.tsx', 'two-sides'],
+    ['web/database/a.ts', '../../daemon/base/clock.ts', 'two-sides'],
+    ['tui/app.tsx', '../web/app.tsx', 'two-sides'],
     ['shared/task.ts', '../daemon/base/clock.ts', 'shared-alone'],
     ['shared/client/http.ts', '../../tui/theme.ts', 'shared-alone'],
     ['daemon/base/a.ts', '../../test/helpers/a.ts', 'product-only'],
@@ -103,6 +106,7 @@ test.each([
   ['tui/screens/A.tsx', '../theme.ts'],
   ['tui/store/a.ts', '../../shared/client/http.ts'],
   ['tui/main.tsx', 'react'],
+  ['web/database/a.ts', '../../shared/client/fetch-client.ts'],
 ])('%s may import %s', (file, specifier) => {
   expect(plant(file, specifier)).toEqual([]);
 });

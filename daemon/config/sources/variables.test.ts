@@ -34,6 +34,7 @@ const BEFORE: Partial<Record<Variable, string>> = {
 const CHANGED: Partial<Record<Variable, string>> = {
   PB_ADMIN_EMAIL: 'other@example.com',
   FATHOM_SOCKET: '/run/other.sock',
+  FATHOM_WEB: 'off',
   CORS_ORIGINS: 'https://app.example.com',
   TRUSTED_PROXIES: '10.0.0.1',
   QUEUE_ALLOWED_TARGETS: 'localhost:25',

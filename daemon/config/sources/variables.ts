@@ -146,6 +146,14 @@ export const SETTINGS = {
     default: '127.0.0.1',
   },
   SERVER_PORT: { ...PORT, group: 'server', about: 'Port of the HTTP API and the stream.', default: 3000 },
+  FATHOM_WEB: {
+    type: 'choice',
+    group: 'server',
+    about: 'Serves the page of owners at the address of the HTTP API.',
+    default: 'on',
+    choices: ['on', 'off'],
+    reload: true,
+  },
   CORS_ORIGINS: {
     type: 'list',
     group: 'server',

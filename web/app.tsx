@@ -1,0 +1,106 @@
+import { type ReactNode, useEffect } from 'react';
+import type { Session } from '../shared/api/accounts/auth.ts';
+import { DatabaseScreen } from './database/database-screen.tsx';
+import type { LiveState } from './database/live-database.ts';
+import { QuickStartScreen } from './database/quick-start-screen.tsx';
+import { useLiveDatabase } from './database/use-live-database.ts';
+import { useRoute } from './routes.ts';
+import { useServices, useSession } from './services.ts';
+import { SignIn } from './session/sign-in.tsx';
+import { SignUp } from './session/sign-up.tsx';
+import { Screen } from './widgets/screen.tsx';
+
+interface ScreenEntry {
+  title: string;
+  render(props: { session: Session; live: LiveState }): ReactNode;
+}
+
+/** The screens of an account, in the order of the navigation. */
+const SCREENS: Readonly<Record<string, ScreenEntry>> = {
+  '/': { title: 'My database', render: (props) => <DatabaseScreen {...props} /> },
+  '/quick-start': { title: 'Quick start', render: (props) => <QuickStartScreen {...props} /> },
+};
+
+const SIGNED_OUT_SCREENS = ['/sign-in', '/sign-up'];
+
+export function App() {
+  const session = useSession();
+  const route = useRoute();
+  return (
+    <>
+      {/* Not a link to #main: the part after the # names the screen. */}
+      <button type="button" className="skip" onClick={() => document.querySelector('h1')?.focus()}>
+        Go to the content
+      </button>
+      <header>
+        <span className="brand">Fathom</span>
+        {session !== null && <Account session={session} />}
+      </header>
+      {session !== null && <Navigation route={route} />}
+      <main>
+        {session === null ? <SignedOut route={route} /> : <SignedIn route={route} session={session} />}
+      </main>
+    </>
+  );
+}
+
+function SignedOut({ route }: { route: string }) {
+  return route === '/sign-up' ? <SignUp /> : <SignIn />;
+}
+
+function SignedIn({ route, session }: { route: string; session: Session }) {
+  const { keeper } = useServices();
+  // Open on every screen, so that the end of the session shows at once.
+  const live = useLiveDatabase(session.user.id);
+  const isNew = live.instance !== null && session.database?.name !== live.instance.name;
+  useEffect(() => {
+    // The session is older than the database, so it has no token for it.
+    if (isNew) keeper.renew().catch(() => undefined);
+  }, [isNew, keeper]);
+  const screen = SCREENS[SIGNED_OUT_SCREENS.includes(route) ? '/' : route];
+  if (screen !== undefined) return screen.render({ session, live });
+  return (
+    <Screen title="There is no such page">
+      <p>
+        <a href="#/">Go to my database</a>
+      </p>
+    </Screen>
+  );
+}
+
+function Account({ session }: { session: Session }) {
+  const { client, store } = useServices();
+  const signOut = async () => {
+    try {
+      await client.auth.logout();
+    } finally {
+      // Also without an answer: the tab forgets the session, which ends at its time.
+      store.end(session.token, 'signed_out');
+    }
+  };
+  return (
+    <div className="account">
+      <span className="address">{session.user.email}</span>
+      <button type="button" className="quiet" onClick={() => void signOut().catch(() => undefined)}>
+        Sign out
+      </button>
+    </div>
+  );
+}
+
+function Navigation({ route }: { route: string }) {
+  const shown = SIGNED_OUT_SCREENS.includes(route) ? '/' : route;
+  return (
+    <nav aria-label="Screens">
+      <ul>
+        {Object.entries(SCREENS).map(([path, { title }]) => (
+          <li key={path}>
+            <a href={`#${path}`} aria-current={path === shown ? 'page' : undefined}>
+              {title}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}

@@ -1,0 +1,68 @@
+import type { Session } from '../../shared/api/accounts/auth.ts';
+
+const KEY = 'fathom.session';
+
+/** Why there is no session: null before the first sign-in. */
+export type SignedOut = 'ended' | 'signed_out' | 'account_deleted' | null;
+
+/**
+ * The session of this tab. It is kept in the session storage of the tab, so that it survives a reload and ends with the tab.
+ * No cookie exists, so other sites cannot send requests with it.
+ */
+export class SessionStore {
+  readonly #storage: Storage;
+  readonly #listeners = new Set<() => void>();
+  #current: Session | null;
+  #signedOut: SignedOut = null;
+
+  constructor(storage: Storage) {
+    this.#storage = storage;
+    this.#current = readSession(storage);
+  }
+
+  get current(): Session | null {
+    return this.#current;
+  }
+
+  get signedOut(): SignedOut {
+    return this.#signedOut;
+  }
+
+  save(session: Session): void {
+    this.#current = session;
+    this.#signedOut = null;
+    this.#storage.setItem(KEY, JSON.stringify(session));
+    this.#notify();
+  }
+
+  /** Forgets the session with this token. A renewed session stays. */
+  end(token: string, why: SignedOut = 'ended'): void {
+    if (this.#current?.token !== token) return;
+    this.#current = null;
+    this.#signedOut = why;
+    this.#storage.removeItem(KEY);
+    this.#notify();
+  }
+
+  /** An arrow function, because React calls it alone. */
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function readSession(storage: Storage): Session | null {
+  const text = storage.getItem(KEY);
+  if (text === null) return null;
+  try {
+    const session = JSON.parse(text) as Partial<Session> | null;
+    return typeof session?.token === 'string' && session.user !== undefined ? (session as Session) : null;
+  } catch {
+    // Another release wrote it: sign in again.
+    return null;
+  }
+}
