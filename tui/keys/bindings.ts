@@ -15,6 +15,8 @@ export const GROUP_TITLES = {
   sort: 'Sorting',
   subject: 'Selected instance',
   deletion: 'Selected database',
+  trash: 'Deleted databases',
+  undeletion: 'Selected deleted database',
   backups: 'Backups of the selected database',
   restores: 'Selected backup',
   actions: 'Instances: all marked ones, or the selected one',
@@ -186,6 +188,22 @@ export const BINDINGS: readonly Binding[] = [
       'D',
       'move it to the trash (asks for its name)',
       { menu: 'delete the selected database' },
+    ],
+  ]),
+  ...group('trash', [
+    [
+      'databases.deleted',
+      't',
+      'show the deleted databases, or the others',
+      { hint: 'deleted', menu: 'show the deleted databases, or the others' },
+    ],
+  ]),
+  ...group('undeletion', [
+    [
+      'database.undelete',
+      'u',
+      'bring it back (asks first)',
+      { hint: 'undelete', menu: 'undelete the selected database' },
     ],
   ]),
   ...group('backups', [

@@ -28,6 +28,8 @@ export type Command =
   | 'records.next'
   | 'records.previous'
   | 'database.delete'
+  | 'databases.deleted'
+  | 'database.undelete'
   | 'backup.create'
   | 'backup.restore'
   | 'user.role'

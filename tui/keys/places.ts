@@ -15,6 +15,7 @@ export type Place =
   | 'data'
   | 'usage'
   | 'database-backups'
+  | 'deleted-databases'
   | 'records'
   | 'describe'
   | 'help'
@@ -57,7 +58,8 @@ export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   data: ['list', 'tabs', 'filter', 'subject', 'everywhere'],
   usage: ['tabs', 'actions', 'subject', 'thing', 'scroll', 'everywhere'],
   'database-backups': ['tabs', 'restores', 'backups', 'actions', 'subject', 'thing', 'list', 'everywhere'],
-  databases: ['list', 'filter', 'problems', 'subject', 'deletion', 'thing', 'everywhere'],
+  databases: ['list', 'filter', 'problems', 'subject', 'trash', 'deletion', 'thing', 'everywhere'],
+  'deleted-databases': ['list', 'undeletion', 'filter', 'trash', 'thing', 'everywhere'],
   backups: ['list', 'backups', 'filter', 'subject', 'thing', 'everywhere'],
   records: ['list', 'records', 'filter', 'thing', 'everywhere'],
   describe: ['scroll', 'everywhere'],

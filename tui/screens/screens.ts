@@ -5,6 +5,7 @@ import type { UiState } from '../store/view/ui-state.ts';
 import { accountsScreen } from './accounts/accounts.ts';
 import { backupsScreen } from './backups/backups.ts';
 import { databasesScreen } from './databases/databases.ts';
+import { deletedDatabasesScreen } from './databases/deleted-databases.ts';
 import { recordsScreen } from './databases/records.ts';
 import { eventsScreen } from './events/events.ts';
 import { describeScreen } from './frame/describe.ts';
@@ -29,6 +30,7 @@ const SCREENS: Readonly<Record<ScreenId, Screen>> = {
   queue: queueScreen,
   task: taskScreen,
   databases: databasesScreen,
+  'deleted-databases': deletedDatabasesScreen,
   records: recordsScreen,
   events: eventsScreen,
   backups: backupsScreen,

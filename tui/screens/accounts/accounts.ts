@@ -6,7 +6,7 @@ import type { User } from '../../../shared/api/accounts/users.ts';
 import { COPY_KEYS } from '../../keys/bindings.ts';
 import type { Command } from '../../keys/commands.ts';
 import { type CopyChoice, copyChoices, rowText } from '../../store/copy/copy-choice.ts';
-import { type FleetState, instanceOfUser } from '../../store/fleet/fleet-state.ts';
+import { type FleetState, instanceOfUser, lastEndedAction } from '../../store/fleet/fleet-state.ts';
 import { olderStatus, readLatest } from '../../store/pages/latest.ts';
 import { type DataNeeds, type PageRequest, pageOf } from '../../store/pages/pages.ts';
 import { cursorIndex } from '../../store/view/cursor.ts';
@@ -88,8 +88,7 @@ function searchOf(filter: string): string | undefined {
 export function accountNeeds({ fleet, ui }: Pick<ConsoleState, 'fleet' | 'ui'>, tab: AccountTab): DataNeeds {
   const limit = limitOf(ui, listId(tab));
   // Actions of this console may change the accounts.
-  const lastAction = fleet.actions.findLast(({ ended_at }) => ended_at !== null)?.id ?? 0;
-  const version = `${limit} ${lastAction}`;
+  const version = `${limit} ${lastEndedAction(fleet)}`;
   const search = tab === 'users' ? searchOf(filterOf(ui, listId('users'))) : undefined;
   // Keys and sessions contain only user ids: the e-mail addresses come from the users.
   const users: PageRequest = {

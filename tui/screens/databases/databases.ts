@@ -33,6 +33,10 @@ export const databasesScreen: Screen = {
   clear: showAllInstances,
   run(console, command) {
     if (command === 'problems.only') return toggleProblemsOnly(console);
+    if (command === 'databases.deleted') {
+      openSpot(console, { screen: 'deleted-databases' });
+      return true;
+    }
     if (command !== 'open') return false;
     const name = chosenName(stateOf(console));
     if (name !== null) openSpot(console, { screen: 'instance', name, tab: 'data' });

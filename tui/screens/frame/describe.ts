@@ -8,6 +8,7 @@ import { paintLine } from '../../widgets/line.ts';
 import { jsonLines } from '../../widgets/text.ts';
 import { ACCOUNT_NOUNS, accountCommand, accountNeeds, accountOf } from '../accounts/accounts.ts';
 import type { ConsoleState, View } from '../console.ts';
+import { deletedDatabaseOf, deletedNeeds } from '../databases/deleted-databases.ts';
 import { recordsKey, recordsRequest } from '../databases/records.ts';
 import { timelineNeeds } from '../events/timeline.ts';
 import { taskNeeds } from '../queue/task.ts';
@@ -28,13 +29,22 @@ export const describeScreen: Screen = {
   text: textOf,
   instance({ ui }) {
     const thing = thingOf(ui.at);
-    return thing.kind === 'task' || thing.kind === 'account' ? null : thing.name;
+    switch (thing.kind) {
+      case 'task':
+      case 'account':
+      case 'deleted-database':
+        return null;
+      default:
+        return thing.name;
+    }
   },
   command({ ui }) {
     const thing = thingOf(ui.at);
     switch (thing.kind) {
       case 'instance':
         return `databases show ${thing.name}`;
+      case 'deleted-database':
+        return 'databases list --deleted';
       case 'task':
         return `queue show ${thing.id}`;
       case 'account':
@@ -52,6 +62,8 @@ export const describeScreen: Screen = {
     switch (thing.kind) {
       case 'instance':
         return NO_NEEDS;
+      case 'deleted-database':
+        return deletedNeeds(state);
       case 'task':
         return taskNeeds(fleet.queue, thing.id);
       case 'account':
@@ -72,6 +84,7 @@ function thingOf(at: Location): Thing {
 function titleOf(thing: Thing): string {
   switch (thing.kind) {
     case 'instance':
+    case 'deleted-database':
       return thing.name;
     case 'task':
       return `Task ${thing.id}`;
@@ -90,6 +103,10 @@ function bodyOf({ fleet, ui }: ConsoleState): string[] {
     case 'instance': {
       const instance = fleet.instances.get(thing.name);
       return instance === undefined ? ['The instance was deleted.'] : linesOf(instance);
+    }
+    case 'deleted-database': {
+      const deleted = deletedDatabaseOf(fleet, thing.name);
+      return deleted === undefined ? ['The database is back, or erased.'] : linesOf(deleted);
     }
     case 'task':
       return pageLines(pageOf(fleet, 'task', thing.id), (task) => task);

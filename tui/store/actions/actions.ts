@@ -14,6 +14,7 @@ export type FleetCommands = Pick<
   | 'invitations'
   | 'queue'
   | 'sessions'
+  | 'trash'
   | 'usage'
   | 'users'
 >;
@@ -91,6 +92,15 @@ const CONFIRMED = {
     usualMs: 2_000,
     asks: 'if several',
     run: ({ backups }, name) => backups.create(name, {}),
+  },
+  undelete: {
+    word: 'undelete',
+    past: 'undeleted',
+    noun: 'database',
+    consequence: 'Its data and a deleted account come back. The owner can sign in again.',
+    usualMs: 2_000,
+    asks: 'always',
+    run: ({ trash }, name) => trash.undelete(name),
   },
   retry: {
     word: 'retry',

@@ -115,3 +115,8 @@ export function instanceOfUser(
   }
   return index.get(user) ?? null;
 }
+
+/** Id of the last action of this console that has ended; 0 without one. Lists that it may have changed are loaded again. */
+export function lastEndedAction({ actions }: Pick<FleetState, 'actions'>): number {
+  return actions.findLast(({ ended_at }) => ended_at !== null)?.id ?? 0;
+}

@@ -44,12 +44,14 @@ export type Spot =
   | { screen: 'events'; tab: EventTab }
   | { screen: 'accounts'; tab: AccountTab }
   | { screen: 'host'; tab: HostTab }
+  | { screen: 'deleted-databases' }
   | { screen: 'records'; name: string; collection: string; page: number }
   | { screen: 'describe'; thing: Thing };
 
 /** An item that can be shown as JSON. */
 export type Thing =
   | { kind: 'instance'; name: string }
+  | { kind: 'deleted-database'; name: string }
   | { kind: 'task'; id: string }
   | { kind: 'account'; tab: AccountTab; id: string }
   | { kind: 'event'; key: string; name: string | null }
