@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readAhead } from '../base/concurrent.ts';
+import { freeBuffer } from '../base/free-buffer.ts';
 import { BackupProblem } from './backup-problem.ts';
 import type { DataKey } from './keys/data-key.ts';
 import { type BackedUpFile, type Backup, chunkKey } from './manifest.ts';
@@ -35,6 +36,7 @@ export async function* readBackedUpFile(
     if (sealed === null)
       throw new BackupProblem(`${place} is missing, so ${path} of the backup ${id} cannot be ${purpose}`);
     const part = key.open(sealed, place);
+    freeBuffer(sealed);
     hash.update(part);
     read += part.length;
     yield part;

@@ -5,6 +5,7 @@ import { forEachConcurrent } from '../base/concurrent.ts';
 import { exists, makeDirectory } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import { syncDirectory } from '../base/files/replace-file.ts';
+import { freeBuffer } from '../base/free-buffer.ts';
 import { BackupProblem } from './backup-problem.ts';
 import { findDamage } from './integrity.ts';
 import type { DataKey } from './keys/data-key.ts';
@@ -81,6 +82,7 @@ async function restoreFile(
   for await (const part of readBackedUpFile(file, { backup, target, key, purpose: 'restored' })) {
     await restored.writeFile(part);
     onBytes?.(part.length);
+    freeBuffer(part);
   }
   await restored.sync();
 }

@@ -7,6 +7,7 @@ import {
   randomBytes,
 } from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { freeBuffer } from '../../base/free-buffer.ts';
 import { deriveKey } from '../../keys/derived-keys.ts';
 import { DamagedObject } from '../backup-problem.ts';
 
@@ -20,8 +21,32 @@ function maxFrameBytes(bytes: number): number {
   return bytes + (bytes >> 8) + 512;
 }
 
-/** Of the buffers for what is opened: the usual size of a part, and one byte, so that its end is seen at once. */
-const OPENED_BYTES = 256 * 1024 + 1;
+/** Of a buffer for what is opened. Longer content needs several. */
+const MIN_OPENED_BYTES = 1024;
+const MAX_OPENED_BYTES = 8 * 1024 * 1024;
+
+/** Of the buffer for the content of a frame: one more byte, so that its end is seen at once. */
+function openedBytes(frame: Buffer): number {
+  return Math.min(Math.max(contentBytesOf(frame) + 1, MIN_OPENED_BYTES), MAX_OPENED_BYTES);
+}
+
+/** From the header of a zstd frame without a dictionary, RFC 8878, 3.1.1.1. 0 when the header does not name the length. */
+function contentBytesOf(frame: Buffer): number {
+  const descriptor = frame.readUInt8(4);
+  const isSingleSegment = (descriptor & 0x20) !== 0;
+  const at = isSingleSegment ? 5 : 6;
+  switch (descriptor >> 6) {
+    case 0:
+      return isSingleSegment ? frame.readUInt8(at) : 0;
+    case 1:
+      return frame.readUInt16LE(at) + 256;
+    case 2:
+      return frame.readUInt32LE(at);
+    default:
+      return Number(frame.readBigUInt64LE(at));
+  }
+}
+
 /** Above this level, zstd takes much more time for little. */
 const COMPRESSION_LEVEL = 3;
 
@@ -68,7 +93,9 @@ export class DataKey {
       const compressed = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
       // Compares the tag. In this mode, it has no more content.
       decipher.final();
-      return zstdDecompressSync(compressed, { chunkSize: OPENED_BYTES });
+      const content = zstdDecompressSync(compressed, { chunkSize: openedBytes(compressed) });
+      freeBuffer(compressed);
+      return content;
     } catch (error) {
       throw new DamagedObject(`${belongsTo} is damaged, or was sealed with another key`, { cause: error });
     }

@@ -105,7 +105,7 @@ export class DirectoryTarget implements Target {
     const stats = await file.stat();
     if (!stats.isFile()) throw new DamagedObject(`${key} is damaged: it is no regular file`);
     checkSize(key, stats.size);
-    return await file.readFile();
+    return await readWhole(file, stats.size);
   }
 
   async #statOf(path: string): Promise<Stats> {
@@ -220,6 +220,18 @@ export class DirectoryTarget implements Target {
   #parentsOf(path: string): string[] {
     return path === this.#directory ? [] : [dirname(path), ...this.#parentsOf(dirname(path))];
   }
+}
+
+/** In one buffer. `readFile` needs several for the same bytes. */
+async function readWhole(file: FileHandle, bytes: number): Promise<Buffer> {
+  const content = Buffer.allocUnsafeSlow(bytes);
+  let filled = 0;
+  while (filled < bytes) {
+    const { bytesRead } = await file.read(content, filled, bytes - filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return content.subarray(0, filled);
 }
 
 /** Never waits, as the open of a FIFO does. @throws DamagedObject for a link */

@@ -27,7 +27,7 @@ export interface Target {
   /** Stores different objects in any order, each as `put` does. After an error, some of them may be stored. */
   putAll(objects: readonly NewObject[]): Promise<void>;
   /**
-   * Null when there is none.
+   * Null when there is none. The buffer belongs to the caller, who may free it.
    *
    * @throws DamagedObject for what no `put` stores: an object that is too large, a link, a device
    */
