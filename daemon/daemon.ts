@@ -66,6 +66,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   resources.defer(() => services.audit.stop());
   await listen(config, { host, services, resources, adminSocketFd: options.adminSocketFd ?? null });
 
+  await services.replication.endFormer();
   // The control plane needs space for its start.
   await services.diskReserve.prepare();
   const earlier = await services.driver.find();

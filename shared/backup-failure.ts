@@ -30,17 +30,19 @@ export interface BackupProblem {
   remedy: string;
 }
 
-/** What is wrong with the backups, each with the next step; empty if nothing is. An earlier daemon knows neither keys nor drills. */
+/** What is wrong with the backups, each with the next step; empty if nothing is. An earlier daemon knows no keys, drills and replicas. */
 export function backupProblems({
   late,
   failures,
   unusable_keys: keys = [],
   drills,
+  replica = null,
 }: {
   late: number;
   failures: readonly { databases: number; message: string; remedy: string }[];
   unusable_keys?: readonly { database: string; problem: string }[];
   drills?: DrillProblems;
+  replica?: { problem: string | null; remedy: string | null } | null;
 }): BackupProblem[] {
   const found = failures.map(({ databases, message, remedy }) => ({
     text: databases === 1 ? message : `${databases} databases: ${message}`,
@@ -57,6 +59,8 @@ export function backupProblems({
       text: `backups of ${countOthers(key.database, keys.length)} cannot be opened with the present keys: ${key.problem}`,
       remedy: 'copy its file in keys/ from another copy of the target, or set AES_PREVIOUS_MASTER_KEY',
     });
+  if (replica !== null && replica.problem !== null)
+    found.push({ text: replica.problem, remedy: replica.remedy ?? 'the log of the daemon has more' });
   return drills === undefined ? found : [...found, ...drillProblems(drills)];
 }
 

@@ -77,7 +77,7 @@ function readTarget(read: ValueReader, { dataDir, cwd }: { dataDir: string; cwd:
 }
 
 /** The data directory itself, or a directory that has databases. */
-function isLiveData(dataDir: string, directory: string): boolean {
+export function isLiveData(dataDir: string, directory: string): boolean {
   const live = [join(dataDir, 'user_dbs'), join(dataDir, 'global')];
   return directory === dataDir || live.some((parent) => `${directory}/`.startsWith(`${parent}/`));
 }

@@ -12,6 +12,7 @@ import { type MailConfig, mailWarnings, readMail, readSiteUrl } from './mail.ts'
 import { type OAuthConfig, readOAuth } from './oauth.ts';
 import { publicUrlProblem } from './public-url.ts';
 import { parseReleaseSources, type ReleaseSource } from './release-source.ts';
+import { type ReplicaConfig, readReplica } from './replica.ts';
 import { readSources, type Sources } from './sources/sources.ts';
 import type { SETTINGS } from './sources/variables.ts';
 import { ValueReader } from './value-reader.ts';
@@ -117,6 +118,7 @@ export interface Config {
   auditRetentionMs: number | null;
   oauth: OAuthConfig;
   backups: BackupConfig;
+  replica: ReplicaConfig;
   /** What is backed up of the settings. */
   written: WrittenSettings;
 }
@@ -239,6 +241,7 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: st
     auditRetentionMs: read.wholeNumber('AUDIT_RETENTION_DAYS') * 86_400_000 || null,
     oauth: readOAuth(read),
     backups: readBackups(read, { dataDir, cwd }),
+    replica: readReplica(read, { dataDir, cwd }),
     written: writtenSettings(sources),
   };
 }

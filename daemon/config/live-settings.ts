@@ -87,6 +87,7 @@ const RESTART = {
     keep: 'BACKUP_KEEP',
     parallel: 'BACKUP_PARALLEL',
   },
+  replica: { target: 'REPLICA', binaryPath: 'LITESTREAM_BINARY_PATH' },
 } as const satisfies {
   // `secretPaths` has no setting of its own: it follows from FATHOM_DATA_DIR.
   [K in Exclude<keyof Config, keyof LiveSettings | 'oauth' | 'secretPaths'>]:

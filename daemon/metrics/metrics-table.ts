@@ -106,6 +106,18 @@ export const METRICS = {
     labels: [],
     series: '1',
   },
+  fathom_replica_up: {
+    type: 'gauge',
+    help: '1 while Litestream runs, else 0; missing without REPLICA',
+    labels: [],
+    series: '1',
+  },
+  fathom_replica_lag_seconds: {
+    type: 'gauge',
+    help: 'Age of the state of the replica that is furthest behind, of databases that run; missing without REPLICA and while Litestream does not run',
+    labels: [],
+    series: '1',
+  },
   fathom_erasures_pending: {
     type: 'gauge',
     help: 'Deleted databases whose erasure has begun and not ended, for example because the target of their backups is away',

@@ -55,6 +55,7 @@ function reading(changes: Partial<Reading> = {}): Reading {
       late: 0,
       failures: [{ reason: 'target_full', databases: 2 }],
       drills: { ok: true, ageSeconds: 3600, unproven: 0 },
+      replica: { isUp: true, lagSeconds: 1.5 },
       counts: { made: 3, unchanged: 2, failed: 1, storedBytes: 4096 },
     },
     erasuresPending: 0,

@@ -39,6 +39,8 @@ export interface BackupReading {
   failures: readonly { reason: BackupFailureReason; databases: number }[];
   /** `ok` and `ageSeconds` are null before the first drill. */
   drills: { ok: boolean | null; ageSeconds: number | null; unproven: number };
+  /** Null without REPLICA. */
+  replica: { isUp: boolean; lagSeconds: number | null } | null;
   /** Since the start of the daemon. */
   counts: Readonly<{ made: number; unchanged: number; failed: number; storedBytes: number }>;
 }
@@ -100,6 +102,8 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
     one(drills.ok === null ? null : Number(drills.ok)),
   fathom_backup_last_drill_age_seconds: ({ backups }) => one(backups.drills.ageSeconds),
   fathom_backup_unproven_databases: ({ backups }) => one(backups.drills.unproven),
+  fathom_replica_up: ({ backups: { replica } }) => one(replica && Number(replica.isUp)),
+  fathom_replica_lag_seconds: ({ backups: { replica } }) => one(replica?.lagSeconds ?? null),
   fathom_erasures_pending: ({ erasuresPending }) => one(erasuresPending),
   fathom_restarts_total: ({ activity }) => activity.restarts.entries(),
   fathom_instance_start_duration_seconds: ({ activity }) => activity.starts.entries(),

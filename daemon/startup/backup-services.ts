@@ -19,6 +19,7 @@ import type { LiveSettings } from '../config/live-settings.ts';
 import type { DatabaseServices } from '../databases/database-services.ts';
 import type { Binaries } from '../pocketbase/binary/binaries.ts';
 import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
+import type { Replication } from '../replication/replication.ts';
 import type { Rollouts } from '../rollouts/rollouts.ts';
 import { exchangeSealedSecret, findSealedSecret, type SealedSecretsDeps } from '../secrets/sealed-secrets.ts';
 import type { DiskReserve } from '../supervisor/disk/disk-reserve.ts';
@@ -40,6 +41,7 @@ export interface BackupServicesDeps {
   binaries: Binaries;
   databases: Pick<DatabaseServices, 'catalog' | 'ownerSync' | 'templates'>;
   rollouts: Rollouts;
+  replication: Replication;
   /** Called when a step of the restore of a database begins, or has ended. */
   onRestoreStep: ((step: RestoreStep, database: string) => void) | undefined;
   clock: Clock;
@@ -77,6 +79,7 @@ export async function createBackupServices(deps: BackupServicesDeps): Promise<Ba
       subjects: () => subjects.all(),
       restoreOf: (name) => restores.progressOf(name),
       drills: () => drills,
+      replica: () => deps.replication.status(),
       clock,
     }),
     recoveryKeys: new RecoveryKeys({

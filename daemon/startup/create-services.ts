@@ -38,6 +38,7 @@ import { probe } from '../pocketbase/process/probe.ts';
 import { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { privateBytes } from '../pocketbase/process/procfs.ts';
 import { createDaemonQueue } from '../queue/worker/daemon-host.ts';
+import { Replication } from '../replication/replication.ts';
 import type { ChangeStep } from '../rollouts/change.ts';
 import { createRollouts } from '../rollouts/rollout-services.ts';
 import type { DiskReasons } from '../supervisor/disk/disk-limit.ts';
@@ -98,6 +99,7 @@ export interface DaemonServices extends OwnServices {
   seal: Seal;
   damage: DamageRecord;
   diskReserve: DiskReserve;
+  replication: Replication;
   diskWatch: DiskWatch;
   sleepWatch: SleepWatch;
   /** Of databases whose uploads are limited. */
@@ -154,6 +156,9 @@ export async function createServices({
   const damage: DamageRecord = new Map();
   const diskReasons: DiskReasons = new Map();
   const uploadReasons: DiskReasons = new Map();
+  const replication = new Replication({ config: config.replica, dataDir: config.dataDir, clock, log });
+  // After the databases, whose last changes it sends.
+  resources.defer(() => replication.stop());
   const fleet = new Fleet({
     driver,
     ports,
@@ -167,7 +172,7 @@ export async function createServices({
     healthIntervalMs: config.healthIntervalMs,
     memory: new MemoryGuard(clock, { ofProcess: privateBytes, available: freemem }),
     stopGraceMs: options.stopGraceMs ?? STOP_GRACE_MS,
-    files: hostFiles(clock, damage, diskReasons, uploadReasons),
+    files: hostFiles(clock, damage, diskReasons, uploadReasons, replication.release),
   });
   const diskReserve = new DiskReserve({
     dataDir: config.dataDir,
@@ -313,6 +318,7 @@ export async function createServices({
     binaries,
     databases,
     rollouts,
+    replication,
     onRestoreStep: options.onRestoreStep,
     clock,
     log,
@@ -321,6 +327,7 @@ export async function createServices({
     ...databases,
     ...backupServices,
     restores: backupServices.restores,
+    replication,
     audit: identity.audit,
     fleet,
     ports,
@@ -393,6 +400,7 @@ export async function createServices({
     proxiesSeen,
     queue,
     recentLog: host.recentLog,
+    replication,
     rollouts,
     rolloutPlanner,
     seal,

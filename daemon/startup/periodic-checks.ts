@@ -29,6 +29,8 @@ export async function startPeriodicChecks({
     auditArchive,
     backups,
     erasures,
+    catalog,
+    replication,
     trash,
     drills,
     monitor,
@@ -74,6 +76,10 @@ export async function startPeriodicChecks({
   );
   await backups.start();
   resources.defer(() => backups.stop());
+  replication.start(function* userDatabases() {
+    for (const { runner } of catalog.entries())
+      yield { name: runner.spec.name, directory: runner.spec.directory, phase: () => runner.state.phase };
+  });
   erasures.start();
   resources.defer(() => erasures.stop());
   trash.start();

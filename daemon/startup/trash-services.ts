@@ -6,6 +6,7 @@ import { Erasures } from '../backups/retention/erasures.ts';
 import { BackupFailed } from '../backups/run/backup-processes.ts';
 import { DatabaseTrash, type TrashDeps } from '../databases/trash/trash.ts';
 import type { TrashRoutesDeps } from '../databases/trash/trash-routes.ts';
+import type { Replication } from '../replication/replication.ts';
 import { listDeleted } from './deleted-databases.ts';
 
 export interface TrashServices extends TrashRoutesDeps {
@@ -17,16 +18,24 @@ export function createTrashServices({
   backups,
   backupSubjects,
   restores,
+  replication,
   audit,
   ...deps
 }: Pick<BackupRoutesDeps, 'backups' | 'backupSubjects'> & {
   restores: Restores;
+  replication: Replication;
   audit: AuditTrail;
 } & Omit<TrashDeps, 'isRestoring' | 'backUp' | 'eraseBackups' | 'audit'>): TrashServices {
   const { repository, catalog, clock, log } = deps;
   const erasures = new Erasures({
     repository,
-    backups,
+    backups: {
+      erase: async (database, account) => {
+        // It is not encrypted, unlike the backups.
+        await replication.erase(database);
+        await backups.erase(database, account);
+      },
+    },
     onErased: (target) =>
       audit.recordDaemonAction({ action: 'backup.erase', target, outcome: 'ok', detail: '' }),
     clock,

@@ -40,7 +40,7 @@ export interface StatusRoutesDeps extends QueueStatsDeps {
 export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
   const { fleet, waitingFor, clock, monitor } = deps;
   const readBackups = () => {
-    const { oldest_at, late, failures, drills } = deps.backupOverview.status();
+    const { oldest_at, late, failures, drills, replica } = deps.backupOverview.status();
     const now = clock.now();
     return {
       ageSeconds: secondsSince(oldest_at, now),
@@ -52,6 +52,7 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
         unproven: drills.unproven_databases,
       },
       counts: deps.backups.counts,
+      replica: replica && { isUp: replica.pid !== null, lagSeconds: replica.lag_seconds },
     };
   };
   /** Returns null when the daemon is ready. */

@@ -179,6 +179,7 @@ export class Fleet {
     const runner = this.#runners.get(name);
     if (!runner) return;
     await runner.close('stop');
+    await this.#deps.files.release(runner.spec.directory);
     this.#runners.delete(name);
     this.#sorted = null;
     if (keepsPort) this.#deps.ports.close(name);

@@ -46,6 +46,8 @@ export interface InstanceFiles {
   unresponsiveReason(pid: number): Promise<PhaseReason | null>;
   /** Writes the WALs of an instance without a process into its databases, as PocketBase does at its end. @throws the error of SQLite */
   close(spec: InstanceSpec): void;
+  /** Ends what else holds the files of a database open, before they are moved or when its process has ended. Never rejects. */
+  release(directory: string): Promise<void>;
   /** Records whether an instance is failed, for the next daemon. Best effort. */
   noteFailed(spec: InstanceSpec, isFailed: boolean): void;
   /** Copies files that would be lost with a stopped process. Resolves with their directory, or null without such files. */
@@ -57,6 +59,7 @@ export function hostFiles(
   damage: DamageRecord = new Map(),
   diskReasons: DiskReasons = new Map(),
   uploadReasons: DiskReasons = new Map(),
+  release: InstanceFiles['release'] = async () => {},
 ): InstanceFiles {
   /** The devices of directories with databases. */
   const devices = new Map<string, number>();
@@ -105,6 +108,7 @@ export function hostFiles(
     },
     unresponsiveReason,
     close: ({ directory }) => closeDatabases(dataDirOf(directory)),
+    release,
     noteFailed,
     rescue: (directory, pid, now) => rescueFiles(pid, directory, { now, clock }),
   };

@@ -1,6 +1,8 @@
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { Unavailable } from '../pocketbase/sockets/unavailable.ts';
+import type { InstanceFiles } from './instance-files.ts';
+import type { InstanceSpec } from './instance-spec.ts';
 
 /** The answer to clients of a database that was asleep, if its maintenance takes long. */
 export const MAINTAINED: Unavailable = {
@@ -43,12 +45,19 @@ export class Maintenance {
   /**
    * Never rejects.
    *
+   * @param files of the instance; what else holds them open ends first
    * @param isFree whether the instance has no process
    * @param onEnd called before `ended` settles, so that who waits for it can begin other work
    */
-  async run(name: string, isFree: boolean, onEnd: () => void): Promise<void> {
+  async run(
+    { name, directory }: Pick<InstanceSpec, 'name' | 'directory'>,
+    files: Pick<InstanceFiles, 'release'>,
+    isFree: boolean,
+    onEnd: () => void,
+  ): Promise<void> {
     try {
       if (!isFree) throw new FathomError('instance.failed', `the process of ${name} cannot be ended yet`);
+      await files.release(directory);
       await this.#work(this.#aborted.signal);
       onEnd();
       this.#end.resolve();

@@ -308,7 +308,7 @@ export class Runner {
     // The keeper must not start a sleeping instance now. A connection is reported, and starts it after the work.
     if (this.#asleep && observed.port !== null) this.#deps.driver.explain(observed.port, MAINTAINED, 'later');
     if (phase !== 'failed') this.state.enter(phase, maintenance.why);
-    await maintenance.run(this.spec.name, this.#process === null, () => {
+    await maintenance.run(this.spec, this.#deps.files, this.#process === null, () => {
       this.#maintenance = this.#restartReason = null;
       this.#prepared.reset();
     });

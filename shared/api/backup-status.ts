@@ -34,6 +34,26 @@ const drillsSchema = z
   })
   .describe('Restores of backups that prove them.');
 
+const replicaSchema = z
+  .object({
+    target: z.string().describe('REPLICA.'),
+    version: z.string().nullable().describe('Version of Litestream; null before its first start.'),
+    pid: z.int().nullable().describe('Its process; null while it does not run.'),
+    databases: z.int().describe('Databases that are replicated now.'),
+    lag_seconds: z
+      .number()
+      .nullable()
+      .describe(
+        'Age of the state of the replica that is furthest behind; null while Litestream does not run.',
+      ),
+    restarts: z.int().describe('How often Litestream has ended since the start of the daemon.'),
+    problem: z.string().nullable(),
+    remedy: z.string().nullable(),
+  })
+  .describe('Continuous replication by Litestream.');
+
+export type ReplicaStatus = z.infer<typeof replicaSchema>;
+
 /** A part of the status of the daemon. */
 export const backupStatusSchema = z
   .object({
@@ -54,6 +74,7 @@ export const backupStatusSchema = z
       .array(z.object({ database: z.string(), problem: z.string() }))
       .describe('Keys on the target that are damaged, or of another host: at most 20.'),
     drills: drillsSchema,
+    replica: replicaSchema.nullable().describe('Null without REPLICA.'),
     recovery_key: z.boolean().nullable().describe('There is a recovery key; null while this is unknown.'),
   })
   .meta({
@@ -80,6 +101,7 @@ export const backupStatusSchema = z
           unproven_databases: 0,
           escrow: { at: EXAMPLE_TIME, problem: null },
         },
+        replica: null,
         recovery_key: true,
       },
     ],

@@ -93,6 +93,7 @@ describe('backups', () => {
         failures: [{ ...failure, databases: 12 }],
         unusable_keys: [{ database: 'x', problem: 'the key of x is damaged' }],
         drills: { ...BACKUP_STATUS.drills, next_at: null, last_at: null },
+        replica: null,
         recovery_key: true,
       },
     };

@@ -103,6 +103,7 @@ const status = () =>
     subjects: () => subjects,
     restoreOf: () => null,
     drills: () => ({ nextAt: null, running: null }),
+    replica: () => null,
     clock: time,
   }).status();
 

@@ -23,6 +23,7 @@ export const BACKUP_STATUS: BackupStatus = {
     unproven_databases: 0,
     escrow: null,
   },
+  replica: null,
   recovery_key: true,
 };
 

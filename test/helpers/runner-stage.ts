@@ -26,6 +26,7 @@ export const NO_FILES: InstanceFiles = {
   startProblem: () => Promise.resolve(null),
   writeProblem: () => Promise.resolve(null),
   incompleteReason: () => null,
+  release: async () => {},
   database: () => null,
   inspector: () => () => Promise.resolve({ broken: null, limited: null }),
   unsafeToCloseReason: () => Promise.resolve(null),

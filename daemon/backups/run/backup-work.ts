@@ -115,6 +115,8 @@ export type BackupWork =
       account: boolean;
       at: Date;
     }
+  /** `target` is REPLICA. */
+  | { kind: 'erase-replica'; target: string; prefix: string }
   /** Whether a host has ever used the target. */
   | { kind: 'is-used'; target: string };
 
@@ -146,6 +148,7 @@ export interface BackupResults {
   prune: PrunedBackups;
   verify: VerifiedBackup[];
   erase: null;
+  'erase-replica': null;
   'is-used': boolean;
 }
 
@@ -197,6 +200,8 @@ function run(
       return verify(work, target);
     case 'erase':
       return erase(work, target);
+    case 'erase-replica':
+      return eraseReplica(work.prefix, target);
     case 'is-used':
       return isMarked(target);
     default:
@@ -377,6 +382,13 @@ async function verify(
 }
 
 /** @throws TargetFailure for a target that another host uses */
+/** Its content is not encrypted, so former versions of objects go as well. */
+async function eraseReplica(prefix: string, target: Target): Promise<null> {
+  for await (const { key } of target.list(prefix)) await target.erase(key);
+  await target.eraseAll(prefix);
+  return null;
+}
+
 async function erase(
   { host, database, account, at }: Extract<BackupWork, { kind: 'erase' }>,
   target: Target,

@@ -17,6 +17,8 @@ export interface OverviewDeps {
   restoreOf: (database: string) => RestoreProgress | null;
   /** The schedule of drills, and the one in progress. */
   drills: () => { nextAt: Date | null; running: string | null };
+  /** Null without REPLICA. */
+  replica: () => BackupStatus['replica'];
   clock: Clock;
 }
 
@@ -79,6 +81,7 @@ export class BackupOverview {
       }),
       unusable_keys: backups.unusableKeys.slice(0, MOST_SHOWN),
       drills: this.#drills(present),
+      replica: this.#deps.replica(),
       recovery_key: backups.hasRecoveryKey,
     };
   }

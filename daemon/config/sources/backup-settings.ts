@@ -50,4 +50,17 @@ export const BACKUP_SETTINGS = {
       'time, and all of them within four weeks. off proves backups on demand only.',
     default: '0 4 * * 0',
   },
+  REPLICA: {
+    type: 'text',
+    group: 'backups',
+    about:
+      'Where Litestream replicates the changes of user databases while they run: the path of a directory, or ' +
+      's3://bucket/prefix?endpoint=…. Replicas are not encrypted. Without it, no Litestream runs.',
+  },
+  LITESTREAM_BINARY_PATH: {
+    type: 'path',
+    group: 'backups',
+    about:
+      'Litestream executable for REPLICA, version 0.5.17 or a later 0.5. Without it: litestream in PATH.',
+  },
 } as const satisfies Record<string, Setting>;

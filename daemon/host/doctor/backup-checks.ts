@@ -2,6 +2,7 @@ import type { BackupStatus } from '../../../shared/api/backup-status.ts';
 import type { TrashStatus } from '../../../shared/api/trash.ts';
 import { backupProblems } from '../../../shared/backup-failure.ts';
 import { erasureProblem } from '../../../shared/erasures.ts';
+import type { LitestreamBinary } from '../../replication/litestream-binary.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
 /** Whether the backups of all databases are recent. Null for a daemon of an earlier release. */
@@ -15,6 +16,13 @@ export function checkBackups(status: BackupStatus | null): Finding[] {
   const key =
     status.recovery_key === false ? "; without a recovery key, see 'fathomd backups recovery-key'" : '';
   return [ok('backups', `backups ${target} at ${status.schedule}${key}`)];
+}
+
+/** Whether Litestream can be used. The daemon reports with the backups whether it replicates. */
+export function checkLitestream(found: LitestreamBinary | null): Finding[] {
+  if (found === null) return [];
+  if (!found.usable) return [warning('replica', found.problem, found.remedy)];
+  return [ok('replica', `Litestream ${found.version} at ${found.path}`)];
 }
 
 /** Whether deleted databases are erased, with their backups. Null for a daemon of an earlier release. */

@@ -55,6 +55,7 @@ const HEALTHY: HostFacts = {
   writesHeld: false,
   networkDisks: [],
   portRange: { base: 9000, range: 1000 },
+  litestream: null,
   edge: { hasToken: false, trustedProxies: [], publicUrl: 'http://{host}:{port}' },
   localPorts: { ephemeral: [32_768, 60_999], reserved: [] },
   inotifyInstances: 8192,

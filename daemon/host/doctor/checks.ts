@@ -4,7 +4,7 @@ import { resourceProblem } from '../../../shared/resource-use.ts';
 import { SANDBOX_LEVELS } from '../../../shared/sandbox.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { checkAdvisories } from './advisory-checks.ts';
-import { checkBackups, checkErasures } from './backup-checks.ts';
+import { checkBackups, checkErasures, checkLitestream } from './backup-checks.ts';
 import { checkDaemonLog, checkHungDaemon } from './daemon-checks.ts';
 import { checkEdge } from './edge-checks.ts';
 import type { DiskFacts } from './facts/disks.ts';
@@ -44,6 +44,7 @@ export const CHECKS: readonly Check[] = [
   checkMasterKey,
   checkSessionKey,
   checkBinary,
+  ({ litestream }) => checkLitestream(litestream),
   checkFlock,
   checkSandbox,
   checkCgroup,

@@ -38,6 +38,7 @@ export const FINDING_IDS = [
   'plans',
   'mail',
   'backups',
+  'replica',
   'erasures',
   'release',
   'stale_socket',

@@ -50,7 +50,9 @@ export async function endProcess(
 ): Promise<{ exit: ProcessExit; rescued: string | null } | null> {
   const unsafe = directory === null ? null : await files.unsafeToCloseReason(directory, process.pid);
   if (directory === null || unsafe === null) {
-    return { exit: await terminate(process, { clock, graceMs }), rescued: null };
+    const exit = await terminate(process, { clock, graceMs });
+    if (directory !== null) await files.release(directory);
+    return { exit, rescued: null };
   }
   const exitWatch = watchExit(process);
   process.signal('SIGSTOP');
@@ -59,6 +61,7 @@ export async function endProcess(
     try {
       const rescued = await files.rescue(directory, process.pid, clock.now());
       process.signal('SIGKILL');
+      await files.release(directory);
       log.warn({ instance, reason: unsafe.code, rescued }, `ended a process: ${unsafe.message}`);
       return { exit: await process.exited, rescued };
     } catch (error) {

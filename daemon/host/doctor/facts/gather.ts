@@ -22,6 +22,7 @@ import { KeeperClient } from '../../../pocketbase/process/keeper/keeper-client.t
 import { listeningSockets } from '../../../pocketbase/process/procfs.ts';
 import { readProgram } from '../../../pocketbase/sandbox/file-view.ts';
 import { plannedSandbox } from '../../../pocketbase/sandbox/level.ts';
+import { readLitestream } from '../../../replication/litestream-binary.ts';
 import { GLOBAL_NAME } from '../../../supervisor/global-instance.ts';
 import { findDaemonProcess, isSuspended } from '../../daemon-process.ts';
 import {
@@ -107,6 +108,10 @@ export async function gatherFacts(
     config: withoutFileModes(configFacts, sources),
     envFiles: envFileFacts(sources),
     binary,
+    litestream:
+      config !== null && config.replica.target !== null
+        ? await readLitestream(config.replica.binaryPath)
+        : null,
     advisories: {
       list: advisories,
       instances: status && runningVersions(status, fleet?.instances ?? []),

@@ -3,6 +3,7 @@ import type { Sandbox } from '../../../../shared/api/instances.ts';
 import type { FieldError } from '../../../../shared/errors.ts';
 import type { HostResources } from '../../../../shared/resource-use.ts';
 import type { Binary } from '../../../pocketbase/binary/binary.ts';
+import type { LitestreamBinary } from '../../../replication/litestream-binary.ts';
 import type { AdvisoryFacts } from '../advisory-checks.ts';
 import type { DiskFacts } from './disks.ts';
 import type { FleetFacts } from './fleet-facts.ts';
@@ -19,6 +20,8 @@ export interface HostFacts {
   };
   envFiles: readonly { path: string; mode: number; exposed: boolean }[];
   binary: ({ usable: true } & Binary) | { usable: false; problem: string };
+  /** Null without REPLICA. */
+  litestream: LitestreamBinary | null;
   advisories: AdvisoryFacts;
   dataDir: DirectoryFacts;
   ports: readonly PortFacts[];

@@ -1,0 +1,357 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
+import type { ReplicaStatus } from '../../shared/api/backup-status.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { InstancePhase } from '../../shared/instance.ts';
+import { BackupProcesses } from '../backups/run/backup-processes.ts';
+import { ensureBackupHost } from '../backups/service/backup-host.ts';
+import { exists, unlessMissing } from '../base/files/dir.ts';
+import { replaceFile } from '../base/files/replace-file.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
+import { type Loop, startLoop } from '../base/time/repeat.ts';
+import type { ReplicaConfig } from '../config/replica.ts';
+import { dataDirOf } from '../supervisor/instance-spec.ts';
+import { Refused } from './control-socket.ts';
+import { readLitestream } from './litestream-binary.ts';
+import { replicaPrefix, replicaUrl } from './litestream-config.ts';
+import { endFormerProcess, LitestreamProcess, type ProcessEnd } from './litestream-process.ts';
+
+const LOOK_EVERY_MS = 1_000;
+const BACKOFF_BASE_MS = 1_000;
+const BACKOFF_CAP_MS = 300_000;
+/** After so long a run, the back-off begins again, and an earlier end is no problem any more. */
+const STABLE_MS = 60_000;
+/** Litestream itself waits up to five minutes between two attempts. */
+const LATE_S = 60;
+const MAX_SILENT = 3;
+const RUNS_AGAIN = 'it runs again, and this is shown for a minute; what was written meanwhile is replicated';
+
+/** Phases in which the files are replicated, and those in which they are not. In others, it stays as it is. */
+const REPLICATED: ReadonlySet<InstancePhase> = new Set(['running', 'unresponsive']);
+const RELEASED: ReadonlySet<InstancePhase> = new Set(['stopped', 'asleep', 'failed']);
+
+export interface ReplicationDeps {
+  /** Without a target, nothing runs. */
+  config: ReplicaConfig;
+  dataDir: string;
+  clock: Clock;
+  log: Logger;
+}
+
+/** A user database that the fleet knows. */
+export interface ReplicationSubject {
+  name: string;
+  directory: string;
+  phase: () => InstancePhase;
+}
+
+interface Registered {
+  name: string;
+  at: Date;
+  /** The last time at which the replica had everything; null before the first. */
+  syncedAt: Date | null;
+}
+
+/**
+ * Replicates the user databases that run, with one process of Litestream.
+ *
+ *   not registered ──▶ registered (running, or between two processes) ──▶ released (stopped, asleep, failed, its files are moved)
+ *
+ * Litestream that ends is started again with a back-off, and everything that runs is registered again. A file that cannot be
+ * released ends Litestream, so that it never holds one that is moved or removed.
+ */
+export class Replication {
+  readonly #deps: ReplicationDeps;
+  readonly #perFile = new KeyedMutex();
+  /** By the path of `data.db`. */
+  readonly #registered = new Map<string, Registered>();
+  readonly #erasures = new BackupProcesses(1);
+  #subjects: () => Iterable<ReplicationSubject> = () => [];
+  #process: LitestreamProcess | null = null;
+  #version: string | null = null;
+  #startedAt = 0;
+  #retryAt = 0;
+  #failures = 0;
+  #silent = 0;
+  #restarts = 0;
+  /** Why it does not run, or why it has ended before. */
+  #failure: { text: string; remedy: string; ended: boolean } | null = null;
+  /** Of a replica that is late. */
+  #lastError: string | null = null;
+  #host: string | null = null;
+  #loop: Loop | null = null;
+
+  constructor(deps: ReplicationDeps) {
+    this.#deps = deps;
+  }
+
+  /** Ends the Litestream of a daemon that was killed. Call it before files of databases are moved. */
+  async endFormer(): Promise<void> {
+    const { dataDir, clock, log } = this.#deps;
+    const pid = await endFormerProcess(dataDir, clock);
+    if (pid !== null) log.info({ pid }, 'ended the Litestream of an earlier daemon');
+  }
+
+  /** @param subjects the user databases */
+  start(subjects: () => Iterable<ReplicationSubject>): void {
+    if (this.#deps.config.target === null) return;
+    this.#subjects = subjects;
+    this.#loop = startLoop(this.#deps.clock, () => this.#pass());
+  }
+
+  /** Ends Litestream, which sends what is left. Call it after the databases have ended. */
+  async stop(): Promise<void> {
+    await this.#loop?.stop();
+    const process = this.#process;
+    this.#process = null;
+    await process?.stop(this.#deps.clock);
+    await this.#erasures.close();
+  }
+
+  /** Ends the replication of a database whose files are moved or removed, or which has no process. Never rejects. */
+  release = async (directory: string): Promise<void> => {
+    const path = fileOf(directory);
+    // Without REPLICA, and for copies.
+    if (this.#deps.config.target === null) return;
+    await this.#perFile.run(path, () => this.#release(path));
+  };
+
+  /**
+   * Removes the replica of a database that was erased. Nothing is removed without REPLICA.
+   *
+   * @throws BackupFailed, or an Error for a directory that is not mounted
+   */
+  async erase(name: string): Promise<void> {
+    const { target } = this.#deps.config;
+    if (target === null || (await readUsedTarget(this.#deps.dataDir)) !== target) return;
+    const host = await this.#readHost();
+    await requirePresent(target, host);
+    await this.#erasures.run({ kind: 'erase-replica', target, prefix: replicaPrefix(host, name) });
+  }
+
+  /** Null without REPLICA. */
+  status(): ReplicaStatus | null {
+    const { target } = this.#deps.config;
+    if (target === null) return null;
+    const problem = this.#failure ?? this.#lateness();
+    return {
+      target,
+      version: this.#version,
+      pid: this.#process?.pid ?? null,
+      databases: this.#registered.size,
+      lag_seconds: this.#worst()?.seconds ?? (this.#process === null ? null : 0),
+      restarts: this.#restarts,
+      problem: problem?.text ?? null,
+      remedy: problem?.remedy ?? null,
+    };
+  }
+
+  #lateness(): { text: string; remedy: string } | null {
+    const worst = this.#worst();
+    if (worst === null || worst.seconds < LATE_S) return null;
+    const cause = this.#lastError === null ? '' : `: ${this.#lastError}`;
+    return {
+      text: `the replica of ${worst.name} is ${Math.round(worst.seconds)} s behind${cause}`,
+      remedy: 'mount or start the target of REPLICA, and let the user of fathomd write to it',
+    };
+  }
+
+  /** The database that is furthest behind. */
+  #worst(): { name: string; seconds: number } | null {
+    const now = this.#deps.clock.now().getTime();
+    let worst: { name: string; seconds: number } | null = null;
+    for (const { name, at, syncedAt } of this.#registered.values()) {
+      const seconds = Math.max(0, (now - (syncedAt ?? at).getTime()) / 1000);
+      if (worst === null || seconds > worst.seconds) worst = { name, seconds };
+    }
+    return worst;
+  }
+
+  /** @returns milliseconds until the next look */
+  async #pass(): Promise<number> {
+    const { clock, log } = this.#deps;
+    try {
+      if (this.#process === null) {
+        if (clock.monotonic() >= this.#retryAt) await this.#launch();
+      } else {
+        await this.#reconcile(this.#process);
+      }
+    } catch (error) {
+      log.error({ err: error }, `replication failed: ${messageOf(error)}`);
+    }
+    return LOOK_EVERY_MS;
+  }
+
+  async #launch(): Promise<void> {
+    const { config, dataDir, clock, log } = this.#deps;
+    const { target } = config;
+    if (target === null) return;
+    const binary = await readLitestream(config.binaryPath);
+    if (!binary.usable)
+      return this.#noteFailure({ text: binary.problem, remedy: binary.remedy, ended: false });
+    this.#version = binary.version;
+    try {
+      const host = await this.#readHost();
+      await prepareTarget(target, { host, dataDir });
+      const started = await LitestreamProcess.start(binary.path, { dataDir, clock });
+      this.#process = started;
+      this.#startedAt = clock.monotonic();
+      this.#silent = 0;
+      this.#failure = this.#failure?.ended === true ? { ...this.#failure, remedy: RUNS_AGAIN } : null;
+      void started.ended.then((end) => this.#noteEnd(started, end));
+      log.info({ pid: started.pid, version: binary.version }, 'Litestream runs');
+    } catch (error) {
+      this.#noteFailure({
+        text: `Litestream cannot start: ${messageOf(error)}`,
+        remedy: 'correct the cause; Fathom tries again by itself',
+        ended: false,
+      });
+    }
+  }
+
+  #noteEnd(ended: LitestreamProcess, { how, cause }: ProcessEnd): void {
+    if (this.#process !== ended) return;
+    this.#process = null;
+    this.#registered.clear();
+    this.#restarts += 1;
+    if (this.#deps.clock.monotonic() - this.#startedAt > STABLE_MS) this.#failures = 0;
+    this.#noteFailure({
+      text: `Litestream ended (${how})${cause === null ? '' : `: ${cause}`}`,
+      remedy: 'Fathom starts it again by itself; until then, changes are not replicated',
+      ended: true,
+    });
+  }
+
+  #noteFailure(failure: { text: string; remedy: string; ended: boolean }): void {
+    const { clock, log } = this.#deps;
+    const delayMs = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(this.#failures, 10));
+    this.#failures += 1;
+    this.#retryAt = clock.monotonic() + delayMs;
+    // The same problem is logged once, not with every retry.
+    if (this.#failure?.text !== failure.text) log.error({ retry_ms: delayMs }, failure.text);
+    this.#failure = failure;
+  }
+
+  async #reconcile(process: LitestreamProcess): Promise<void> {
+    const { clock } = this.#deps;
+    if (clock.monotonic() - this.#startedAt > STABLE_MS) [this.#failures, this.#failure] = [0, null];
+    await process.limitLog();
+    await this.#readList(process);
+    const known = new Set<string>();
+    for (const subject of this.#subjects()) {
+      const path = fileOf(subject.directory);
+      known.add(path);
+      const isRegistered = this.#registered.has(path);
+      if (!isRegistered && REPLICATED.has(subject.phase())) await this.#register(subject, path);
+      else if (isRegistered && RELEASED.has(subject.phase())) await this.release(subject.directory);
+    }
+    for (const path of this.#registered.keys())
+      if (!known.has(path)) await this.#perFile.run(path, () => this.#release(path));
+  }
+
+  async #readList(process: LitestreamProcess): Promise<void> {
+    try {
+      for (const { path, last_sync_at: at } of await process.control.list()) {
+        const registered = this.#registered.get(path);
+        if (registered && at !== undefined) registered.syncedAt = new Date(at);
+      }
+      this.#silent = 0;
+      this.#lastError = this.#isLate() ? await process.lastError() : null;
+    } catch (error) {
+      this.#silent += 1;
+      this.#deps.log.warn({ err: error }, `Litestream does not answer: ${messageOf(error)}`);
+      if (this.#silent >= MAX_SILENT) process.kill();
+    }
+  }
+
+  #isLate(): boolean {
+    return (this.#worst()?.seconds ?? 0) >= LATE_S;
+  }
+
+  async #register({ name, phase }: ReplicationSubject, path: string): Promise<void> {
+    const { clock, log } = this.#deps;
+    const { target } = this.#deps.config;
+    if (target === null) return;
+    const host = await this.#readHost();
+    await this.#perFile.run(path, async () => {
+      // It may have ended meanwhile.
+      if (this.#process === null || !REPLICATED.has(phase())) return;
+      // Known before it is sent: a release ends what may have begun.
+      this.#registered.set(path, { name, at: clock.now(), syncedAt: null });
+      try {
+        await this.#process.control.register(path, replicaUrl(target, host, name));
+      } catch (error) {
+        log.error({ err: error, instance: name }, `cannot replicate ${name}: ${messageOf(error)}`);
+        if (error instanceof Refused) this.#registered.delete(path);
+        else this.#process?.kill();
+      }
+    });
+  }
+
+  async #release(path: string): Promise<void> {
+    const registered = this.#registered.get(path);
+    const process = this.#process;
+    if (!registered || process === null) return;
+    const { name } = registered;
+    try {
+      // Otherwise nothing of it would be sent.
+      if (registered.syncedAt === null) await process.control.open(path);
+    } catch (error) {
+      this.#deps.log.warn(
+        { err: error, instance: name },
+        `${name} is not replicated yet: ${messageOf(error)}`,
+      );
+    }
+    try {
+      await process.control.unregister(path);
+    } catch (error) {
+      this.#deps.log.warn(
+        { err: error, instance: name },
+        `the last changes of ${name} are not replicated: ${messageOf(error)}`,
+      );
+      if (!(error instanceof Refused)) {
+        // It must not hold a file that is moved.
+        process.kill();
+        await process.ended;
+      }
+    }
+    this.#registered.delete(path);
+  }
+
+  async #readHost(): Promise<string> {
+    this.#host ??= (await ensureBackupHost(this.#deps.dataDir, this.#deps.log)).id;
+    return this.#host;
+  }
+}
+
+/** In the data directory: the last target that was used. */
+const USED_FILE = 'replica-target';
+
+async function readUsedTarget(dataDir: string): Promise<string | null> {
+  return readFile(join(dataDir, USED_FILE), 'utf8').catch(unlessMissing);
+}
+
+/** @throws Error for a directory that cannot be used */
+async function prepareTarget(
+  target: string,
+  { host, dataDir }: { host: string; dataDir: string },
+): Promise<void> {
+  const isUsed = (await readUsedTarget(dataDir)) === target;
+  if (isUsed) return requirePresent(target, host);
+  if (isAbsolute(target)) await mkdir(join(target, host), { recursive: true, mode: 0o700 });
+  await replaceFile(join(dataDir, USED_FILE), target, { mode: 0o600, synced: true });
+}
+
+/** A directory that is not mounted would begin a second replica. @throws Error */
+async function requirePresent(target: string, host: string): Promise<void> {
+  if (!isAbsolute(target) || (await exists(join(target, host)))) return;
+  throw new Error(
+    `${join(target, host)} is missing: the disk is not mounted, or the replica was removed; mount it, or create that directory to begin a new replica`,
+  );
+}
+
+function fileOf(directory: string): string {
+  return join(dataDirOf(directory), 'data.db');
+}

@@ -1,0 +1,240 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
+import { argumentsOf } from '../../daemon/pocketbase/process/procfs.ts';
+import type { ReplicaStatus } from '../../shared/api/backup-status.ts';
+import { type Deployment } from '../helpers/deployment.ts';
+import { doctorFindings } from '../helpers/doctor-findings.ts';
+import { addDocument } from '../helpers/documents.ts';
+import { instance, kill, signUp, untilReplaced, untilRunning } from '../helpers/fleet-actions.ts';
+import { deployment } from '../helpers/harness.ts';
+import { findLitestream } from '../helpers/litestream.ts';
+import { readMetric } from '../helpers/metrics.ts';
+import { findS3Server, startS3Server } from '../helpers/s3-server.ts';
+import { until } from '../helpers/until.ts';
+
+const run = promisify(execFile);
+const litestream = await findLitestream('replication');
+
+async function scratchDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'fathom-replica-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+async function replicated(env: Record<string, string> = {}): Promise<{ fathom: Deployment; target: string }> {
+  const target = await scratchDirectory();
+  const fathom = await deployment({ REPLICA: target, LITESTREAM_BINARY_PATH: litestream ?? '', ...env });
+  return { fathom, target };
+}
+
+async function statusOf(fathom: Deployment): Promise<ReplicaStatus> {
+  const { replica } = (await fathom.client.daemon.status()).backups;
+  return replica ?? expect.fail('REPLICA is not set');
+}
+
+const untilStatus = (fathom: Deployment, isSo: (status: ReplicaStatus) => boolean, what: string) => {
+  let seen: ReplicaStatus | null = null;
+  return until(
+    async () => {
+      seen = await statusOf(fathom);
+      return isSo(seen) ? seen : null;
+    },
+    { what: () => `${what}; it is ${JSON.stringify(seen)}` },
+  );
+};
+
+async function hostOf({ dataDir }: Deployment): Promise<string> {
+  return (JSON.parse(await readFile(join(dataDir, 'backup-host.json'), 'utf8')) as { id: string }).id;
+}
+
+/** What is in the replica of a database. */
+async function replicaTitles(fathom: Deployment, target: string, name: string): Promise<string[]> {
+  const directory = await mkdtemp(join(tmpdir(), 'fathom-replica-'));
+  try {
+    const url = `file://${target}/${await hostOf(fathom)}/${name}`;
+    await run(litestream ?? '', ['restore', '-o', join(directory, 'data.db'), url]);
+    return withDatabase(join(directory, 'data.db'), { readOnly: true }, (database) =>
+      database
+        .prepare('SELECT title FROM documents ORDER BY title')
+        .all()
+        .map(({ title }) => String(title)),
+    );
+  } catch {
+    return [];
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+const untilReplica = (fathom: Deployment, target: string, name: string, titles: string[]) =>
+  until(async () => String(await replicaTitles(fathom, target, name)) === String(titles), {
+    what: async () =>
+      `${titles.join()} in the replica; it has ${(await replicaTitles(fathom, target, name)).join()}`,
+  });
+
+it('runs no process without REPLICA', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  expect((await fathom.client.daemon.status()).backups.replica).toBeNull();
+  expect(existsSync(join(fathom.dataDir, 'run', 'litestream.sock'))).toBe(false);
+  expect(await readMetric(fathom, 'fathom_replica_up')).toBeUndefined();
+});
+
+it('names a Litestream that cannot be used, and runs without it', async () => {
+  const directory = await scratchDirectory();
+  const old = join(directory, 'litestream');
+  await writeFile(old, '#!/bin/sh\necho v0.3.13\n');
+  await chmod(old, 0o755);
+  const fathom = await deployment({ REPLICA: join(directory, 'replica'), LITESTREAM_BINARY_PATH: old });
+  await fathom.start();
+  const tenant = await signUp(fathom);
+  await addDocument(fathom, tenant, 'written');
+  const { problem, remedy } = await untilStatus(fathom, (status) => status.problem !== null, 'a problem');
+  expect(problem).toContain('is 0.3.13, and Fathom works with 0.5.17');
+  expect(remedy).toContain('LITESTREAM_BINARY_PATH');
+  expect(await doctorFindings(fathom)).toContainEqual(
+    expect.objectContaining({ id: 'replica', level: 'warning', summary: problem }),
+  );
+});
+
+describe.skipIf(litestream === null)('with Litestream', () => {
+  it('replicates what runs, and lets sleeping and stopped databases go', async () => {
+    const { fathom, target } = await replicated();
+    await fathom.start();
+    const [one, two] = [await signUp(fathom), await signUp(fathom)];
+    await addDocument(fathom, one, 'first');
+    await untilStatus(fathom, (status) => status.databases === 2 && status.problem === null, '2 databases');
+    await untilReplica(fathom, target, one.name, ['first']);
+
+    const { pid } = await statusOf(fathom);
+    const config = join(fathom.dataDir, 'run', 'litestream.yml');
+    expect(argumentsOf(pid ?? 0)?.slice(1)).toEqual(['replicate', '-no-expand-env', '-config', config]);
+    expect(await readMetric(fathom, 'fathom_replica_up')).toBe('1');
+    expect(Number(await readMetric(fathom, 'fathom_replica_lag_seconds'))).toBeLessThan(60);
+
+    // The last write is in the replica when the stop has ended.
+    await addDocument(fathom, one, 'last');
+    await fathom.client.databases.stop(one.name);
+    expect(await replicaTitles(fathom, target, one.name)).toEqual(['first', 'last']);
+    await fathom.client.databases.sleep(two.name, { force: true });
+    await untilStatus(fathom, (status) => status.databases === 0, 'no database');
+    await fathom.client.databases.start(one.name);
+    await addDocument(fathom, one, 'later');
+    await untilReplica(fathom, target, one.name, ['first', 'last', 'later']);
+  });
+
+  it('starts a killed Litestream again, and names the cause', async () => {
+    const { fathom, target } = await replicated();
+    await fathom.start();
+    const tenant = await signUp(fathom);
+    const before = await untilStatus(fathom, (status) => status.databases === 1, 'a database');
+    kill(before.pid, 'SIGKILL');
+    const after = await untilStatus(
+      fathom,
+      (status) => status.pid !== null && status.pid !== before.pid && status.databases === 1,
+      'another process',
+    );
+    expect(after).toMatchObject({ restarts: 1, problem: 'Litestream ended (SIGKILL)' });
+    await addDocument(fathom, tenant, 'after');
+    await untilReplica(fathom, target, tenant.name, ['after']);
+  });
+
+  it('continues after the database and the daemon were killed', async () => {
+    const { fathom, target } = await replicated();
+    const daemon = await fathom.start();
+    const tenant = await signUp(fathom);
+    await addDocument(fathom, tenant, 'a');
+    await untilReplica(fathom, target, tenant.name, ['a']);
+    const running = await instance(fathom, tenant.name);
+    kill(running.pid, 'SIGKILL');
+    await untilReplaced(fathom, running);
+    await addDocument(fathom, tenant, 'b');
+    await untilReplica(fathom, target, tenant.name, ['a', 'b']);
+
+    const { pid } = await statusOf(fathom);
+    daemon.signal('SIGKILL');
+    await daemon.exited;
+    await fathom.start();
+    await untilRunning(fathom, tenant.name);
+    const now = await untilStatus(fathom, (status) => status.databases === 1, 'a database');
+    expect(now.pid).not.toBe(pid);
+    expect(argumentsOf(pid ?? 0) ?? []).toEqual([]);
+    await addDocument(fathom, tenant, 'c');
+    await untilReplica(fathom, target, tenant.name, ['a', 'b', 'c']);
+  });
+
+  it('ends the Litestream of a killed daemon after REPLICA was removed', async () => {
+    const { fathom } = await replicated();
+    const daemon = await fathom.start();
+    const { pid } = await untilStatus(fathom, (status) => status.pid !== null, 'a process');
+    daemon.signal('SIGKILL');
+    await daemon.exited;
+    await fathom.start({ REPLICA: '' });
+    expect(argumentsOf(pid ?? 0) ?? []).toEqual([]);
+  });
+
+  it('removes the replica of a database that is erased', async () => {
+    const { fathom, target } = await replicated();
+    await fathom.start();
+    const [erased, kept] = [await signUp(fathom), await signUp(fathom)];
+    for (const tenant of [erased, kept]) {
+      await addDocument(fathom, tenant, 'private');
+      await untilReplica(fathom, target, tenant.name, ['private']);
+    }
+    await fathom.client.databases.delete(erased.name);
+    const host = join(target, await hostOf(fathom));
+    await until(async () => !(await readdir(host)).includes(erased.name), { what: 'the end of the replica' });
+    expect(await readdir(host)).toEqual([kept.name]);
+    expect(await readdir(join(fathom.dataDir, 'user_dbs'))).not.toContain(erased.name);
+  });
+
+  it('replicates to S3, and erases there', async () => {
+    const installed = await findS3Server('replication to S3');
+    if (installed === null) return;
+    await using server = await startS3Server(installed);
+    await server.createBucket('replica');
+    await server.requireCredentials(true);
+    const { fathom } = await replicated({
+      REPLICA: `s3://replica/a?endpoint=${server.url}&region=us-east-1`,
+      ...server.credentials,
+    });
+    await fathom.start();
+    const tenant = await signUp(fathom);
+    await addDocument(fathom, tenant, 'written');
+    await untilStatus(fathom, (status) => status.databases === 1, 'a database');
+    await fathom.client.databases.stop(tenant.name);
+    const keys = async () => {
+      await server.requireCredentials(false);
+      const listed = await (await server.request('/replica?list-type=2')).text();
+      await server.requireCredentials(true);
+      return [...listed.matchAll(/<Key>([^<]+)</g)].map(([, key]) => key ?? '');
+    };
+    const prefix = `a/${await hostOf(fathom)}/${tenant.name}/`;
+    expect((await keys()).some((key) => key.startsWith(prefix))).toBe(true);
+    await fathom.client.databases.delete(tenant.name);
+    await until(async () => (await keys()).length === 0, {
+      what: async () => `no object; there are ${(await keys()).join()}`,
+    });
+    // The credentials are in the environment only.
+    const written = await readFile(join(fathom.dataDir, 'run', 'litestream.yml'), 'utf8');
+    expect(written).not.toContain(server.credentials.AWS_SECRET_ACCESS_KEY);
+  });
+
+  it('refuses a target that is not mounted', async () => {
+    const { fathom, target } = await replicated();
+    const daemon = await fathom.start();
+    await untilStatus(fathom, (status) => status.pid !== null, 'a process');
+    await daemon.stop();
+    await rm(target, { recursive: true });
+    await fathom.start();
+    const { problem } = await untilStatus(fathom, (status) => status.problem !== null, 'a problem');
+    expect(problem).toContain('the disk is not mounted');
+    expect(existsSync(target)).toBe(false);
+  });
+});
