@@ -1,5 +1,8 @@
 import { type ReactNode, useEffect } from 'react';
 import type { Session } from '../shared/api/accounts/auth.ts';
+import { AccountScreen } from './account/account-screen.tsx';
+import { KeysScreen } from './account/keys-screen.tsx';
+import { BackupsScreen } from './backups/backups-screen.tsx';
 import { DatabaseScreen } from './database/database-screen.tsx';
 import type { LiveState } from './database/live-database.ts';
 import { QuickStartScreen } from './database/quick-start-screen.tsx';
@@ -19,6 +22,9 @@ interface ScreenEntry {
 const SCREENS: Readonly<Record<string, ScreenEntry>> = {
   '/': { title: 'My database', render: (props) => <DatabaseScreen {...props} /> },
   '/quick-start': { title: 'Quick start', render: (props) => <QuickStartScreen {...props} /> },
+  '/backups': { title: 'Backups', render: (props) => <BackupsScreen {...props} /> },
+  '/keys': { title: 'API keys', render: (props) => <KeysScreen session={props.session} /> },
+  '/account': { title: 'Account', render: (props) => <AccountScreen session={props.session} /> },
 };
 
 const SIGNED_OUT_SCREENS = ['/sign-in', '/sign-up'];
@@ -57,7 +63,8 @@ function SignedIn({ route, session }: { route: string; session: Session }) {
     // The session is older than the database, so it has no token for it.
     if (isNew) keeper.renew().catch(() => undefined);
   }, [isNew, keeper]);
-  const screen = SCREENS[SIGNED_OUT_SCREENS.includes(route) ? '/' : route];
+  const path = SIGNED_OUT_SCREENS.includes(route) ? '/' : route;
+  const screen = Object.hasOwn(SCREENS, path) ? SCREENS[path] : undefined;
   if (screen !== undefined) return screen.render({ session, live });
   return (
     <Screen title="There is no such page">

@@ -1,7 +1,7 @@
 import { type InvitationRoutesDeps, invitationRoutes } from '../accounts/invitations/invitation-routes.ts';
 import { type AccountMailRoutesDeps, accountMailRoutes } from '../accounts/mail/account-mail-routes.ts';
 import { type MailHookDeps, mailHookRoutes } from '../accounts/mail/mail-hook-routes.ts';
-import { accountPageRoutes } from '../accounts/pages/account-page-routes.ts';
+import { type AccountPageRoutesDeps, accountPageRoutes } from '../accounts/pages/account-page-routes.ts';
 import { type PlanRoutesDeps, planRoutes } from '../accounts/plans/plan-routes.ts';
 import { type ApiKeyRoutesDeps, apiKeyRoutes } from '../accounts/sessions/api-key-routes.ts';
 import { type SessionRoutesDeps, sessionRoutes } from '../accounts/sessions/session-routes.ts';
@@ -44,6 +44,7 @@ export interface Services
   extends ServerDeps,
     StreamDeps,
     AccountMailRoutesDeps,
+    AccountPageRoutesDeps,
     AuditRequestsDeps,
     ApiKeyRoutesDeps,
     AuditRoutesDeps,
@@ -101,7 +102,7 @@ export function registerRoutes(app: Api, services: Services): void {
 
   authRoutes(app, services);
   accountMailRoutes(app, services);
-  accountPageRoutes(app);
+  accountPageRoutes(app, services);
   webPageRoutes(app, services);
   userRoutes(app, services);
   invitationRoutes(app, services);

@@ -27,52 +27,60 @@ class FetchTransport implements Transport {
     this.#options = options;
   }
 
-  async request<T>(method: Method, path: string, options: RequestOptions = {}): Promise<T> {
-    const response = await this.#send(method, path, options);
-    return (await this.#result(response, options)) as T;
+  request<T>(method: Method, path: string, options: RequestOptions = {}): Promise<T> {
+    return this.#within(options, async (signal) => {
+      const response = await this.#send(method, path, options, signal);
+      return (await this.#result(response, options)) as T;
+    });
   }
 
-  async stream(
-    method: Method,
-    path: string,
-    options: RequestOptions = {},
-  ): Promise<AsyncIterable<Uint8Array>> {
-    const response = await this.#send(method, path, options);
-    if (response.status !== 200 || response.body === null) await this.#result(response, options);
-    // Typed without iteration, which older browsers lack.
-    return response.body as unknown as AsyncIterable<Uint8Array>;
+  /** The timeout is that of the beginning. */
+  stream(method: Method, path: string, options: RequestOptions = {}): Promise<AsyncIterable<Uint8Array>> {
+    return this.#within(options, async (signal) => {
+      const response = await this.#send(method, path, options, signal);
+      if (response.status !== 200 || response.body === null) await this.#result(response, options);
+      // Typed without iteration, which older browsers lack.
+      return response.body as unknown as AsyncIterable<Uint8Array>;
+    });
   }
 
-  async #send(method: Method, path: string, options: RequestOptions): Promise<Response> {
-    const token = this.#options.token();
-    const url = new URL(path.replace(/^\//, ''), this.#options.base);
-    for (const [name, value] of Object.entries(options.query ?? {})) {
-      if (value !== undefined) url.searchParams.set(name, String(value));
-    }
-    const timeout = AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-    let response: Response;
+  async #within<T>(options: RequestOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(), options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     try {
-      response = await fetch(url, {
-        method,
-        headers: {
-          accept: options.mediaType ?? 'application/json',
-          ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        },
-        ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
-        signal: options.signal ? AbortSignal.any([timeout, options.signal]) : timeout,
-        credentials: 'omit',
-        cache: 'no-store',
-        redirect: 'error',
-      });
+      return await work(options.signal ? AbortSignal.any([timeout.signal, options.signal]) : timeout.signal);
     } catch (error) {
+      if (error instanceof FathomError) throw error;
       options.signal?.throwIfAborted();
       throw new FathomError(
         'daemon.unreachable',
         'The server does not answer. Check your connection, then try again.',
         { cause: error },
       );
+    } finally {
+      clearTimeout(timer);
     }
+  }
+
+  async #send(method: Method, path: string, options: RequestOptions, signal: AbortSignal): Promise<Response> {
+    const token = this.#options.token();
+    const url = new URL(path.replace(/^\//, ''), this.#options.base);
+    for (const [name, value] of Object.entries(options.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    const response = await fetch(url, {
+      method,
+      headers: {
+        accept: options.mediaType ?? 'application/json',
+        ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+      signal,
+      credentials: 'omit',
+      cache: 'no-store',
+      redirect: 'error',
+    });
     if (response.status === 401 && token !== undefined) this.#options.onRefused(token);
     return response;
   }

@@ -23,9 +23,13 @@ export interface WebStage {
   dispose(): Promise<void>;
 }
 
-export async function webStage(env: Record<string, string> = {}): Promise<WebStage> {
+/** @param settingsOf settings that contain the address of the daemon */
+export async function webStage(
+  env: Record<string, string> = {},
+  settingsOf: (url: string) => Record<string, string> = () => ({}),
+): Promise<WebStage> {
   const fathom = await createDeployment(env);
-  await fathom.start();
+  await fathom.start(settingsOf(fathom.url));
   const browser = await launchChromium();
   const suspicious: string[] = [];
   const contexts: BrowserContext[] = [];

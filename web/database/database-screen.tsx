@@ -6,6 +6,7 @@ import { Copyable } from '../widgets/copyable.tsx';
 import { Notice } from '../widgets/notice.tsx';
 import { sentence } from '../widgets/problem.tsx';
 import { Screen } from '../widgets/screen.tsx';
+import { Time } from '../widgets/time.tsx';
 import type { LiveState } from './live-database.ts';
 import { NoDatabase } from './no-database.tsx';
 import { explainPhase } from './phase-text.ts';
@@ -97,8 +98,4 @@ function Actions({ instance: { name, phase } }: { instance: Instance }) {
       )}
     </div>
   );
-}
-
-function Time({ at }: { at: string }) {
-  return <time dateTime={at}>{new Date(at).toLocaleString()}</time>;
 }

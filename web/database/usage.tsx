@@ -1,26 +1,17 @@
-import { useEffect, useId, useState } from 'react';
+import { useCallback, useId } from 'react';
 import type { Instance } from '../../shared/api/instances.ts';
-import type { DatabaseUsage } from '../../shared/api/usage.ts';
+import type { CallOptions } from '../../shared/client/client-methods.ts';
 import { useServices } from '../services.ts';
 import { Problem } from '../widgets/problem.tsx';
+import { useLoad } from '../widgets/use-load.ts';
 import { formatBytes } from './bytes.ts';
 
 /** What the database uses, compared with its limits. */
 export function Usage({ instance }: { instance: Instance }) {
   const { client } = useServices();
-  const [history, setHistory] = useState<DatabaseUsage | null>(null);
-  const [error, setError] = useState<unknown>(null);
   const { name, usage, limits } = instance;
-  useEffect(() => {
-    const abort = new AbortController();
-    client.usage
-      .get(name, { signal: abort.signal })
-      .then(setHistory)
-      .catch((failure: unknown) => {
-        if (!abort.signal.aborted) setError(failure);
-      });
-    return () => abort.abort();
-  }, [client, name]);
+  const load = useCallback((options: CallOptions) => client.usage.get(name, options), [client, name]);
+  const { data: history, error } = useLoad(load);
   return (
     <section aria-labelledby="usage">
       <h2 id="usage">Usage</h2>

@@ -118,6 +118,9 @@ for (const form of [main, again]) {
 const address = main.elements.namedItem('email');
 if (address instanceof HTMLInputElement) address.value = link.get('email') ?? '';
 
+// A link that is opened in the tab of this page changes only the part after the #.
+addEventListener('hashchange', () => location.reload());
+
 if (token === '') {
   offerAgain();
   if (!again) showError(main.dataset['missing'] ?? 'link.invalid', '');

@@ -113,8 +113,9 @@ export const ACCOUNT_PAGES = {
 
 export type AccountPageName = keyof typeof ACCOUNT_PAGES;
 
-// Links are relative, because a proxy may serve the API below a path.
-export function renderAccountPage(name: AccountPageName): string {
+/** @param hasSignIn whether there is a page to sign in */
+export function renderAccountPage(name: AccountPageName, hasSignIn: boolean): string {
+  // Links are relative, because a proxy may serve the API below a path.
   const page: AccountPage = ACCOUNT_PAGES[name];
   const { again } = page;
   const errors = { ...page.errors, ...LATER };
@@ -138,7 +139,7 @@ export function renderAccountPage(name: AccountPageName): string {
         <p class="error" data-error="other" hidden></p>
       </div>
       <div role="status" id="done">
-        <p class="done" data-done="main" hidden>${page.done}</p>
+        <p class="done" data-done="main" hidden>${page.done}${hasSignIn ? ' <a href="../">Sign in</a>' : ''}</p>
         ${page.waiting ? `<p class="done" data-waiting hidden>${page.waiting}</p>` : ''}
         ${again ? `<p class="done" data-done="again" hidden>${again.done}</p>` : ''}
       </div>
