@@ -81,6 +81,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 
   const { reconciler, ownerSync, lifecycle } = services;
   await Promise.all([reconciler.load(), services.trash.load(), ownerSync.load()]);
+  await services.backups.load();
   resources.defer(() => reconciler.stop());
   const { rollouts, restores, drills } = services;
   resources.defer(() => rollouts.stop());
@@ -106,7 +107,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const { versions, remedy } = exposureOf(fleet.versions());
   if (remedy !== null) log.warn({ versions }, `instances have a vulnerable PocketBase; ${remedy}`);
 
-  await startPeriodicChecks({
+  startPeriodicChecks({
     host,
     services,
     resources,

@@ -7,7 +7,7 @@ import type { DaemonServices } from './create-services.ts';
 import type { Host } from './prepare-host.ts';
 
 /** Starts the periodic checks: usage, damaged pages, old logs and audit entries, changed accounts and changed rows. */
-export async function startPeriodicChecks({
+export function startPeriodicChecks({
   host,
   services,
   resources,
@@ -23,7 +23,7 @@ export async function startPeriodicChecks({
   retentionMs: number;
   /** How often each database file is checked, in milliseconds. */
   pageCheckMs: number;
-}): Promise<void> {
+}): void {
   const {
     fleet,
     auditArchive,
@@ -74,7 +74,7 @@ export async function startPeriodicChecks({
   resources.defer(
     maintainLogs({ fleet, own: host.ownLog, directory: host.instanceLogsDir, retentionMs, clock, log }),
   );
-  await backups.start();
+  backups.start();
   resources.defer(() => backups.stop());
   replication.start(function* userDatabases() {
     for (const { runner } of catalog.entries())

@@ -83,6 +83,7 @@ async function open(): Promise<void> {
     clock: time,
     log,
   });
+  await created.load();
   backups = created;
   onTestFinished(() => created.stop());
 }
@@ -136,7 +137,7 @@ const UNTIL_NEXT_RUN_MS = 15 * HOUR_MS + MINUTE_MS;
 describe('the schedule', () => {
   beforeEach(async () => {
     // Databases that are older than the last run are backed up at once.
-    await backups.start();
+    backups.start();
     await pass(MINUTE_MS, () => subjects.every(({ name }) => isBackedUp(name)), 'the first backups');
   }, 60_000);
 
@@ -159,7 +160,7 @@ describe('the schedule', () => {
     await open();
     expect(backups.stateOf(ANN).last).toEqual(known);
     expect(status()).toMatchObject({ late: 3 });
-    await backups.start();
+    backups.start();
     await pass(MINUTE_MS, () => status().late === 0, 'the missed run');
     expect(await ids(ANN)).toHaveLength(2);
     expect(await ids(BETH)).toHaveLength(1);
@@ -168,7 +169,7 @@ describe('the schedule', () => {
     await rm(join(root, 'backup-state.json'));
     const chunks = (await listAll(target, 'chunks/')).length;
     await open();
-    await backups.start();
+    backups.start();
     await pass(MINUTE_MS, () => subjects.every(({ name }) => isBackedUp(name)), 'the next backups');
     expect(await listAll(target, 'chunks/')).toHaveLength(chunks);
   });
@@ -330,7 +331,7 @@ it('reports a database that could never be read', async () => {
   const { dataDir } = subject(ANN);
   await rm(dataDir, { recursive: true });
   await symlink(dataDir, dataDir);
-  await backups.start();
+  backups.start();
   await pass(MINUTE_MS, () => isBackedUp(BETH) && backups.stateOf(ANN).failure !== null, 'a failure');
   expect(status().failures).toMatchObject([{ reason: 'failed', databases: 1 }]);
 });
@@ -349,7 +350,7 @@ it('a database is late after 26 hours without a backup', async () => {
   for (const one of subjects) await backups.create(one);
   for (const { dataDir } of subjects) write(dataDir, 'second');
   isDiskHeld = true;
-  await backups.start();
+  backups.start();
   const backedUpAt = time.now().getTime();
   await pass(UNTIL_NEXT_RUN_MS, () => status().failures.length > 0, 'a failure');
   expect(status()).toMatchObject({ late: 0, failures: [{ reason: 'disk_full' }] });
@@ -373,7 +374,7 @@ it('a clock that was ahead does not stop backups', async () => {
   ann.confirmed_at = new Date(time.now().getTime() + 365 * 24 * HOUR_MS).toISOString();
   await writeFile(path, JSON.stringify(state));
   await open();
-  await backups.start();
+  backups.start();
   await pass(
     MINUTE_MS,
     () => Date.parse(backups.stateOf(ANN).confirmed_at ?? '') <= time.now().getTime(),

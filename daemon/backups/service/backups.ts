@@ -111,14 +111,16 @@ export class Backups {
     return new Backups(deps, await BackupState.read(path, deps.config.target, deps.log));
   }
 
-  /** Call it when the control plane runs and all databases are known. */
-  async start(): Promise<void> {
-    const { hostDir, clock, subjects } = this.#deps;
-    // Copies of a daemon that was killed.
-    await removeTree(join(hostDir, SCRATCH));
-    this.#state.keepOnly(new Set([...subjects()].map(({ name }) => name)));
-    await this.#prepared.start();
-    this.#loop = startLoop(clock, async () => this.#pass());
+  /** Removes what a daemon that was killed left. Call it before the first backup, when all databases are known. */
+  async load(): Promise<void> {
+    await removeTree(join(this.#deps.hostDir, SCRATCH));
+    this.#state.keepOnly(new Set([...this.#deps.subjects()].map(({ name }) => name)));
+    await this.#prepared.load();
+  }
+
+  /** Makes backups at the times of the schedule. */
+  start(): void {
+    this.#loop = startLoop(this.#deps.clock, async () => this.#pass());
   }
 
   async stop(): Promise<void> {

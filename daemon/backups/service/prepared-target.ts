@@ -52,7 +52,7 @@ export class PreparedTarget {
   }
 
   /** Looks whether there is a recovery key. */
-  async start(): Promise<void> {
+  async load(): Promise<void> {
     const { readRecoveryKey, log } = this.#deps;
     try {
       this.#hasRecoveryKey = (await readRecoveryKey()) !== null;
