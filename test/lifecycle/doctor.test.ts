@@ -13,6 +13,7 @@ import { deployment } from '../helpers/harness.ts';
 import { fleetProcesses } from '../helpers/leaks.ts';
 import { serveByHand, untilServing } from '../helpers/serve-by-hand.ts';
 import { textWith } from '../helpers/text-with.ts';
+import { until } from '../helpers/until.ts';
 
 /** Of the host that the tests run on, and of the PocketBase that they run, which are what they are. */
 const GIVEN = new Set(['inotify', 'open_files', 'disk', 'node', 'advisories']);
@@ -196,6 +197,6 @@ it('uses the deployment as a user does, leaves nothing behind, and names the ste
   expect(unreachable).toMatchObject({ troubles: ['end_to_end'], exitCode: 1 });
   expect(unreachable.say('end_to_end')).toContain(`signing in at http://127.0.0.1:${port} failed`);
   expect((await fathom.client.users.list({ search: 'doctor-' })).total).toBe(0);
-  expect(await fathom.client.trash.all()).toEqual([]);
+  await until(async () => (await fathom.client.trash.all()).length === 0, { what: 'the erasure to end' });
   expect((await fathom.client.databases.all()).map(({ name }) => name)).toEqual(['global']);
 });

@@ -197,6 +197,8 @@ it('a database with automatic backups of PocketBase stays awake, and is woken af
   await untilAsleep(fathom, own.name);
   const superuser = await asSuperuser(fathom, row);
   await superuser.settings.update({ backups: { cron: '0 3 * * *', cronMaxKeep: 2 } });
+  await untilRunning(fathom, own.name);
+  await fathom.client.databases.wake(other.name);
   await untilAsleep(fathom, other.name);
   expect(await instance(fathom, own.name)).toMatchObject({ phase: 'running' });
   await daemon.stop();
