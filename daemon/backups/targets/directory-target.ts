@@ -29,6 +29,8 @@ const TIMEOUT_MS = 300_000;
 export class DirectoryTarget implements Target {
   readonly #directory: string;
   readonly #timeoutMs: number;
+  /** Its path without links. */
+  #real = '';
   /** Directories that exist, and are on the disk. */
   readonly #made = new Set<string>();
 
@@ -132,8 +134,11 @@ export class DirectoryTarget implements Target {
    */
   async #checkDirectory(directory: string): Promise<void> {
     const below = relative(this.#directory, directory);
-    const [root, real] = await Promise.all([this.#directory, directory].map((path) => realpath(path)));
-    if (real === join(root ?? '', below)) return;
+    const real = await realpath(directory);
+    if (real === join(this.#real, below)) return;
+    // The first call, or the directory is a link that has changed.
+    this.#real = await realpath(this.#directory);
+    if (real === join(this.#real, below)) return;
     throw new TargetProblem('refused', this.#directory, `has a link in the path ${below}`, {
       nextStep: 'find out who created the link, and remove it',
     });
