@@ -51,6 +51,12 @@ const FILTERS = [
   ['is_active', 'is_active = {:is_active}'],
 ] as const;
 
+export interface SignedInUser {
+  user: User;
+  /** Of the global PocketBase. */
+  token: string;
+}
+
 /** User accounts in the global PocketBase. */
 export class UserRepository {
   readonly #client: ControlPlaneClient;
@@ -105,12 +111,18 @@ export class UserRepository {
    * @throws FathomError `database.deleted`
    */
   async authenticate(email: string, password: string): Promise<User | null> {
+    return (await this.signIn(email, password))?.user ?? null;
+  }
+
+  /** As `authenticate`, with a token of the global PocketBase. */
+  async signIn(email: string, password: string): Promise<SignedInUser | null> {
     try {
-      const { record } = await this.#client.postAsUser<{ record: { id: string } }>(
+      const { record, token } = await this.#client.postAsUser<{ record: { id: string }; token: string }>(
         '/api/collections/users/auth-with-password',
         { identity: email, password },
       );
-      return await this.#findActive(record.id);
+      const user = await this.#findActive(record.id);
+      return user && { user, token };
     } catch (error) {
       requireNotDeleted(error);
       if (isStatus(error, 400) || isStatus(error, 403)) return null;

@@ -9,15 +9,16 @@ import { deletedDatabase } from '../databases/trash/trashed-databases.ts';
 import { requireOwnerOrAll } from '../http/caller.ts';
 import { type Api, serve } from '../http/serve.ts';
 import { toIsoTime } from '../pocketbase/data/sqlite.ts';
+import { type OwnAccountRoutesDeps, ownAccountRoutes } from './own-account-routes.ts';
 import type { User, UserRepository } from './user-repository.ts';
 
-export interface UserRoutesDeps extends DatabaseAccessDeps {
+export interface UserRoutesDeps extends DatabaseAccessDeps, OwnAccountRoutesDeps {
   users: UserRepository;
   catalog: Catalog;
   trash: DatabaseTrash;
 }
 
-/** Registers the routes of user accounts, for administrators. */
+/** Registers the routes of user accounts: those of administrators, and those of the own account. */
 export function userRoutes(app: Api, deps: UserRoutesDeps): void {
   // The plan in the catalog must be the one that was stored last.
   const updates = new KeyedMutex();
@@ -97,17 +98,20 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
   };
 
   // The deletion of one account at a time: the next one finds it deleted.
-  serve(app, deleteUser, ({ params }) =>
-    updates.run(params.id, async () => {
-      const { id } = await deps.users.get(params.id);
+  const deleteAccount = (userId: string): Promise<void> =>
+    updates.run(userId, async () => {
+      const { id } = await deps.users.get(userId);
       await deps.provisioner.settled(id);
       if (await deleteWithDatabase(id)) return;
       // An inactive user gets no new database, neither now nor after an interrupted deletion.
       await deps.users.update(id, { is_active: false });
       await deps.provisioner.settled(id);
       if (!(await deleteWithDatabase(id))) await deps.users.delete(id);
-    }),
-  );
+    });
+
+  serve(app, deleteUser, ({ params }) => deleteAccount(params.id));
+
+  ownAccountRoutes(app, deps, deleteAccount);
 }
 
 /** For a database that another request has deleted. @throws every other error */

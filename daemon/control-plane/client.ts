@@ -20,6 +20,13 @@ const DISK_FULL = /database or disk is full|disk is full|no space left on device
 /** PocketBase answers these for each other reason as well, and names it only in its log. */
 const WITHOUT_REASON: ReadonlySet<number> = new Set([400, 500]);
 
+interface AsUser {
+  /** Of a user; none by default. */
+  token?: string;
+  /** Of the client, for the limits of passwords. */
+  address?: string;
+}
+
 /** Calls the global PocketBase as its superuser. */
 export class ControlPlaneClient {
   readonly #options: ControlPlaneOptions;
@@ -74,20 +81,19 @@ export class ControlPlaneClient {
     return this.call((client) => client.send<T>(path, { method: 'POST', body }));
   }
 
-  /**
-   * Sends a POST request without the superuser's rights.
-   *
-   * @param as.token of a user; none by default
-   * @param as.address of the client, for the limits of passwords
-   * @throws as `call`
-   */
-  async postAsUser<T>(path: string, body: object, as: { token?: string; address?: string } = {}): Promise<T> {
+  /** Sends a POST request without the superuser's rights. @throws as `call` */
+  postAsUser<T>(path: string, body: object, as: AsUser = {}): Promise<T> {
+    return this.sendAsUser('POST', path, body, as);
+  }
+
+  /** Sends a request without the superuser's rights. @throws as `call` */
+  async sendAsUser<T>(method: 'POST' | 'PATCH', path: string, body: object, as: AsUser = {}): Promise<T> {
     const headers = {
       Authorization: as.token ?? '',
       ...(as.address === undefined ? {} : { 'X-Fathom-Client': as.address }),
     };
     try {
-      return await this.#client.send<T>(path, { method: 'POST', body, headers });
+      return await this.#client.send<T>(path, { method, body, headers });
     } catch (error) {
       throw await this.#translate(error);
     }

@@ -2,6 +2,7 @@ import { apiKeys } from './accounts/api-keys.ts';
 import { auth } from './accounts/auth.ts';
 import { invitations } from './accounts/invitations.ts';
 import { mails } from './accounts/mails.ts';
+import { ownAccount } from './accounts/own-account.ts';
 import { plans } from './accounts/plans.ts';
 import { sessions } from './accounts/sessions.ts';
 import { users } from './accounts/users.ts';
@@ -27,6 +28,7 @@ import { usage } from './usage.ts';
 /** Every resource of the HTTP API. The client, the OpenAPI document and docs/api.md derive from this list. */
 export const RESOURCES = {
   auth,
+  ownAccount,
   mails,
   users,
   invitations,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium } from '../helpers/chromium.ts';
-import { call, PASSWORD, signUp } from '../helpers/http-call.ts';
+import { call, PASSWORD, signIn, signUp } from '../helpers/http-call.ts';
 import { linkIn, type MailServer, mailServer, tokenIn } from '../helpers/mail-server.ts';
 import { expectAccessible, SIZES, signInAt, type WebStage, webStage } from './web-stage.ts';
 
@@ -99,11 +99,66 @@ describe.skipIf(!hasChromium)('the account on the page of owners', () => {
     await page.getByLabel('E-mail address').fill(email);
     await page.getByLabel('Password').fill('my own lantern by the river');
     await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('heading', { name: 'My database' }).waitFor();
+  });
+
+  it.each(SIZES)('changes the password and the address with the password ($size)', async (size) => {
+    const { fathom } = stage;
+    const email = `change-${size.size}@example.com`;
+    await signUp(fathom.url, email);
+    const page = await stage.open('', size);
+    await signInAt(page, email);
     await page.getByRole('link', { name: 'Account' }).click();
-    await page.getByRole('button', { name: 'Send the mail' }).click();
-    await page.getByText('The mail is on its way').waitFor();
-    await server.mailTo(email);
+    const password = page.getByRole('region', { name: 'Password' });
+    await password.getByLabel('Password of today').fill('not this one');
+    await password.getByLabel('New password').fill('my own lantern by the river');
+    await password.getByRole('button').click();
+    await password.getByText('Is wrong.').waitFor();
     await expectAccessible(page);
+    await password.getByLabel('Password of today').fill(PASSWORD);
+    await password.getByRole('button').click();
+    await page.getByText('Your password is changed.').waitFor();
+    await expectAccessible(page);
+    await page.getByLabel('E-mail address').fill(email);
+    await page.getByLabel('Password').fill('my own lantern by the river');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('heading', { name: 'Account', exact: true }).waitFor();
+
+    const address = page.getByRole('region', { name: 'E-mail address' });
+    await address.getByLabel('New e-mail address').fill(`new-${email}`);
+    await address.getByLabel('Your password').fill('my own lantern by the river');
+    await address.getByRole('button').click();
+    await page.getByText(`The mail is on its way to new-${email}`).waitFor();
+    await expectAccessible(page);
+    await page.goto(linkIn(await server.mailTo(`new-${email}`)).href);
+    await page.fill('#main input', 'my own lantern by the river');
+    await page.click('#main button');
+    await page.getByText('Your e-mail address is changed.').waitFor();
+    await signIn(fathom.url, `new-${email}`, 'my own lantern by the river');
+  });
+
+  it.each(SIZES)('deletes the account with the typed address and the password ($size)', async (size) => {
+    const { fathom } = stage;
+    const email = `delete-${size.size}@example.com`;
+    await signUp(fathom.url, email);
+    const page = await stage.open('', size);
+    await signInAt(page, email);
+    await page.getByRole('link', { name: 'Account' }).click();
+    await page.getByRole('button', { name: 'Delete the account' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Your password').fill(PASSWORD);
+    await dialog.getByLabel('Type your e-mail address').fill('other@example.com');
+    await dialog.getByRole('button', { name: 'Delete everything' }).click();
+    await dialog.getByText('Is not the address of this account.').waitFor();
+    await expectAccessible(page);
+    await dialog.getByLabel('Type your e-mail address').fill(email);
+    await dialog.getByRole('button', { name: 'Delete everything' }).click();
+    await page.getByText('Your account is deleted.').waitFor();
+    await expectAccessible(page);
+    const login = await call('POST', `${fathom.url}/api/v1/auth/login`, {
+      body: { email, password: PASSWORD },
+    });
+    expect(login.status).toBe(401);
   });
 });
 

@@ -3,6 +3,7 @@ import type { Session } from '../../shared/api/accounts/auth.ts';
 import type { CallOptions } from '../../shared/client/client-methods.ts';
 import { useServices } from '../services.ts';
 import { ConfirmButton } from '../widgets/confirm-button.tsx';
+import { Field } from '../widgets/field.tsx';
 import { Form } from '../widgets/form.tsx';
 import { Notice } from '../widgets/notice.tsx';
 import { Problem } from '../widgets/problem.tsx';
@@ -17,35 +18,113 @@ export function AccountScreen({ session }: { session: Session }) {
   return (
     <Screen title="Account">
       <p>E-mail address: {session.user.email}</p>
-      <Password email={session.user.email} />
       <Sessions session={session} />
+      <Password session={session} />
+      <Address />
+      {session.user.role === 'user' && <Deletion session={session} />}
     </Screen>
   );
 }
 
-function Password({ email }: { email: string }) {
-  const { client } = useServices();
-  const [isSent, setSent] = useState(false);
+function Password({ session }: { session: Session }) {
+  const { base, client, store } = useServices();
   return (
     <section aria-labelledby="password">
       <h2 id="password">Password</h2>
+      <p>A new password signs out all devices, also this one, and revokes your API keys.</p>
+      <Form
+        button="Change the password"
+        onSubmit={async ({ current_password = '', password = '' }) => {
+          await client.ownAccount.changePassword({ current_password, password });
+          store.end(session.token, 'password_changed');
+        }}
+      >
+        <CurrentPassword label="Password of today" />
+        <Field
+          label="New password"
+          name="password"
+          type="password"
+          autoComplete="new-password"
+          minLength={8}
+          maxLength={71}
+        />
+      </Form>
       <p>
-        A mail with a link lets you set a new password. It signs out all devices and revokes your API keys.
+        You signed in by a provider, or forgot the password?{' '}
+        <a href={`${base}account/reset-password`}>Set a new one by mail</a>
       </p>
-      {isSent && (
+    </section>
+  );
+}
+
+function Address() {
+  const { client } = useServices();
+  const [sentTo, setSentTo] = useState<string | null>(null);
+  return (
+    <section aria-labelledby="address">
+      <h2 id="address">E-mail address</h2>
+      <p>A mail with a link goes to the new address. The link changes it.</p>
+      {sentTo !== null && (
         <Notice kind="done">
-          The mail is on its way to {email}. Look into the folder for spam as well. If none arrives, the
-          server may send no mails: ask an administrator.
+          The mail is on its way to {sentTo}. Look into the folder for spam as well. If none arrives, the
+          server may send no mails, or the address has an account: ask an administrator.
         </Notice>
       )}
       <Form
         button="Send the mail"
-        onSubmit={async () => {
-          await client.mails.requestPasswordReset({ email });
-          setSent(true);
+        onSubmit={async ({ current_password = '', new_email = '' }) => {
+          await client.ownAccount.changeAddress({ current_password, new_email });
+          setSentTo(new_email);
         }}
-      />
+      >
+        <Field label="New e-mail address" name="new_email" type="email" autoComplete="off" maxLength={254} />
+        <CurrentPassword />
+      </Form>
     </section>
+  );
+}
+
+function Deletion({ session }: { session: Session }) {
+  const { client, store } = useServices();
+  return (
+    <section aria-labelledby="deletion">
+      <h2 id="deletion">Delete the account</h2>
+      <p>Your account and your database are deleted. An administrator can bring them back for a while.</p>
+      <ConfirmButton
+        question="Delete your account and your database?"
+        explanation={
+          <p>
+            Programs can no longer reach your data. To keep it, download a <a href="#/backups">backup</a>{' '}
+            first. Your address is <code>{session.user.email}</code>
+          </p>
+        }
+        confirm="Delete everything"
+        fields={
+          <>
+            <Field label="Type your e-mail address" name="email" autoComplete="off" spellCheck={false} />
+            <CurrentPassword />
+          </>
+        }
+        onConfirm={async ({ email = '', current_password = '' }) => {
+          await client.ownAccount.delete({ email, current_password });
+          store.end(session.token, 'account_deleted');
+        }}
+      >
+        Delete the account…
+      </ConfirmButton>
+    </section>
+  );
+}
+
+function CurrentPassword({ label = 'Your password' }: { label?: string }) {
+  return (
+    <Field
+      label={label}
+      name="current_password"
+      type="password"
+      autoComplete="current-password"
+      maxLength={71}
+    />
   );
 }
 

@@ -3,7 +3,7 @@ import type { Session } from '../../shared/api/accounts/auth.ts';
 const KEY = 'fathom.session';
 
 /** Why there is no session: null before the first sign-in. */
-export type SignedOut = 'ended' | 'signed_out' | 'account_deleted' | null;
+export type SignedOut = 'ended' | 'signed_out' | 'password_changed' | 'account_deleted' | null;
 
 /**
  * The session of this tab. It is kept in the session storage of the tab, so that it survives a reload and ends with the tab.
@@ -37,10 +37,16 @@ export class SessionStore {
 
   /** Forgets the session with this token. A renewed session stays. */
   end(token: string, why: SignedOut = 'ended'): void {
+    // The stream may have ended first: the reason is known only now.
+    if (this.#current === null && why !== 'ended') this.#enterSignedOut(why);
     if (this.#current?.token !== token) return;
     this.#current = null;
-    this.#signedOut = why;
     this.#storage.removeItem(KEY);
+    this.#enterSignedOut(why);
+  }
+
+  #enterSignedOut(why: SignedOut): void {
+    this.#signedOut = why;
     this.#notify();
   }
 

@@ -1,3 +1,4 @@
+import { useSyncExternalStore } from 'react';
 import { useServices } from '../services.ts';
 import { Field } from '../widgets/field.tsx';
 import { Form } from '../widgets/form.tsx';
@@ -8,14 +9,16 @@ import type { SignedOut } from './session-store.ts';
 const SIGNED_OUT: Readonly<Record<NonNullable<SignedOut>, string>> = {
   ended: 'Your session has ended. Sign in again.',
   signed_out: 'You are signed out.',
+  password_changed: 'Your password is changed. Sign in with the new one.',
   account_deleted: 'Your account is deleted.',
 };
 
 export function SignIn() {
   const { base, client, keeper, store } = useServices();
+  const signedOut = useSyncExternalStore(store.subscribe, () => store.signedOut);
   return (
     <Screen title="Sign in">
-      {store.signedOut && <Notice kind="info">{SIGNED_OUT[store.signedOut]}</Notice>}
+      {signedOut && <Notice kind="info">{SIGNED_OUT[signedOut]}</Notice>}
       <Form
         button="Sign in"
         onSubmit={async ({ email = '', password = '' }) =>
