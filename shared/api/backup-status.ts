@@ -27,6 +27,11 @@ const drillsSchema = z
       .array(z.string())
       .describe('Databases without a backup that was proven in the last five weeks: at most 20.'),
     unproven_databases: z.int(),
+    without_proof_databases: z
+      .int()
+      .describe(
+        'Databases without a proven backup, or whose last proof is older than five weeks; also new ones.',
+      ),
     escrow: z
       .object({ at: time, problem: z.string().nullable() })
       .nullable()
@@ -99,6 +104,7 @@ export const backupStatusSchema = z
           failed_databases: 0,
           unproven: [],
           unproven_databases: 0,
+          without_proof_databases: 0,
           escrow: { at: EXAMPLE_TIME, problem: null },
         },
         replica: null,

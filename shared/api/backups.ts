@@ -54,6 +54,13 @@ const restoreSchema = z.object({
 
 export type RestoreProgress = z.infer<typeof restoreSchema>;
 
+/** What a drill does. The database serves meanwhile. */
+export const DRILL_STAGES = ['waiting', 'reading', 'testing'] as const;
+
+const drillProgressSchema = restoreSchema.omit({ backup: true }).extend({ stage: z.enum(DRILL_STAGES) });
+
+export type DrillProgress = z.infer<typeof drillProgressSchema>;
+
 const databaseSchema = z
   .object({
     database: z.string(),
@@ -66,6 +73,7 @@ const databaseSchema = z
     failure: backupFailureSchema.nullable().describe('Why the last attempt failed; null if it did not.'),
     retry_at: time.nullable(),
     restore: restoreSchema.nullable().describe('The restore in progress; null without one.'),
+    drilling: drillProgressSchema.nullable().describe('The drill in progress; null without one.'),
     drill: z
       .object({ backup: z.string(), at: time, problem: z.string().nullable() })
       .nullable()
@@ -87,6 +95,7 @@ const databaseSchema = z
         failure: null,
         retry_at: null,
         restore: null,
+        drilling: null,
         drill: { backup: EXAMPLE_BACKUP.id, at: EXAMPLE_TIME, problem: null },
         proven: { backup: EXAMPLE_BACKUP.id, at: EXAMPLE_TIME },
       },
@@ -107,7 +116,7 @@ export const listFleetBackups = endpoint({
     sort: z
       .enum(['database', 'problem'])
       .default('database')
-      .describe('`problem`: failed and late databases first, then those at work.'),
+      .describe('`problem`: failed and late databases first, then failed drills, then those at work.'),
     database: z.string().max(64).optional().describe('Only this database.'),
   }),
   responses: { 200: { description: 'One page of databases.', schema: pageOf(databaseSchema) } },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { DatabaseBackups, ListedBackup } from '../../shared/api/backups.ts';
 import { BACKUP_STATUS } from '../helpers/backup-status.ts';
+import { damageChunks } from '../helpers/backups.ts';
 import { addDocument, titlesOf } from '../helpers/documents.ts';
 import { signUp } from '../helpers/fleet-actions.ts';
 import { sharedDeployment } from '../helpers/harness.ts';
@@ -25,6 +26,7 @@ function known(database: string, more: Partial<DatabaseBackups> = {}): DatabaseB
     failure: null,
     retry_at: null,
     restore: null,
+    drilling: null,
     drill: null,
     proven: null,
     ...more,
@@ -46,6 +48,12 @@ describe('backups of a real daemon', () => {
     await screen.shows(`✓ backed up ${tenant.name}`, '● ok');
     screen.press('enter');
     await screen.shows('Summary', '1 backup, ', /\d\d:\d\d:\d\d .* ● ok/);
+    screen.press('v');
+    await screen.shows(
+      `✓ proved the backup of ${tenant.name}`,
+      /\d\d:\d\d:\d\d .* ● proved/,
+      'proved by a drill',
+    );
     await addDocument(fathom, tenant, 'lost');
 
     screen.press('R');
@@ -67,6 +75,36 @@ describe('backups of a real daemon', () => {
     await screen.shows('1 backup, ');
     screen.press('R');
     await screen.notices('fathomd restore');
+  });
+});
+
+describe('drills of a real daemon', () => {
+  it('show why a backup is not proved, until the next one is', async () => {
+    const { fathom } = shared;
+    const { name } = await signUp(fathom, 'ben');
+    const { id } = await fathom.client.backups.create(name);
+    await damageChunks(fathom, name, id);
+    const screen = open({ socketPath: fathom.socketPath }, { columns: 160, rows: 30 });
+    await screen.shows('● live');
+    screen.press('0', '/', name, 'enter');
+    await screen.shows('PROVED', /Drills .*without a proved backup/, /● ok/);
+    screen.press('v');
+    await screen.shows(
+      `✗ prove the backup of ${name} failed`,
+      '✗ drill failed',
+      'The drill failed:',
+      'is damaged',
+    );
+    expect((await fathom.client.daemon.status()).backups.drills).toMatchObject({ failed_databases: 1 });
+    await screen.shows(/Drills +1 failed/);
+    screen.press('enter');
+    await screen.shows(/\d\d:\d\d:\d\d .*✗ (drill failed|damaged)/);
+    screen.press('b');
+    await screen.shows(`✓ backed up ${name}`);
+    screen.press('v');
+    await screen.shows(`✓ proved the backup of ${name}`, '● proved');
+    screen.press('0');
+    await screen.hides('drill failed');
   });
 });
 
@@ -92,7 +130,13 @@ describe('backups', () => {
         oldest_at: ago(400_000),
         failures: [{ ...failure, databases: 12 }],
         unusable_keys: [{ database: 'x', problem: 'the key of x is damaged' }],
-        drills: { ...BACKUP_STATUS.drills, next_at: null, last_at: null },
+        drills: {
+          ...BACKUP_STATUS.drills,
+          next_at: new Date(Date.now() + 200_000_000).toISOString(),
+          last_at: ago(90_000),
+          failed_databases: 1,
+          without_proof_databases: 9,
+        },
         replica: null,
         recovery_key: true,
       },
@@ -105,6 +149,14 @@ describe('backups', () => {
         known('2026-11-21-003-user003', {
           restore: { backup: 'b', stage: 'reading', bytes: 1000, read_bytes: 450, since: ago(12) },
         }),
+        known('2026-11-21-004-user004', {
+          drill: { backup: 'b', at: ago(90_000), problem: 'a part is damaged' },
+          proven: { backup: 'a', at: ago(900_000) },
+        }),
+        known('2026-11-21-005-user005', {
+          drilling: { stage: 'reading', bytes: 1000, read_bytes: 300, since: ago(5) },
+          proven: { backup: 'a', at: ago(900_000) },
+        }),
         known('global', { running: true }),
       ]),
     );
@@ -115,19 +167,25 @@ describe('backups', () => {
       '1204 with 84 GiB · 12 failed · 3 late · 1 unusable key',
       /a-host-with-a-long-name$/m,
       'the recovery key is made',
-      /user001 +2 h +1\.0 M ✗ target full · tries again in 8 h/,
+      /user001 +2 h +1\.0 M +– ✗ target full · retry in 8 h/,
       /no space left on .mnt.backups → free space on the target/,
-      /user002 +2 d +1\.0 M ▲ late/,
+      /user002 +2 d +1\.0 M +– ▲ late/,
       /user003 .*◐ restoring: reads 45 %/,
       /global .*◐ backing up/,
       /next run in 59 m/,
+      /Drills +1 failed · 9 databases without a proved backup · next run in 2 d 7 h/,
+      /user004 +2 h +1\.0 M ✗ 25 h ✗ drill failed/,
+      /user005 +2 h +1\.0 M +10 d ◐ drill reads 30 %/,
     );
     expect(screen.lines.every((line) => line.length <= 80)).toBe(true);
     screen.press('j');
     await screen.shows('No recent backup → b backs it up now');
     screen.press('?');
     await screen.shows('Backups of the selected database', 'back it up now');
-    screen.press('esc', '/', 'late', 'enter');
+    await screen.shows('prove its last backup');
+    screen.press('esc', 'j', 'j');
+    await screen.shows('The drill failed: a part is damaged → b makes another backup, then v proves it');
+    screen.press('/', 'late', 'enter');
     await screen.shows('/late', '1/1');
   });
 
@@ -154,6 +212,8 @@ describe('backups', () => {
     const reader = open({ url: stub.url }, { readOnly: true });
     await reader.shows('● live', 'read-only');
     reader.press('0', 'b');
+    await reader.notices('--read-only');
+    reader.press('v');
     await reader.notices('--read-only');
     reader.press('enter', 'R');
     await reader.notices();

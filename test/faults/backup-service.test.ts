@@ -103,7 +103,7 @@ const status = () =>
     config: config(),
     subjects: () => subjects,
     restoreOf: () => null,
-    drills: () => ({ nextAt: null, running: null }),
+    drills: () => ({ nextAt: null, running: null, progressOf: () => null }),
     replica: () => null,
     clock: time,
   }).status();

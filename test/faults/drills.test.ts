@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { createRecoveryKey } from '../../daemon/backups/keys/recovery-key.ts';
 import type { DatabaseBackups } from '../../shared/api/backups.ts';
+import { damageChunks } from '../helpers/backups.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
 import { addDocument, readAsOwner } from '../helpers/documents.ts';
 import { fathomd } from '../helpers/fathomd.ts';
@@ -101,15 +102,7 @@ it('names a backup that cannot be restored, and proves the next one', async () =
   const proven = (await stateOf(fathom, name)).proven;
   await addDocument(fathom, tenant, 'later');
   const { id } = await backups.create(name);
-  const target = join(fathom.dataDir, 'backups');
-  const manifest = await readFile(join(target, 'manifests', name, `${id}.json`), 'utf8');
-  const { chunks } = JSON.parse(manifest) as { chunks: string[] };
-  for (const chunk of chunks) {
-    const file = join(target, 'chunks', name, chunk.slice(0, 2), chunk);
-    const content = await readFile(file);
-    content[20] = (content[20] ?? 0) ^ 1;
-    await writeFile(file, content);
-  }
+  await damageChunks(fathom, name, id);
   expect((await backups.drill(name)).problem).toContain('is damaged');
   expect(await stateOf(fathom, name)).toMatchObject({ drill: { backup: id }, proven });
   const status = await fathomd(['status', '--socket', fathom.socketPath]);

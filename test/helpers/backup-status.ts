@@ -21,6 +21,7 @@ export const BACKUP_STATUS: BackupStatus = {
     failed_databases: 0,
     unproven: [],
     unproven_databases: 0,
+    without_proof_databases: 0,
     escrow: null,
   },
   replica: null,

@@ -1,3 +1,4 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureDataKey } from '../../daemon/backups/keys/stored-keys.ts';
 import type { Backup } from '../../daemon/backups/manifest.ts';
@@ -25,4 +26,17 @@ export async function backUp(
   const source = { database, dataDir, scratchDir: join(await scratch(), 'copy') };
   const { backup } = await writeBackup(source, { target, key, previous: null, now: new Date() });
   return backup;
+}
+
+/** Damages all parts of a backup on the target. */
+export async function damageChunks({ dataDir }: Deployment, name: string, id: string): Promise<void> {
+  const target = join(dataDir, 'backups');
+  const manifest = await readFile(join(target, 'manifests', name, `${id}.json`), 'utf8');
+  const { chunks } = JSON.parse(manifest) as { chunks: string[] };
+  for (const chunk of chunks) {
+    const file = join(target, 'chunks', name, chunk.slice(0, 2), chunk);
+    const content = await readFile(file);
+    content[20] = (content[20] ?? 0) ^ 1;
+    await writeFile(file, content);
+  }
 }

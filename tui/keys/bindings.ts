@@ -208,6 +208,12 @@ export const BINDINGS: readonly Binding[] = [
   ]),
   ...group('backups', [
     ['backup.create', 'b', 'back it up now', { hint: 'back up', menu: 'back up the selected database now' }],
+    [
+      'backup.drill',
+      'v',
+      'prove its last backup: restore it beside the database and test it',
+      { hint: 'prove', menu: 'prove the last backup of the selected database' },
+    ],
   ]),
   ...group('restores', [
     [

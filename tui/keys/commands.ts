@@ -31,6 +31,7 @@ export type Command =
   | 'databases.deleted'
   | 'database.undelete'
   | 'backup.create'
+  | 'backup.drill'
   | 'backup.restore'
   | 'user.role'
   | 'user.activity'

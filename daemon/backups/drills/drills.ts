@@ -1,3 +1,4 @@
+import type { DrillProgress } from '../../../shared/api/backups.ts';
 import type { Drill } from '../../../shared/api/drills.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
@@ -25,7 +26,7 @@ export interface DrillsDeps extends ProveDeps {
   /** The control plane included. */
   names: () => Iterable<string>;
   /** Null for a database that was deleted, or that is being created or deleted. */
-  find: (name: string) => Omit<DrillSubject, 'isUnchanged' | 'lastBackup'> | null;
+  find: (name: string) => Omit<DrillSubject, 'isUnchanged' | 'lastBackup' | 'onProgress'> | null;
   /** The directories of all instances. */
   directories: () => Iterable<string>;
   fleet: Pick<Fleet, 'endFound'>;
@@ -44,6 +45,7 @@ export class Drills {
   readonly #stopped = new AbortController();
   /** Until when a database is not tried again, by the clock of the process. */
   readonly #retryAt = new Map<string, number>();
+  readonly #active = new Map<string, DrillProgress>();
   #running: string | null = null;
   #loop: Loop | null = null;
 
@@ -72,6 +74,11 @@ export class Drills {
     return this.#running;
   }
 
+  /** The drill of a database in progress, or that waits for its turn; null without one. */
+  progressOf(name: string): DrillProgress | null {
+    return this.#active.get(name) ?? null;
+  }
+
   /** The next time of the schedule; null without one. */
   get nextAt(): Date | null {
     return this.#times?.runAt(this.#deps.clock.now())?.next ?? null;
@@ -84,11 +91,24 @@ export class Drills {
    */
   async drill(name: string): Promise<Drill> {
     try {
-      return await this.#turn.run('drill', () => this.#drill(name));
+      return await this.#drillInTurn(name);
     } catch (error) {
       if (!(error instanceof DrillUndecided)) throw error;
       throw new FathomError('backup.failed', `${name} had no drill: ${error.message}`, { cause: error });
     }
+  }
+
+  async #drillInTurn(name: string): Promise<Drill> {
+    const since = this.#deps.clock.now().toISOString();
+    const waiting: DrillProgress = { stage: 'waiting', bytes: 0, read_bytes: 0, since };
+    if (!this.#active.has(name)) this.#active.set(name, waiting);
+    return this.#turn.run('drill', async () => {
+      try {
+        return await this.#drill(name);
+      } finally {
+        this.#active.delete(name);
+      }
+    });
   }
 
   async #drill(name: string): Promise<Drill> {
@@ -103,8 +123,19 @@ export class Drills {
     if (isDiskHeld()) throw new DrillUndecided('the disk of FATHOM_DATA_DIR is nearly full');
     await this.#requireTarget();
     const isUnchanged = (id: string) => backups.proofs.isUnchanged(found, id);
-    const subject: DrillSubject = { ...found, lastBackup, isUnchanged };
     const begun = clock.monotonic();
+    let progress: DrillProgress = {
+      stage: 'reading',
+      bytes: 0,
+      read_bytes: 0,
+      since: clock.now().toISOString(),
+    };
+    const onProgress: DrillSubject['onProgress'] = (change) => {
+      progress = { ...progress, ...change };
+      this.#active.set(name, progress);
+    };
+    onProgress({});
+    const subject: DrillSubject = { ...found, lastBackup, isUnchanged, onProgress };
     this.#running = name;
     try {
       const proof = await proveBackup(subject, drillDirOf(found.spec.directory), this.#deps, signal);
@@ -156,7 +187,7 @@ export class Drills {
     const name = chooseDrill(this.#candidates(), run);
     if (name === null || this.#stopped.signal.aborted) return LOOK_EVERY_MS;
     try {
-      await this.#turn.run('drill', () => this.#drill(name));
+      await this.#drillInTurn(name);
       if (name === CONTROL_PLANE) await backups.proofs.checkEscrow();
     } catch (error) {
       if (this.#stopped.signal.aborted) return LOOK_EVERY_MS;

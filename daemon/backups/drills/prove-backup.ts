@@ -1,3 +1,4 @@
+import type { DrillProgress } from '../../../shared/api/backups.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { isDiskFull, makeDirectory } from '../../base/files/dir.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
@@ -33,6 +34,8 @@ export interface DrillSubject {
   lastBackup: string;
   /** Whether the live database has not changed since a backup. */
   isUnchanged: (backup: string) => boolean;
+  /** Called with what has changed. */
+  onProgress: (change: Partial<Omit<DrillProgress, 'since'>>) => void;
 }
 
 export interface ProveDeps extends TrialDeps {
@@ -92,6 +95,7 @@ export async function proveBackup(
     await removeTree(directory);
     const backup = await findLatest(subject, deps);
     proof.backup = backup.id;
+    subject.onProgress({ bytes: backup.bytes });
     await makeDirectory(directory);
     await requireSpace(directory, backup, deps.reserveBytes).catch((error: unknown) => {
       throw new DrillUndecided(messageOf(error), { cause: error });
@@ -128,17 +132,13 @@ async function restoreAndTry(
   signal: AbortSignal,
 ): Promise<Partial<Proof>> {
   const { target, masters, processes, thread } = deps;
-  const { name, user, spec } = subject;
+  const { name, user, spec, onProgress } = subject;
   const copy = dataDirOf(directory);
-  const restored = await processes.run({
-    kind: 'restore',
-    target,
-    database: name,
-    masters,
-    id: backup.id,
-    directory: copy,
-  });
+  const work = { kind: 'restore', target, database: name, masters, id: backup.id } as const;
+  const onBytes = (read_bytes: number) => onProgress({ read_bytes });
+  const restored = await processes.run({ ...work, directory: copy }, { onBytes });
   signal.throwIfAborted();
+  onProgress({ stage: 'testing' });
   const facts = await readFactsOf(copy, user, thread);
   const live = await readUnchanged(subject, backup, thread);
   const counts = {

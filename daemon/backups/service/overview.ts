@@ -1,5 +1,5 @@
 import type { BackupStatus } from '../../../shared/api/backup-status.ts';
-import type { DatabaseBackups, RestoreProgress } from '../../../shared/api/backups.ts';
+import type { DatabaseBackups, DrillProgress, RestoreProgress } from '../../../shared/api/backups.ts';
 import { BACKUP_REMEDIES } from '../../../shared/backup-failure.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import type { BackupConfig } from '../../config/backups.ts';
@@ -16,7 +16,11 @@ export interface OverviewDeps {
   /** The restore in progress; null without one. */
   restoreOf: (database: string) => RestoreProgress | null;
   /** The schedule of drills, and the one in progress. */
-  drills: () => { nextAt: Date | null; running: string | null };
+  drills: () => {
+    nextAt: Date | null;
+    running: string | null;
+    progressOf: (database: string) => DrillProgress | null;
+  };
   /** Null without REPLICA. */
   replica: () => BackupStatus['replica'];
   clock: Clock;
@@ -31,7 +35,7 @@ export class BackupOverview {
   }
 
   of(subject: BackupSubject): DatabaseBackups {
-    const { backups, restoreOf } = this.#deps;
+    const { backups, restoreOf, drills } = this.#deps;
     const { last, confirmed_at, failure, drill, proven } = backups.stateOf(subject.name);
     return {
       database: subject.name,
@@ -42,12 +46,13 @@ export class BackupOverview {
       failure: failure && toView(failure),
       retry_at: failure?.retry_at ?? null,
       restore: restoreOf(subject.name),
+      drilling: drills().progressOf(subject.name),
       drill,
       proven,
     };
   }
 
-  /** Failed and late databases first, then those at work. */
+  /** Failed and late databases first, then failed drills, then those at work. */
   byProblem(subjects: readonly BackupSubject[]): DatabaseBackups[] {
     return subjects.map((subject) => this.of(subject)).toSorted((a, b) => rankOf(a) - rankOf(b));
   }
@@ -94,6 +99,7 @@ export class BackupOverview {
       drill && drill.problem !== null ? [{ ...drill, database, problem: drill.problem }] : [],
     );
     const unproven = nextAt === null ? [] : states.filter(({ state }) => backups.proofs.isUnproven(state));
+    const withoutProof = states.filter(({ state }) => !backups.proofs.hasProof(state));
     const ends = states.flatMap(({ state }) => state.drill?.at ?? []);
     return {
       next_at: nextAt?.toISOString() ?? null,
@@ -103,6 +109,7 @@ export class BackupOverview {
       failed_databases: failed.length,
       unproven: unproven.slice(0, MOST_SHOWN).map(({ name }) => name),
       unproven_databases: unproven.length,
+      without_proof_databases: withoutProof.length,
       escrow: backups.proofs.escrow,
     };
   }
@@ -115,10 +122,11 @@ export class BackupOverview {
   }
 }
 
-function rankOf({ failure, late, running, restore }: DatabaseBackups): number {
+function rankOf({ failure, late, drill, running, restore, drilling }: DatabaseBackups): number {
   if (failure !== null) return 0;
   if (late) return 1;
-  return running || restore !== null ? 2 : 3;
+  if (drill !== null && drill.problem !== null) return 2;
+  return running || restore !== null || drilling !== null ? 3 : 4;
 }
 
 function toView({ reason, message, since }: StoredFailure): NonNullable<DatabaseBackups['failure']> {

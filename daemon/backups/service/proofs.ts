@@ -7,8 +7,7 @@ import { changeStamp } from './change-stamp.ts';
 import type { PreparedTarget } from './prepared-target.ts';
 
 /** Each database has a drill in four weeks. */
-const PROVEN_FOR_DAYS = 35;
-const DAY_MS = 86_400_000;
+const PROVEN_FOR_MS = 35 * 86_400_000;
 
 export interface ProofsDeps {
   state: BackupState;
@@ -46,7 +45,12 @@ export class Proofs {
     const { state, clock } = this.#deps;
     if (last === null || state.drillsSince === null) return false;
     const since = Math.max(Date.parse(proven?.at ?? backed_up_since ?? '') || 0, state.drillsSince.getTime());
-    return clock.now().getTime() - since > PROVEN_FOR_DAYS * DAY_MS;
+    return clock.now().getTime() - since > PROVEN_FOR_MS;
+  }
+
+  /** Whether a backup was proven in the last five weeks. */
+  hasProof({ proven }: DatabaseState): boolean {
+    return proven !== null && this.#deps.clock.now().getTime() - Date.parse(proven.at) <= PROVEN_FOR_MS;
   }
 
   /** Whether a database has not changed since a backup, so that both can be compared. */

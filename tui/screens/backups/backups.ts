@@ -18,16 +18,24 @@ import { loadError, loadingSpan } from '../frame/hints.ts';
 import { detailRows, withDetail } from '../frame/list-detail.ts';
 import { openSpot } from '../input/navigate.ts';
 import type { List, OlderItems, Screen } from '../screen.ts';
-import { agoText, leftMs, stateFacts, WATCH_MS } from './backup-text.ts';
-import { startBackup } from './restoring.ts';
+import {
+  agoText,
+  failedDrillSpans,
+  leftMs,
+  proofFacts,
+  proofText,
+  stateFacts,
+  WATCH_MS,
+} from './backup-text.ts';
+import { startBackup, startDrill } from './restoring.ts';
 
 const LIST = 'backups';
 const LABEL = 10;
-const SUMMARY_ROWS = 4;
+const SUMMARY_ROWS = 5;
 const MAX_NAME = 40;
 const ID_WIDTH = 28;
-/** The cursor, age and size. */
-const OTHER_COLUMNS = 3 + 1 + 5 + 1 + 6 + 1;
+/** The cursor, age, size and proof, and the last column. */
+const OTHER_COLUMNS = 3 + 1 + 5 + 1 + 6 + 1 + 6 + 1 + 1;
 
 /** The backups of the fleet: the target, what runs and what is wrong, and each database, failed ones first. */
 export const backupsScreen: Screen = {
@@ -48,8 +56,9 @@ export const backupsScreen: Screen = {
       if (name !== null) openSpot(console, { screen: 'instance', name, tab: 'backups' });
       return true;
     }
-    if (command !== 'backup.create') return false;
-    startBackup(console, name);
+    if (command === 'backup.create') startBackup(console, name);
+    else if (command === 'backup.drill') startDrill(console, name);
+    else return false;
     return true;
   },
 };
@@ -161,6 +170,13 @@ function backupsLines(view: View): string[] {
     },
     { title: 'SIZE', width: 6, align: 'right', text: ({ last }) => (last ? bytes(last.bytes) : '–') },
     {
+      title: 'PROVED',
+      width: 6,
+      align: 'right',
+      text: (one) => proofText(one, fleet.now)[1],
+      tone: (one) => proofText(one, fleet.now)[0],
+    },
+    {
       title: 'STATE',
       width: 0,
       text: (one) => joinFacts(stateFacts(one, fleet.now)[1], room),
@@ -168,7 +184,7 @@ function backupsLines(view: View): string[] {
     },
   ];
   if (isWide)
-    columns.splice(3, 0, {
+    columns.splice(4, 0, {
       title: 'LAST BACKUP',
       width: ID_WIDTH,
       text: ({ last }) => last?.id ?? '–',
@@ -189,7 +205,7 @@ function backupsLines(view: View): string[] {
 /** What is wrong with the selected database, and what to do; else its last backup. */
 function detailOf(one: DatabaseBackups | undefined, now: number): Span[] {
   if (one === undefined) return [];
-  const { failure, late, last } = one;
+  const { failure, late, last, drill } = one;
   if (failure !== null)
     return [
       ['bad', ` ${failure.message}`],
@@ -200,11 +216,12 @@ function detailOf(one: DatabaseBackups | undefined, now: number): Span[] {
       ['warn', ' No recent backup'],
       ['plain', ` → ${keyFor('backup.create')} backs it up now, or shows why it cannot`],
     ];
+  if (drill && drill.problem !== null) return failedDrillSpans(drill.problem);
   if (last === null) return [['muted', ` No backup yet. ${keyFor('backup.create')} makes one now.`]];
   return [
     [
       'muted',
-      ` ${last.id} · ${byteSize(last.bytes)}, of which ${byteSize(last.stored_bytes)} were new · made ${longDuration(since(last.created_at, now))} ago`,
+      ` ${last.id} · ${byteSize(last.bytes)}, of which ${byteSize(last.stored_bytes)} were new · made ${longDuration(since(last.created_at, now))} ago · ${proofFacts(one, now).join(' · ')}`,
     ],
   ];
 }
@@ -244,8 +261,44 @@ function summaryLines(view: View, status: BackupStatus): string[] {
       running === 0 ? 'none is backed up now' : `${running} backed up now`,
       ...(oldest === null ? [] : [`the oldest is ${longDuration(since(oldest, fleet.now))} old`]),
     ]),
+    drillLine(view, status.drills, line),
     keyLine(view, key),
   ];
+}
+
+/** A daemon of an earlier release reports only databases that are overdue. */
+function withoutProof({
+  unproven_databases: overdue = 0,
+  without_proof_databases: without = overdue,
+}: Partial<BackupStatus['drills']>): number {
+  return without;
+}
+
+/** When backups are proven, and how many databases have no proof. An earlier daemon reports no drills. */
+function drillLine(
+  { fleet }: View,
+  drills: BackupStatus['drills'] | undefined,
+  line: (label: string, token: Span[0], facts: readonly string[]) => string,
+): string {
+  if (drills === undefined) return '';
+  const { failed_databases: failed, unproven_databases: overdue } = drills;
+  const without = withoutProof(drills);
+  const next =
+    drills.next_at === null
+      ? 'off: on demand only'
+      : `next run in ${longDuration(leftMs(drills.next_at, fleet.now))}`;
+  const last =
+    drills.last_at === null
+      ? 'none was made yet'
+      : `last ${longDuration(since(drills.last_at, fleet.now))} ago`;
+  return line('Drills', failed > 0 ? 'bad' : overdue > 0 ? 'warn' : 'plain', [
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(without > 0
+      ? [`${plural(without, 'database')} without a proved backup`]
+      : ['all backups are proved']),
+    next,
+    last,
+  ]);
 }
 
 /** Whether there is a recovery key, and at the right the position in the list. */

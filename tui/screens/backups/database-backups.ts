@@ -7,6 +7,7 @@ import { type PageRequest, pageOf } from '../../store/pages/pages.ts';
 import { byteSize, bytes, longDuration, plural, since, stamp } from '../../store/text/format.ts';
 import { cursorIndex } from '../../store/view/cursor.ts';
 import { cursorOf } from '../../store/view/ui-state.ts';
+import type { Token } from '../../theme.ts';
 import { paintLine, type Span } from '../../widgets/line.ts';
 import { type Column, drawTable } from '../../widgets/table.ts';
 import { joinFacts, wrapWords } from '../../widgets/text.ts';
@@ -14,8 +15,8 @@ import { type Console, type ConsoleState, type Size, stateOf, type View } from '
 import { loadError, loadingSpan } from '../frame/hints.ts';
 import { withDetail } from '../frame/list-detail.ts';
 import type { List } from '../screen.ts';
-import { agoText, stateFacts, WATCH_MS } from './backup-text.ts';
-import { offerRestore, startBackup } from './restoring.ts';
+import { agoText, failedDrillSpans, proofFacts, stateFacts, WATCH_MS } from './backup-text.ts';
+import { offerRestore, startBackup, startDrill } from './restoring.ts';
 
 /** The tab Backups of an instance: what is known about its backups, and those on the target. */
 
@@ -81,6 +82,9 @@ export function runInBackups(console: Console, command: Command, name: string): 
     case 'backup.create':
       startBackup(console, name);
       return true;
+    case 'backup.drill':
+      startDrill(console, name);
+      return true;
     case 'backup.restore':
       offerRestore(console, name, chosenOf(stateOf(console), name));
       return true;
@@ -111,9 +115,9 @@ export function databaseBackupsLines(view: View, name: string): string[] {
     { title: 'STORED', width: 6, align: 'right', text: (one) => bytes(one.stored_bytes) },
     {
       title: 'STATE',
-      width: 9,
-      text: ({ damaged }) => (damaged ? '✗ damaged' : '● ok'),
-      tone: ({ damaged }) => (damaged ? 'bad' : 'good'),
+      width: 14,
+      text: (one) => backupFact(one, state)[1],
+      tone: (one) => backupFact(one, state)[0],
     },
     { title: 'BACKUP', width: 0, text: ({ id }) => id, tone: () => 'muted' },
   ];
@@ -136,14 +140,16 @@ export function databaseBackupsLines(view: View, name: string): string[] {
 
 function headSpans(view: View, state: DatabaseBackups | null): Span[] {
   const { fleet, size } = view;
+  const { now } = fleet;
   if (state === null) return [['busy', ' ◌ loading']];
-  const [token, words] = stateFacts(state, fleet.now);
+  const [token, words] = stateFacts(state, now);
   const { confirmed_at: at, database } = state;
   const listed = pageOf(fleet, 'backups', database)?.value ?? null;
   const facts = [
     ...words,
-    ...(at === null ? [] : [`backed up ${longDuration(since(at, fleet.now))} ago`]),
+    ...(at === null ? [] : [`backed up ${longDuration(since(at, now))} ago`]),
     ...(listed === null ? [] : [totalsText(listed)]),
+    ...proofFacts(state, now),
   ];
   return [[token, ` ${joinFacts(facts, size.columns - 2)}`]];
 }
@@ -151,6 +157,13 @@ function headSpans(view: View, state: DatabaseBackups | null): Span[] {
 function totalsText(listed: readonly ListedBackup[]): string {
   const stored = listed.reduce((sum, one) => sum + one.stored_bytes, 0);
   return `${plural(listed.length, 'backup')}, ${byteSize(stored)} on the target`;
+}
+
+/** Whether a backup can be restored, and whether a drill has proven it. */
+function backupFact({ id, damaged }: ListedBackup, state: DatabaseBackups | null): readonly [Token, string] {
+  if (damaged) return ['bad', '✗ damaged'];
+  if (state?.drill?.backup === id && state.drill.problem !== null) return ['bad', '✗ drill failed'];
+  return ['good', state?.proven?.backup === id ? '● proved' : '● ok'];
 }
 
 /** Why the last attempt failed, what a damaged backup is good for, or what the keys do. */
@@ -168,5 +181,13 @@ function detailOf(view: View, name: string, state: DatabaseBackups | null): Span
       ['bad', ' This backup cannot be restored: a part of it is missing or damaged'],
       ['plain', ` → 'fathomd backups verify ${name} ${chosen.id}' names the parts; restore another one`],
     ];
-  return [['muted', ` ${chosen.id} · ${keyFor('backup.restore')} restores it`]];
+  const drill = state?.drill ?? null;
+  if (drill?.backup === chosen.id && drill.problem !== null) return failedDrillSpans(drill.problem);
+  const proven = state?.proven?.backup === chosen.id ? state.proven : null;
+  const facts = [
+    chosen.id,
+    proven && `proved by a drill ${longDuration(since(proven.at, view.fleet.now))} ago`,
+    `${keyFor('backup.restore')} restores it`,
+  ];
+  return [['muted', ` ${facts.filter((fact) => fact !== null).join(' · ')}`]];
 }

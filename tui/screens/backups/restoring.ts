@@ -13,6 +13,13 @@ export function startBackup(console: Console, name: string | null): void {
   startAction(console, { verb: 'backUp', names: [name] });
 }
 
+/** Proves the last backup of a database now. Shows why if that is not possible. */
+export function startDrill(console: Console, name: string | null): void {
+  const why = name === null ? 'No database is selected.' : denialReason(console, 'backups.configure');
+  if (why !== null || name === null) return showNotice(console, why ?? '');
+  startAction(console, { verb: 'drill', names: [name] });
+}
+
 /** Opens the form that asks for the name of the database. Shows why if it cannot be restored. */
 export function offerRestore(console: Console, name: string, backup: ListedBackup | undefined): void {
   const { instances, now } = console.fleet.store.get();

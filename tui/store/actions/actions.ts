@@ -93,6 +93,15 @@ const CONFIRMED = {
     asks: 'if several',
     run: ({ backups }, name) => backups.create(name, {}),
   },
+  drill: {
+    word: 'prove the backup of',
+    past: 'proved the backup of',
+    noun: 'database',
+    consequence: 'Each last backup is restored beside its database, started and tested, one at a time.',
+    usualMs: 5_000,
+    asks: 'if several',
+    run: proveBackup,
+  },
   undelete: {
     word: 'undelete',
     past: 'undeleted',
@@ -245,6 +254,12 @@ export interface Action<V extends Verb = Verb> {
   what?: string;
   /** The new value, for verbs that set one. */
   value?: string;
+}
+
+/** @throws Error with the reason when the last backup is not proven */
+async function proveBackup({ backups }: FleetCommands, name: string): Promise<void> {
+  const { backup, problem } = await backups.drill(name);
+  if (problem !== null) throw new Error(`the drill of ${backup} failed: ${problem}`);
 }
 
 /** The targets in words: `2024-01-15-001-johndoe`, `37 instances`. */
