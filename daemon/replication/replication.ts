@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { ReplicaStatus } from '../../shared/api/backup-status.ts';
-import { messageOf } from '../../shared/errors.ts';
+import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { InstancePhase } from '../../shared/instance.ts';
 import { BackupProcesses } from '../backups/run/backup-processes.ts';
 import { ensureBackupHost } from '../backups/service/backup-host.ts';
@@ -17,6 +17,7 @@ import { Refused } from './control-socket.ts';
 import { readLitestream } from './litestream-binary.ts';
 import { replicaPrefix, replicaUrl } from './litestream-config.ts';
 import { endFormerProcess, LitestreamProcess, type ProcessEnd } from './litestream-process.ts';
+import { restoreReplica } from './restore-replica.ts';
 
 const LOOK_EVERY_MS = 1_000;
 const BACKOFF_BASE_MS = 1_000;
@@ -129,6 +130,29 @@ export class Replication {
     const host = await this.#readHost();
     await requirePresent(target, host);
     await this.#erasures.run({ kind: 'erase-replica', target, prefix: replicaPrefix(host, name) });
+  }
+
+  /**
+   * Restores `data.db` as it was at a time: without a write after it.
+   *
+   * @param file must not exist
+   * @throws FathomError `conflict`, `not_found`, `backup.failed`
+   */
+  async restore(name: string, at: Date, file: string): Promise<void> {
+    const { target, binaryPath } = this.#deps.config;
+    if (target === null)
+      throw new FathomError('conflict', 'REPLICA is not set, so there are backups only; restore one of them');
+    const binary = await readLitestream(binaryPath);
+    if (!binary.usable) throw new FathomError('backup.failed', `${binary.problem}; ${binary.remedy}`);
+    const host = await this.#readHost();
+    await requirePresent(target, host);
+    await restoreReplica({
+      binary: binary.path,
+      url: replicaUrl(target, host, name),
+      name,
+      at,
+      file,
+    });
   }
 
   /** Null without REPLICA. */
@@ -344,10 +368,11 @@ async function prepareTarget(
   await replaceFile(join(dataDir, USED_FILE), target, { mode: 0o600, synced: true });
 }
 
-/** A directory that is not mounted would begin a second replica. @throws Error */
+/** A directory that is not mounted would begin a second replica. @throws FathomError `backup.failed` */
 async function requirePresent(target: string, host: string): Promise<void> {
   if (!isAbsolute(target) || (await exists(join(target, host)))) return;
-  throw new Error(
+  throw new FathomError(
+    'backup.failed',
     `${join(target, host)} is missing: the disk is not mounted, or the replica was removed; mount it, or create that directory to begin a new replica`,
   );
 }

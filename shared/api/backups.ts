@@ -309,7 +309,11 @@ const restoredSchema = z
   .object({
     database: z.string(),
     backup: z.string().meta({ description: 'Id of the backup.' }),
-    created_at: z.iso.datetime().meta({ description: 'Time of the backup.' }),
+    created_at: z.iso.datetime().meta({ description: 'Time of the backup, or the time of `at`.' }),
+    files_from: z.string().nullable().meta({
+      description:
+        'Id of the backup whose uploaded files were used for a restore to a time; null without one, and for a restore of a backup.',
+    }),
     kept_in: z.string().nullable().meta({
       description:
         'Directory on the host with the data from before; null when there was none, and for owners.',
@@ -323,6 +327,7 @@ const restoredSchema = z
         database: EXAMPLE_DATABASE,
         backup: EXAMPLE_BACKUP.id,
         created_at: EXAMPLE_TIME,
+        files_from: null,
         kept_in: `/var/lib/fathom/user_dbs/${EXAMPLE_DATABASE}/pb_data.before-20240115T103000-000Z`,
         phase: 'running',
       },
@@ -355,6 +360,10 @@ export const restoreBackup = endpoint({
       into_new: z.boolean().default(false).meta({
         description:
           'Answers `conflict`: a user has exactly one database, so there is no other to restore into.',
+      }),
+      at: z.iso.datetime({ offset: true }).optional().meta({
+        description:
+          'Restores the replica as it was at this time, with the backup `latest` in the path. Needs REPLICA. Uploaded files come from the newest backup before it, and from the database of now.',
       }),
     })
     .nullish()

@@ -8,14 +8,25 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import { argumentsOf } from '../../daemon/pocketbase/process/procfs.ts';
 import type { ReplicaStatus } from '../../shared/api/backup-status.ts';
+import { backUp } from '../helpers/backups.ts';
 import { type Deployment } from '../helpers/deployment.ts';
 import { doctorFindings } from '../helpers/doctor-findings.ts';
-import { addDocument } from '../helpers/documents.ts';
-import { instance, kill, signUp, untilReplaced, untilRunning } from '../helpers/fleet-actions.ts';
+import { addDocument, readAsOwner, titlesOf } from '../helpers/documents.ts';
+import {
+  instance,
+  kill,
+  ownerOf,
+  PASSWORD,
+  signUp,
+  untilReplaced,
+  untilRunning,
+} from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { findLitestream } from '../helpers/litestream.ts';
 import { readMetric } from '../helpers/metrics.ts';
+import { runInProcess } from '../helpers/run-cli.ts';
 import { findS3Server, startS3Server } from '../helpers/s3-server.ts';
+import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 const run = promisify(execFile);
@@ -72,6 +83,13 @@ async function replicaTitles(fathom: Deployment, target: string, name: string): 
   }
 }
 
+/** Waits for the next full second. */
+async function nextSecond(): Promise<Date> {
+  const second = new Date((Math.floor(Date.now() / 1000) + 1) * 1000);
+  await until(() => Date.now() >= second.getTime(), { what: 'the next second' });
+  return second;
+}
+
 const untilReplica = (fathom: Deployment, target: string, name: string, titles: string[]) =>
   until(async () => String(await replicaTitles(fathom, target, name)) === String(titles), {
     what: async () =>
@@ -84,6 +102,17 @@ it('runs no process without REPLICA', async () => {
   expect((await fathom.client.daemon.status()).backups.replica).toBeNull();
   expect(existsSync(join(fathom.dataDir, 'run', 'litestream.sock'))).toBe(false);
   expect(await readMetric(fathom, 'fathom_replica_up')).toBeUndefined();
+});
+
+it('restores no time without REPLICA', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const { name } = await signUp(fathom);
+  const at = new Date().toISOString();
+  await expect(fathom.client.backups.restore(name, 'latest', { at })).rejects.toMatchObject({
+    code: 'conflict',
+    message: textWith('REPLICA is not set'),
+  });
 });
 
 it('names a Litestream that cannot be used, and runs without it', async () => {
@@ -194,6 +223,64 @@ describe.skipIf(litestream === null)('with Litestream', () => {
     expect(await readdir(join(fathom.dataDir, 'user_dbs'))).not.toContain(erased.name);
   });
 
+  it('restores the second between two writes, and one of before that restore', async () => {
+    const { fathom, target } = await replicated();
+    await fathom.start();
+    const tenant = await signUp(fathom);
+    await addDocument(fathom, tenant, 'first');
+    const { id } = await backUp(fathom, tenant.name);
+    await addDocument(fathom, tenant, 'second');
+    await untilReplica(fathom, target, tenant.name, ['first', 'second']);
+    const before = await nextSecond();
+    await addDocument(fathom, tenant, 'third');
+    // Its file is in the backup only.
+    const owner = await ownerOf(fathom, tenant);
+    const first = await owner.collection('documents').getFirstListItem("title = 'first'");
+    await owner.collection('documents').delete(first.id);
+    await untilReplica(fathom, target, tenant.name, ['second', 'third']);
+    const after = await nextSecond();
+
+    const restore = (...argv: string[]) =>
+      runInProcess(['backups', 'restore', tenant.name, ...argv, '--socket', fathom.socketPath], {
+        cwd: fathom.dataDir,
+        input: '',
+      });
+    const restored = await restore('--at', before.toISOString().replace('.000', ''), '--yes');
+    expect(restored).toMatchObject({
+      code: 0,
+      out: textWith(`the backup ${id}`, 'is running', 'pb_data.before-'),
+    });
+    expect(await readAsOwner(fathom, tenant)).toEqual([
+      ['first', 'file of first'],
+      ['second', 'file of second'],
+    ]);
+    // Replication continues with the restored data, and what was before it can still be restored.
+    const { database } = await fathom.client.auth.login({ email: tenant.email, password: PASSWORD });
+    await addDocument(fathom, { ...tenant, ownerToken: database?.token ?? '' }, 'fourth');
+    await untilReplica(fathom, target, tenant.name, ['first', 'fourth', 'second']);
+    const at = after.toISOString();
+    expect(await fathom.client.backups.restore(tenant.name, 'latest', { at })).toMatchObject({
+      created_at: at,
+      files_from: id,
+      phase: 'running',
+    });
+    expect(await readAsOwner(fathom, tenant)).toEqual([
+      ['second', 'file of second'],
+      ['third', 'file of third'],
+    ]);
+
+    // What cannot be restored changes nothing.
+    const future = new Date(Date.now() + 3_600_000).toISOString();
+    expect(await restore('--at', future, '--yes')).toMatchObject({
+      code: 1,
+      err: textWith('is in the future'),
+    });
+    const past = await restore('--at', '2024-01-15T10:30:00Z', '--yes');
+    expect(past).toMatchObject({ code: 1, err: textWith('has nothing of 2024-01-15T10:30:00.000Z') });
+    expect(await restore('--at', 'noon', '--yes')).toMatchObject({ code: 2, err: textWith('is not a time') });
+    expect(titlesOf(fathom, tenant)).toEqual(['second', 'third']);
+  });
+
   it('replicates to S3, and erases there', async () => {
     const installed = await findS3Server('replication to S3');
     if (installed === null) return;
@@ -217,6 +304,14 @@ describe.skipIf(litestream === null)('with Litestream', () => {
     };
     const prefix = `a/${await hostOf(fathom)}/${tenant.name}/`;
     expect((await keys()).some((key) => key.startsWith(prefix))).toBe(true);
+    const at = (await nextSecond()).toISOString();
+    expect(await fathom.client.backups.restore(tenant.name, 'latest', { at })).toMatchObject({
+      files_from: null,
+      phase: 'stopped',
+    });
+    await fathom.client.databases.start(tenant.name);
+    expect(await readAsOwner(fathom, tenant)).toEqual([['written', 'file of written']]);
+    await untilStatus(fathom, (status) => status.databases === 1, 'the restored database');
     await fathom.client.databases.delete(tenant.name);
     await until(async () => (await keys()).length === 0, {
       what: async () => `no object; there are ${(await keys()).join()}`,

@@ -23,9 +23,13 @@ export function restoreRoutes(app: Api, { catalog, restores, userLimits }: Resto
         'conflict',
         `a user has exactly one database, so ${name} cannot be restored into a new one; restore it in place: its data of now is kept beside it`,
       );
+    const time = request.body?.at;
+    if (typeof time === 'string' && id !== 'latest')
+      throw new FathomError('conflict', `a restore has either a backup or a time; use 'latest' with 'at'`);
+    const at = typeof time === 'string' ? new Date(time) : undefined;
     await countOwnRestart(request, userLimits);
     const isOwner = !seesAll(request.caller, 'backups.restore');
-    const restored = await restores.restore(name, id, { isOwner });
+    const restored = await restores.restore(name, id, { isOwner, at });
     // A path of the host.
     return !isOwner ? restored : { ...restored, kept_in: null };
   });

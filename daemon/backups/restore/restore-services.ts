@@ -14,6 +14,7 @@ export function createRestores({
   databases: { catalog, ownerSync, templates },
   rollouts,
   backups,
+  replication,
   onStep,
   ...deps
 }: {
@@ -22,11 +23,13 @@ export function createRestores({
   databases: Pick<RestoresDeps, 'catalog' | 'ownerSync'> & { templates: Templates };
   rollouts: Rollouts;
   backups: Backups;
+  replication: { restore: RestoresDeps['restoreReplica'] };
   onStep: RestoresDeps['onStep'] | undefined;
 } & Pick<RestoresDeps, 'fleet' | 'driver' | 'masterKeys' | 'isDiskHeld' | 'clock' | 'log'>): Restores {
   return new Restores({
     ...deps,
     target: config.backups.target,
+    restoreReplica: (name, at, file) => replication.restore(name, at, file),
     reserveBytes: config.diskReserveBytes,
     catalog,
     ownerSync,

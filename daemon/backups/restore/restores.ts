@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RestoredDatabase, RestoreProgress } from '../../../shared/api/backups.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
-import { exists, isDiskFull, makeDirectory, systemErrorCode } from '../../base/files/dir.ts';
+import { exists, isDiskFull, makeDirectory, systemErrorCode, unlessMissing } from '../../base/files/dir.ts';
 import { CANNOT_MOVE, removeTree } from '../../base/files/remove-tree.ts';
 import { Semaphore } from '../../base/semaphore.ts';
 import type { Catalog, CatalogEntry } from '../../databases/catalog.ts';
@@ -22,6 +23,7 @@ import { BackupProblem } from '../backup-problem.ts';
 import { BackupFailed, type BackupProcesses } from '../run/backup-processes.ts';
 import type { FoundBackup } from '../run/restore-work.ts';
 import { requireSpace } from './require-space.ts';
+import { chooseBackupBefore, type RestoreReplica, requirePast, stageTime } from './stage-time.ts';
 import {
   beginSwap,
   endSwap,
@@ -52,6 +54,7 @@ export interface RestoresDeps extends TrialDeps {
   inTurn: <T>(name: string, work: () => Promise<T>) => Promise<T>;
   /** The disk of the host is nearly full. */
   isDiskHeld: () => boolean;
+  restoreReplica: RestoreReplica;
   /** DISK_RESERVE_MB. A restore leaves as much. */
   reserveBytes: number;
   thread: DatabaseThread;
@@ -61,7 +64,15 @@ export interface RestoresDeps extends TrialDeps {
 /** At the same time. */
 export const MAX_RESTORES = 2;
 
-type FoundOne = NonNullable<FoundBackup['backup']>;
+/** What is restored. Of a time, `id` is the time, and `filesFrom` the backup with the uploaded files. */
+type FoundOne = NonNullable<FoundBackup['backup']> & { filesFrom: string | null };
+
+export interface RestoreOptions {
+  /** The owner restores, who keeps the data of one earlier time only. */
+  isOwner: boolean;
+  /** Restores the replica as it was then, and not a backup. */
+  at?: Date | undefined;
+}
 
 /**
  * Restores databases from their backups.
@@ -85,16 +96,16 @@ export class Restores {
    * Replaces the data of a database by that of a backup. The present data is kept beside it.
    *
    * @param id of the backup; `latest` for the last one
-   * @param options.isOwner whether the owner restores, who keeps the data of one earlier time only
    * @throws FathomError `not_found`, `conflict`, `backup.failed`, `instance.failed`
    */
-  async restore(name: string, id: string, { isOwner }: { isOwner: boolean }): Promise<RestoredDatabase> {
+  async restore(name: string, id: string, options: RestoreOptions): Promise<RestoredDatabase> {
     await this.#requireReady(name);
+    if (options.at) requirePast(options.at, this.#deps.clock.now());
     if (this.#active.has(name)) throw new FathomError('conflict', `${name} is being restored already`);
     const since = this.#deps.clock.now().toISOString();
     this.#active.set(name, { backup: id, stage: 'waiting', bytes: 0, read_bytes: 0, since });
     try {
-      return await this.#deps.inTurn(name, () => this.#restoreInSlot(name, id, { isOwner }));
+      return await this.#deps.inTurn(name, () => this.#restoreInSlot(name, id, options));
     } catch (error) {
       throw describeFailure(error, name);
     } finally {
@@ -112,7 +123,7 @@ export class Restores {
     if (progress) this.#active.set(name, { ...progress, ...change });
   }
 
-  async #restoreInSlot(name: string, id: string, options: { isOwner: boolean }): Promise<RestoredDatabase> {
+  async #restoreInSlot(name: string, id: string, options: RestoreOptions): Promise<RestoredDatabase> {
     const { signal } = this.#stopped;
     const release = await this.#slots.acquire(signal);
     if (release === null) throw signal.reason;
@@ -140,7 +151,7 @@ export class Restores {
   async #restore(
     entry: CatalogEntry,
     id: string,
-    { isOwner }: { isOwner: boolean },
+    { isOwner, at }: RestoreOptions,
   ): Promise<RestoredDatabase> {
     const { log, ownerSync } = this.#deps;
     const { name, user } = entry.row;
@@ -149,7 +160,7 @@ export class Restores {
     let swap: Swap;
     try {
       await removeRestore(directory);
-      backup = await this.#stage(entry, id);
+      backup = at ? await this.#stageTime(entry, at) : await this.#stage(entry, id);
       await this.#try(entry, backup);
       swap = await this.#swap(entry, backup, { isOwner });
     } catch (error) {
@@ -166,6 +177,7 @@ export class Restores {
       database: name,
       backup: backup.id,
       created_at: backup.created_at,
+      files_from: backup.filesFrom,
       kept_in: keptIn,
       phase: instance.phase,
     };
@@ -206,11 +218,36 @@ export class Restores {
     const work = { kind: 'restore', target, database: name, masters, id: backup.id } as const;
     const onBytes = (read_bytes: number) => this.#note(name, { read_bytes });
     await processes.run({ ...work, directory: staged }, { onBytes });
+    await this.#endStage(entry, staged, backup);
+    return backup;
+  }
+
+  /** The same for the replica as it was at a time. */
+  async #stageTime(entry: CatalogEntry, at: Date): Promise<FoundOne> {
+    const { target, processes, reserveBytes, onStep } = this.#deps;
+    const { name } = entry.row;
+    const { directory } = entry.runner.spec;
+    const staged = dataDirOf(restoreDirOf(directory));
+    onStep('reading', name);
+    const files = chooseBackupBefore(await processes.run({ kind: 'list', target, database: name }), at);
+    const present = await stat(join(dataDirOf(directory), 'data.db')).catch(unlessMissing);
+    const bytes = (files?.bytes ?? 0) + (present?.size ?? 0);
+    const time = at.toISOString();
+    const found = { id: time, created_at: time, bytes, filesFrom: files?.id ?? null };
+    this.#note(name, { stage: 'reading', backup: time, bytes });
+    await makeDirectory(restoreDirOf(directory));
+    await requireSpace(directory, found, reserveBytes);
+    await stageTime({ name, at, staged, directory }, this.#deps, files);
+    await this.#endStage(entry, staged, found);
+    return found;
+  }
+
+  async #endStage(entry: CatalogEntry, staged: string, backup: FoundOne): Promise<void> {
+    const { name } = entry.row;
     this.#note(name, { stage: 'testing' });
     await this.#requireVersion(entry, staged, backup);
     await this.#endSessions(staged, backup);
-    onStep('staged', name);
-    return backup;
+    this.#deps.onStep('staged', name);
   }
 
   async #find(name: string, id: string): Promise<FoundOne> {
@@ -222,7 +259,7 @@ export class Restores {
         { instance: name, ignored: found.ignored },
         `ignored backups of ${name} whose time is in the future; check the clock, or restore one by its id`,
       );
-    if (found.backup !== null) return found.backup;
+    if (found.backup !== null) return { ...found.backup, filesFrom: null };
     throw new FathomError(
       'not_found',
       `there is no backup '${id}' of ${name}; its last ones are ${found.known.join(', ') || 'none'}`,

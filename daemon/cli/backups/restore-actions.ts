@@ -1,5 +1,6 @@
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
+import { parseLocalTime } from '../input/local-time.ts';
 import { readConfirmation } from '../input/prompt.ts';
 import { UsageError } from '../input/usage-error.ts';
 import { printable } from '../output/print.ts';
@@ -7,32 +8,44 @@ import { printable } from '../output/print.ts';
 interface RestoreArguments extends ConnectArguments {
   name: string;
   backup: string | undefined;
+  at: string | undefined;
   'into-new': boolean;
   yes: boolean;
   json: boolean;
 }
 
 export async function restoreDatabase(
-  { name, backup = 'latest', 'into-new': into_new, yes, json, ...args }: RestoreArguments,
+  { name, backup = 'latest', at, 'into-new': into_new, yes, json, ...args }: RestoreArguments,
   context: CliContext,
 ): Promise<number> {
+  if (at !== undefined && backup !== 'latest') throw new UsageError("use either '--backup' or '--at'");
+  const time = at === undefined ? undefined : parseLocalTime(at, new Date()).toISOString();
   const { databases, backups } = connect(args, context);
   const { email } = await databases.get(name);
   const question = [
-    `The data of ${name} is replaced by the backup '${backup}'. What was written since the backup is then only in the copy beside it.`,
+    time === undefined
+      ? `The data of ${name} is replaced by the backup '${backup}'. What was written since the backup is then only in the copy beside it.`
+      : `The data of ${name} is replaced by its data of ${time}. What was written since then is then only in the copy beside it.`,
     `${email ?? 'The owner'} keeps the password of today. All sessions in this database end.`,
     `Type '${name}' to restore it: `,
   ];
   const isConfirmed = yes || (await readConfirmation(question.map(printable).join('\n'), context)) === name;
   if (!isConfirmed) throw new UsageError(`that is not '${name}'; nothing was restored`);
-  const restored = await backups.restore(name, backup, { into_new });
+  const restored = await backups.restore(name, backup, { into_new, at: time });
   if (json) printJson(context, restored);
   else {
-    const { created_at: at, kept_in: kept, phase } = restored;
-    printLine(
-      context.stdout,
-      printable(`${name} has its data of ${at} (${restored.backup}) and is ${phase}`),
-    );
+    const { created_at, files_from: files, kept_in: kept, phase } = restored;
+    const source = time === undefined ? restored.backup : 'from its replica';
+    printLine(context.stdout, printable(`${name} has its data of ${created_at} (${source}) and is ${phase}`));
+    if (time !== undefined)
+      printLine(
+        context.stdout,
+        printable(
+          files === null
+            ? 'its uploaded files are those of now; there is no backup of before'
+            : `its uploaded files are those of the backup ${files} and those of now`,
+        ),
+      );
     if (kept !== null) printLine(context.stdout, printable(`its data from before is in ${kept}`));
   }
   return 0;

@@ -13,6 +13,12 @@ export const restoreCommands = [
     },
     options: {
       backup: { type: 'string', requiresArg: true, describe: 'Id of the backup (default: the last one)' },
+      at: {
+        type: 'string',
+        requiresArg: true,
+        describe:
+          'Restore the replica as it was at this time: 14:05:30, 2026-11-27T14:05:30, or with Z at its end',
+      },
       'into-new': {
         type: 'boolean',
         default: false,

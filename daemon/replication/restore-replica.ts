@@ -1,0 +1,67 @@
+import { execFile } from 'node:child_process';
+import { chmod, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import { replaceFile } from '../base/files/replace-file.ts';
+import { programEnvironment } from './litestream-binary.ts';
+
+const run = promisify(execFile);
+/** Several GB from a target that is far away. */
+const TIMEOUT_MS = 3_600_000;
+const NOTHING = 'no matching backup files available';
+const MAX_SHOWN = 300;
+
+/**
+ * Restores a replica as it was at a time, and reads all of the result (`PRAGMA integrity_check`).
+ *
+ * @throws FathomError `not_found`, `backup.failed`
+ */
+export async function restoreReplica({
+  binary,
+  url,
+  name,
+  at,
+  file,
+}: {
+  binary: string;
+  url: string;
+  name: string;
+  at: Date;
+  file: string;
+}): Promise<void> {
+  const time = at.toISOString();
+  // With a URL, Litestream refuses a time after the last change.
+  const config = `${dirname(file)}.litestream.yml`;
+  await replaceFile(config, JSON.stringify({ dbs: [{ path: file, replica: { url } }] }), {
+    mode: 0o600,
+    synced: false,
+  });
+  const options = ['-config', config, '-no-expand-env', '-timestamp', time, '-integrity-check', 'full'];
+  try {
+    await run(binary, ['restore', ...options, file], { env: programEnvironment(), timeout: TIMEOUT_MS });
+  } catch (error) {
+    const { stderr = '' } = error as { stderr?: string };
+    const text = stderr.trim() || messageOf(error);
+    // A replica that does not reach so far back has nothing of before either.
+    if (text.includes(NOTHING))
+      throw new FathomError(
+        'not_found',
+        `the replica of ${name} has nothing of ${time}: it begins later, or keeps it no more; restore a backup`,
+        { cause: error },
+      );
+    throw new FathomError(
+      'backup.failed',
+      `${name} was not restored and is as before: ${text
+        .split('\n')
+        .at(-1)
+        ?.replace(/^Error: /, '')
+        .slice(0, MAX_SHOWN)}`,
+      { cause: error },
+    );
+  } finally {
+    await rm(config, { force: true });
+  }
+  for (const suffix of ['-wal', '-shm']) await rm(`${file}${suffix}`, { force: true });
+  await chmod(file, 0o600);
+}
