@@ -70,7 +70,8 @@ export class Runner {
   #isWaking = false;
   /** The process that the keeper may end because it has no clients. */
   #endedIdle: InstanceProcess | null = null;
-  #use: UseMeter | null = null;
+  /** The use of its last process; null before the first one runs. */
+  use: UseMeter | null = null;
   /** A process of an earlier daemon that is not adopted yet. */
   #found: FoundProcess | null = null;
   /** Ends the attempts to save files. Aborts only after `close`, when the daemon ends or the database is removed. */
@@ -176,7 +177,7 @@ export class Runner {
 
   /** The milliseconds since the last use by others than Fathom; null when it has no process. */
   idleMs(): number | null {
-    return this.state.phase === 'running' ? (this.#use?.idleMs() ?? null) : null;
+    return this.state.phase === 'running' ? (this.use?.idleMs() ?? null) : null;
   }
 
   /** Starts a new process in every state. @param why shown while the process stops */
@@ -356,13 +357,13 @@ export class Runner {
       this.#deps.files.noteFailed(this.spec, false);
       this.#hasRun = true;
       const { pid } = outcome.running.process;
-      this.#use = new UseMeter(clock, () => transferredBytes(pid));
+      this.use = new UseMeter(clock, () => transferredBytes(pid));
       const end = await watchRun(
         outcome.running,
         outcome.database,
         this.spec,
         this.state,
-        { ...this.#deps, use: this.#use },
+        { ...this.#deps, use: this.use },
         signal,
       );
       if (end?.exit && this.#endedIdle === outcome.running.process) this.#endSleeping(end.exit);

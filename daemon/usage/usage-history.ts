@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import type { UsageSample } from '../../shared/api/usage.ts';
 import { messageOf } from '../../shared/errors.ts';
+import type { WakeCause } from '../../shared/instance.ts';
 import { firstOf } from '../base/bounded.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -12,6 +13,8 @@ import { type Period, type UsageReading, UsageStore } from './usage-store.ts';
 import type { SizeReading } from './usage-trend.ts';
 
 const WRITE_EVERY_MS = 10 * 60_000;
+/** A wake by an administrator, or for a schedule of the database, is no use. */
+const USES: ReadonlySet<WakeCause> = new Set(['connection', 'sign_in', 'task']);
 /** Databases that are written in one turn of the event loop. */
 const BATCH = 1_000;
 
@@ -29,22 +32,31 @@ export class UsageHistory {
   readonly #deps: UsageHistoryDeps;
   #store: UsageStore | null = null;
   #readings = new Map<string, UsageReading>();
+  /** Last uses that are not stored yet, in milliseconds since 1970. */
+  readonly #lastUses = new Map<string, number>();
   #loop: Loop | null = null;
-  #unsubscribe: (() => void) | null = null;
+  readonly #unsubscribe: () => void;
   #problem = '';
 
   constructor(deps: UsageHistoryDeps) {
     this.#deps = deps;
-  }
-
-  start(): void {
-    const { bus, clock, fleet } = this.#deps;
-    this.#unsubscribe ??= bus.subscribe((event) => {
+    const { bus, fleet } = deps;
+    // Before the start: wakes while no daemon ran are published early.
+    this.#unsubscribe = bus.subscribe((event) => {
       if (event.kind === 'instance.removed') this.#forget(event.name);
+      if (event.kind === 'instance.wake' && USES.has(event.by))
+        this.#noteUse(event.name, Date.parse(event.at));
       if (event.kind !== 'instance.usage') return;
+      const runner = fleet.find(event.name);
+      const usedAt = runner?.use?.lastUsedAt ?? null;
+      if (runner?.spec.kind === 'user' && usedAt !== null) this.#noteUse(event.name, usedAt);
       const { pss_bytes: memory, disk_bytes: disk, cpu_percent: cpu } = event.usage;
       this.#note(event.name, { memory, disk, cpu });
     });
+  }
+
+  start(): void {
+    const { clock, fleet } = this.#deps;
     // The first readings arrive some seconds after the start.
     let isFirst = true;
     this.#loop ??= startLoop(clock, async () => {
@@ -58,7 +70,7 @@ export class UsageHistory {
   }
 
   async stop(): Promise<void> {
-    this.#unsubscribe?.();
+    this.#unsubscribe();
     await this.#loop?.stop();
     await this.write();
     this.#store?.close();
@@ -77,8 +89,15 @@ export class UsageHistory {
     return this.#attempt(new Map(), (store) => store.readSizes(days, this.#nowMs()));
   }
 
+  /** When databases were last used, in milliseconds since 1970. Databases whose use is not known are missing. */
+  async readLastUses(): Promise<Map<string, number>> {
+    await this.write();
+    return this.#attempt(new Map(), (store) => store.readLastUses());
+  }
+
   /** Stores the readings. They are kept for the next time when that fails. */
   async write(): Promise<void> {
+    this.#writeLastUses();
     while (this.#readings.size > 0) {
       const batch = firstOf(this.#readings, BATCH);
       const isStored = this.#attempt(false, (store) => {
@@ -91,7 +110,20 @@ export class UsageHistory {
     }
   }
 
+  #writeLastUses(): void {
+    if (this.#lastUses.size === 0) return;
+    this.#attempt(null, (store) => {
+      store.setLastUses(this.#lastUses);
+      this.#lastUses.clear();
+    });
+  }
+
+  #noteUse(name: string, usedAtMs: number): void {
+    this.#lastUses.set(name, Math.max(usedAtMs, this.#lastUses.get(name) ?? 0));
+  }
+
   #forget(removed: string): void {
+    this.#lastUses.delete(removed);
     this.#readings.delete(removed);
     this.#attempt(null, (store) => store.prune(this.#nowMs(), (name) => name !== removed));
   }

@@ -23,9 +23,10 @@ export function usageRoutes(app: Api, { fleet, catalog, usageHistory }: UsageRou
     const all = seesAll(caller, 'databases.read');
     const own = caller.kind === 'local' ? null : caller.userId;
     const sizes = await usageHistory.readSizes(TREND_DAYS);
+    const lastUses = await usageHistory.readLastUses();
     const usages = fleet
       .runners(({ spec }) => all || spec.userId === own)
-      .map((runner) => summaryOf(runner, sizes.get(runner.spec.name) ?? []))
+      .map((runner) => summaryOf(runner, sizes.get(runner.spec.name) ?? [], lastUses))
       .toSorted((a, b) => (b.disk_bytes ?? -1) - (a.disk_bytes ?? -1) || (a.name < b.name ? -1 : 1));
     return slicePage(usages, request.query);
   });
@@ -36,12 +37,18 @@ export function usageRoutes(app: Api, { fleet, catalog, usageHistory }: UsageRou
     const runner = fleet.get(name);
     const hours = await usageHistory.read(name, 'hour');
     const days = await usageHistory.read(name, 'day');
-    return { ...summaryOf(runner, days.map(toSize)), hours, days };
+    const lastUses = await usageHistory.readLastUses();
+    return { ...summaryOf(runner, days.map(toSize), lastUses), hours, days };
   });
 }
 
 /** The last known usage. A stopped database has its last size, and uses no memory. */
-function summaryOf({ spec, state }: Runner, sizes: readonly SizeReading[]): DatabaseUsage {
+function summaryOf(
+  { spec, state }: Runner,
+  sizes: readonly SizeReading[],
+  lastUses: ReadonlyMap<string, number>,
+): DatabaseUsage {
+  const lastUse = lastUses.get(spec.name);
   const usage = state.observed.pid === null ? null : state.usage;
   const limits = spec.limits();
   const lastBytes = sizes.findLast(({ diskBytes }) => diskBytes !== null)?.diskBytes ?? null;
@@ -56,6 +63,7 @@ function summaryOf({ spec, state }: Runner, sizes: readonly SizeReading[]): Data
     limits,
     disk_bytes_per_day: bytesPerDay,
     days_until_limit: daysUntilLimit,
+    last_used_at: lastUse === undefined ? null : new Date(lastUse).toISOString(),
   };
 }
 

@@ -130,6 +130,33 @@ it('forgets deleted databases, and gives nothing of them to the next', () => {
   expect(store.readSizes(8, START).size).toBe(0);
 });
 
+it('keeps the last use of each database until it is deleted', () => {
+  store.setLastUses([
+    ['a', START],
+    ['b', START],
+  ]);
+  store.setLastUses([['a', START + DAY]]);
+  reopen();
+  expect(store.readLastUses()).toEqual(
+    new Map([
+      ['a', START + DAY],
+      ['b', START],
+    ]),
+  );
+  store.prune(START + DAY, (name) => name !== 'b');
+  expect(store.readLastUses()).toEqual(new Map([['a', START + DAY]]));
+});
+
+it('adds last uses to a file of an earlier version, and keeps its history', () => {
+  store.add([['a', reading(START)]]);
+  const earlier = new DatabaseSync(path);
+  earlier.exec('DROP TABLE last_uses');
+  earlier.close();
+  reopen();
+  expect(sizes('a', START)).toEqual([1_000]);
+  expect(store.readLastUses().size).toBe(0);
+});
+
 it('starts again with a file of another layout, and refuses one that is no database', () => {
   store.add([['a', reading(START)]]);
   const other = new DatabaseSync(path);

@@ -31,6 +31,9 @@ export type UsageReading = Omit<BlockSample, 'minute'> & {
 /** A file with another layout starts again. */
 const LAYOUT = 1;
 
+/** Added without another layout, which would remove the history. Times are milliseconds since 1970. */
+const LAST_USES = 'CREATE TABLE IF NOT EXISTS last_uses (name TEXT PRIMARY KEY, used_at INTEGER NOT NULL)';
+
 /** A block has the samples of BLOCK_DATABASES databases, by their id, in one period. */
 const SCHEMA = `
   CREATE TABLE databases (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -91,6 +94,22 @@ export class UsageStore {
     }
   }
 
+  /** Stores when databases were last used, in one transaction. */
+  setLastUses(uses: Iterable<readonly [name: string, usedAtMs: number]>): void {
+    inTransaction(this.#database, () => {
+      const set = this.#database.prepare(
+        'INSERT INTO last_uses VALUES (?, ?) ON CONFLICT DO UPDATE SET used_at = excluded.used_at WHERE used_at <> excluded.used_at',
+      );
+      for (const [name, usedAtMs] of uses) set.run(name, usedAtMs);
+    });
+  }
+
+  /** When databases were last used, in milliseconds since 1970. */
+  readLastUses(): Map<string, number> {
+    const rows = this.#database.prepare('SELECT name, used_at FROM last_uses').all();
+    return new Map(rows.map(({ name, used_at: usedAt }) => [String(name), Number(usedAt)]));
+  }
+
   /** Removes what is too old, and databases that no longer exist. */
   prune(nowMs: number, exists: (name: string) => boolean): void {
     const gone = [...this.#ids].filter(([name]) => !exists(name));
@@ -105,6 +124,8 @@ export class UsageStore {
         for (const slot of oldest.slice(0, Math.max(0, slots.length - count))) remove.run(tier, slot);
       }
       this.#removeDatabases(gone);
+      const removeUse = this.#database.prepare('DELETE FROM last_uses WHERE name = ?');
+      for (const name of this.readLastUses().keys()) if (!exists(name)) removeUse.run(name);
     });
     for (const [name] of gone) this.#forget(name);
   }
@@ -152,10 +173,12 @@ export class UsageStore {
 
   #prepare(): void {
     const layout = Number(this.#database.prepare('PRAGMA user_version').get()?.['user_version']);
-    if (layout === LAYOUT) return;
-    inTransaction(this.#database, () =>
-      this.#database.exec(`DROP TABLE IF EXISTS blocks; DROP TABLE IF EXISTS databases; ${SCHEMA}`),
-    );
+    if (layout !== LAYOUT) {
+      inTransaction(this.#database, () =>
+        this.#database.exec(`DROP TABLE IF EXISTS blocks; DROP TABLE IF EXISTS databases; ${SCHEMA}`),
+      );
+    }
+    this.#database.exec(LAST_USES);
   }
 
   /** Gives a database the lowest free id, so that the blocks of deleted ones are used again. */

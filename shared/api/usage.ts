@@ -36,6 +36,7 @@ const EXAMPLE_SUMMARY = {
   limits: { memory_bytes: null, disk_bytes: 104_857_600, sleep_after: 30 },
   disk_bytes_per_day: 1_048_576,
   days_until_limit: 50,
+  last_used_at: EXAMPLE_TIME,
 };
 
 const summarySchema = z
@@ -50,6 +51,10 @@ const summarySchema = z
     days_until_limit: z.number().nullable().meta({
       description:
         'When the limit is reached if it goes on like this; null if it is not, or later than in ten years.',
+    }),
+    last_used_at: z.iso.datetime().nullable().meta({
+      description:
+        'Last known use: connections, sign-ins and tasks. Null when none is known, and for the global database.',
     }),
   })
   .meta({

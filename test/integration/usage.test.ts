@@ -69,6 +69,21 @@ describe('the history of usage', () => {
     expect(history.days.at(-1)?.memory_bytes).toBeGreaterThan(1_000_000);
   });
 
+  it('shows the last use, which no wake by an administrator is', async () => {
+    const { name } = ann.database;
+    const lastUse = async () => (await fathom.client.usage.get(name)).last_used_at;
+    const before = await lastUse();
+    await fathom.client.databases.sleep(name, { force: true });
+    await fathom.client.databases.wake(name);
+    expect(await lastUse()).toBe(before);
+    await fathom.client.databases.sleep(name, { force: true });
+    const from = new Date().toISOString();
+    await signIn(fathom.url, 'ann@example.com');
+    const used = (await lastUse()) ?? '';
+    expect(used >= from && used <= new Date().toISOString()).toBe(true);
+    expect((await run('databases', 'usage', '--json')).stdout).toContain(used);
+  });
+
   it('belongs to the owner', async () => {
     const own = await get<{ items: { name: string }[] }>('/usage', ann.token);
     expect(own.body.items.map(({ name }) => name)).toEqual([ann.database.name]);
@@ -86,7 +101,7 @@ describe('the history of usage', () => {
     await daemon.stop();
     daemon = await fathom.start();
     const history = await fathom.client.usage.get(ann.database.name);
-    expect(history).toMatchObject({ memory_bytes: null, days: [{}] });
+    expect(history).toMatchObject({ memory_bytes: null, last_used_at: expect.any(String), days: [{}] });
     expect(history.disk_bytes).toBeGreaterThan(100_000);
   });
 

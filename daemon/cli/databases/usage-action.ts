@@ -18,6 +18,7 @@ const COLUMNS: readonly Column<DatabaseUsage>[] = [
   },
   { title: 'MEMORY', cell: ({ memory_bytes }) => sizeText(memory_bytes), hide: 3 },
   { title: 'CPU', cell: ({ cpu_percent }) => percentText(cpu_percent), hide: 4 },
+  { title: 'LAST USED', cell: ({ last_used_at: at }) => at?.slice(0, 10) ?? null, hide: 5 },
   { title: 'OWNER', cell: ({ email }) => email, cutTo: 12, hide: 1 },
 ];
 

@@ -9,6 +9,8 @@ const NOISE_BYTES = 128;
 /** PocketBase deletes expired codes in the first seconds of an hour. */
 const HOURLY_JOBS_MS = 10_000;
 const HOUR_MS = 3_600_000;
+/** After the start of a process, it reads its files and answers requests of the daemon. */
+const START_MS = 2 * 60_000;
 /** Of one run of these jobs. */
 const HOURLY_JOBS_BYTES = 64 * 1024;
 
@@ -26,12 +28,14 @@ export class UseMeter {
   #usedAtMs: number;
   #lookedAt: number;
   #probes = 0;
+  readonly #startedAtMs: number;
+  #lastUsedAt: number | null = null;
 
   constructor(clock: Clock, read: ReadTransferred) {
     this.#clock = clock;
     this.#read = read;
     this.#bytes = read();
-    this.#usedAtMs = clock.monotonic();
+    this.#usedAtMs = this.#startedAtMs = clock.monotonic();
     this.#lookedAt = clock.now().getTime();
   }
 
@@ -55,12 +59,21 @@ export class UseMeter {
     return this.#clock.monotonic() - this.#usedAtMs;
   }
 
+  /**
+   * The time of the last known use, in milliseconds since 1970; null when there was none later than two minutes after the
+   * start. Unlike `idleMs`, it counts no start of the process.
+   */
+  get lastUsedAt(): number | null {
+    return this.#lastUsedAt;
+  }
+
   #look(): void {
     const bytes = this.#read();
     const nowMs = this.#clock.now().getTime();
     const isUnknown = bytes === null || this.#bytes === null;
     if (isUnknown || bytes - (this.#bytes ?? 0) > this.#allowance(nowMs)) {
       this.#usedAtMs = this.#clock.monotonic();
+      if (this.#usedAtMs - this.#startedAtMs > START_MS) this.#lastUsedAt = nowMs;
     }
     this.#bytes = bytes;
     this.#lookedAt = nowMs;
