@@ -381,7 +381,6 @@ async function verify(
   return verified;
 }
 
-/** @throws TargetFailure for a target that another host uses */
 /** Its content is not encrypted, so former versions of objects go as well. */
 async function eraseReplica(prefix: string, target: Target): Promise<null> {
   for await (const { key } of target.list(prefix)) await target.erase(key);
@@ -389,6 +388,7 @@ async function eraseReplica(prefix: string, target: Target): Promise<null> {
   return null;
 }
 
+/** @throws TargetFailure for a target that another host uses */
 async function erase(
   { host, database, account, at }: Extract<BackupWork, { kind: 'erase' }>,
   target: Target,
