@@ -2,12 +2,9 @@ import { messageOf } from '../../shared/errors.ts';
 import { MAX_SQL_VALUE_BYTES } from '../pocketbase/data/sql-processes.ts';
 import { isUnreadable, withDatabase } from '../pocketbase/data/sqlite.ts';
 
-/** Of a database. Its other pages are read. */
-const MAPPED_BYTES = 1024 * 1024 * 1024;
-
 /**
  * Reads a whole database, which takes long, and without an end for content that was made for it: a daemon calls it in a
- * process that it can end, see `SqlProcesses`. A disk that cannot read a page ends the process with SIGBUS. Rows without a limit are normal here, so the content is not checked before.
+ * process that it can end, see `SqlProcesses`. Rows without a limit are normal here, so the content is not checked before.
  *
  * @returns what is damaged; null if nothing is
  * @throws UnsafeDatabase for a file that is not a regular one
@@ -15,11 +12,9 @@ const MAPPED_BYTES = 1024 * 1024 * 1024;
 export function findDamage(path: string): string | null {
   try {
     const options = { readOnly: true, isTrusted: true, maxValueBytes: MAX_SQL_VALUE_BYTES };
-    const rows = withDatabase(path, options, (database) => {
-      // A call for each page takes longer than the check itself.
-      database.exec(`PRAGMA mmap_size = ${MAPPED_BYTES}`);
-      return database.prepare('PRAGMA integrity_check(5)').all();
-    });
+    const rows = withDatabase(path, options, (database) =>
+      database.prepare('PRAGMA integrity_check(5)').all(),
+    );
     const found = rows.map((row) => String(row['integrity_check'])).join('; ');
     return found === 'ok' ? null : found;
   } catch (error) {
