@@ -110,8 +110,25 @@ export class DatabaseLifecycle {
    * instance does not start again
    */
   async pin(name: string, version: string): Promise<Instance> {
+    const { catalog, log } = this.#deps;
+    const { entry, next } = await this.requirePinnable(name, version);
+    await catalog.changeVersion(entry, version, () => catalog.update(entry, { pocketbase_version: version }));
+    log.info(
+      { instance: name, version: next },
+      version === FLEET_VERSION ? 'unpinned a database' : 'pinned a database',
+    );
+    return entry.runner.state.view();
+  }
+
+  /**
+   * Returns the database, and the version that it would run.
+   *
+   * @param version empty for that of the fleet
+   * @throws FathomError `conflict` for a version that cannot run on the database
+   */
+  async requirePinnable(name: string, version: string): Promise<{ entry: CatalogEntry; next: string }> {
     const entry = this.#getAvailable(name);
-    const { binaries, catalog, log } = this.#deps;
+    const { binaries } = this.#deps;
     if (entry.row.state !== 'ready')
       throw new FathomError('conflict', `${name} is being created; pin it when it has run once`);
     requireUnchanged(entry);
@@ -120,12 +137,7 @@ export class DatabaseLifecycle {
     const last = this.#lastVersion(entry);
     const next = version === FLEET_VERSION ? binaries.fleet.version : version;
     if (last !== null && isRefusedAfter(next, last)) throw new OlderVersion(next, last);
-    await catalog.changeVersion(entry, version, () => catalog.update(entry, { pocketbase_version: version }));
-    log.info(
-      { instance: name, version: next },
-      version === FLEET_VERSION ? 'unpinned a database' : 'pinned a database',
-    );
-    return entry.runner.state.view();
+    return { entry, next };
   }
 
   /** The later one of the version that is recorded and the version that runs. A restore can bring an earlier record. */

@@ -42,7 +42,14 @@ const madeSchema = backupSchema
   .meta({ id: 'MadeBackup', examples: [EXAMPLE_LAST] });
 
 /** What a restore does. The database serves until `exchanging`. */
-export const RESTORE_STAGES = ['waiting', 'reading', 'testing', 'exchanging', 'starting'] as const;
+export const RESTORE_STAGES = [
+  'waiting',
+  'backing_up',
+  'reading',
+  'testing',
+  'exchanging',
+  'starting',
+] as const;
 
 const restoreSchema = z.object({
   backup: z.string().describe('Id of the backup; `latest` while it waits.'),
@@ -351,7 +358,7 @@ export const restoreBackup = endpoint({
   tag: backupsTag,
   summary: 'Replace the data of a database by a backup',
   description:
-    'Tests the backup first, while the database serves. Requests wait during the exchange. The data of now is kept on the host. The owner signs in with the password and address of today; all other sessions in the database end. A backup of a later PocketBase answers `conflict`.',
+    'Backs up the data of now first, unless BACKUP_BEFORE_CHANGES is off. Tests the backup, while the database serves. Requests wait during the exchange. The data of now is kept on the host. The owner signs in with the password and address of today; all other sessions in the database end. A backup of a later PocketBase answers `conflict`.',
   permission: 'backups.restore',
   audit: 'backup.restore',
   params: backupParams,
@@ -365,9 +372,13 @@ export const restoreBackup = endpoint({
         description:
           'Restores the replica as it was at this time, with the backup `latest` in the path. Needs REPLICA. Uploaded files come from the newest backup before it, and from the database of now.',
       }),
+      without_backup: z
+        .boolean()
+        .default(false)
+        .meta({ description: 'Also restores when the backup of the data of now fails.' }),
     })
     .nullish()
-    .meta({ examples: [{ into_new: false }] }),
+    .meta({ examples: [{ into_new: false, without_backup: false }] }),
   responses: { 200: { description: 'The database is restored.', schema: restoredSchema } },
   errors: ['not_found', 'conflict', 'backup.failed', 'instance.failed', 'binary.unusable'],
   timeoutMs: BACKUP_TIMEOUT_MS,

@@ -178,6 +178,10 @@ const databasePinSchema = z
       .refine(isVersion, 'is not a version like 0.40.1')
       .nullable()
       .meta({ description: 'An installed version of PocketBase; null for that of the fleet.' }),
+    without_backup: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Also pins when the backup before it fails.' }),
   })
   .meta({ id: 'DatabasePin', examples: [{ version: '0.40.1' }] });
 
@@ -188,13 +192,13 @@ export const pinDatabase = endpoint({
   tag,
   summary: 'Pin a database to a version of PocketBase',
   description:
-    'Restarts an instance that runs another version. A database that sleeps or is stopped stays so. A version that is not installed, or older than the one that ran last on the database, answers `conflict`.',
+    'Backs up the database first, unless BACKUP_BEFORE_CHANGES is off. Restarts an instance that runs another version. A database that sleeps or is stopped stays so. A version that is not installed, or older than the one that ran last on the database, answers `conflict`.',
   permission: 'databases.configure',
   audit: 'database.pin',
   params: z.object({ name: databaseName }),
   body: databasePinSchema,
   responses: reached,
-  errors: ['not_found', 'conflict', 'instance.failed'],
+  errors: ['not_found', 'conflict', 'backup.failed', 'instance.failed'],
   timeoutMs: OPERATION_TIMEOUT_MS,
 });
 

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import PocketBase from 'pocketbase';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { EMBEDDED } from '../../daemon/pocketbase/binary/binary.ts';
 import { writeLastVersion } from '../../daemon/pocketbase/data/last-version.ts';
 import { inTransaction, withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
 import { backUp, targetOf } from '../helpers/backups.ts';
@@ -192,4 +194,92 @@ it('keeps the data of one restore by the owner, and all of those by administrato
   expect(entries).toHaveLength(2);
   expect(entries).not.toContain(first);
   expect(await readAsOwner(fathom, tenant)).toEqual([['kept', 'file of kept']]);
+});
+
+async function idsOf({ client }: Deployment, name: string): Promise<string[]> {
+  return (await client.backups.ofDatabase(name)).items.map(({ id }) => id);
+}
+
+/** Another host uses the target: this one reads it only. */
+async function giveTargetAway({ dataDir }: Deployment): Promise<() => Promise<void>> {
+  const mark = join(dataDir, 'backups', 'fathom.json');
+  const content = await readFile(mark, 'utf8');
+  const { host } = JSON.parse(content) as { host: string };
+  await writeFile(mark, content.replace(host, randomUUID()));
+  return () => writeFile(mark, content);
+}
+
+describe('a restore and a pin with backups before changes', () => {
+  const changing = sharedDeployment({ BACKUP_SCHEDULE: '0 2 1 1 *', BACKUP_DRILLS: 'off' });
+
+  it('back up the data of now, and `latest` is the backup before', async () => {
+    const { fathom } = changing;
+    const tenant = await signUp(fathom);
+    const { name } = tenant;
+    await addDocument(fathom, tenant, 'old');
+    const { id } = await fathom.client.backups.create(name);
+    await addDocument(fathom, tenant, 'new');
+
+    expect(await fathom.client.backups.restore(name, 'latest', {})).toMatchObject({ backup: id });
+    expect(titlesOf(fathom, tenant)).toEqual(['old']);
+    const [made, ...others] = await idsOf(fathom, name);
+    expect(others).toEqual([id]);
+    await fathom.client.backups.restore(name, made ?? '', {});
+    expect(titlesOf(fathom, tenant)).toEqual(['new', 'old']);
+  });
+
+  it('back up a database before a pin that changes its version', async () => {
+    const { fathom } = changing;
+    const tenant = await signUp(fathom);
+    const { name } = tenant;
+    await fathom.client.databases.pin(name, { version: EMBEDDED.version });
+    expect(await idsOf(fathom, name)).toHaveLength(1);
+    await addDocument(fathom, tenant, 'new');
+    await fathom.client.databases.pin(name, { version: EMBEDDED.version });
+    expect(await idsOf(fathom, name)).toHaveLength(1);
+  });
+
+  it('are refused when this backup fails, unless they may go on without it', async () => {
+    const { fathom } = changing;
+    const tenant = await signUp(fathom);
+    const { name } = tenant;
+    await addDocument(fathom, tenant, 'old');
+    const { id } = await fathom.client.backups.create(name);
+    await addDocument(fathom, tenant, 'new');
+    const giveBack = await giveTargetAway(fathom);
+    const refused = { code: 'backup.failed', message: textWith('uses the target', '--without-backup') };
+    const run = (...args: string[]) =>
+      runInProcess([...args, '--socket', fathom.socketPath], { cwd: fathom.dataDir });
+    try {
+      await expect(fathom.client.backups.restore(name, 'latest', {})).rejects.toMatchObject(refused);
+      const pin = fathom.client.databases.pin(name, { version: EMBEDDED.version });
+      await expect(pin).rejects.toMatchObject(refused);
+      expect(titlesOf(fathom, tenant)).toEqual(['new', 'old']);
+      expect((await instance(fathom, name)).pinned_version).toBeNull();
+
+      const pinned = await run('databases', 'pin', name, EMBEDDED.version, '--without-backup');
+      expect(pinned).toMatchObject({ code: 0 });
+      const restored = await run('backups', 'restore', name, '--yes', '--without-backup');
+      expect(restored).toMatchObject({ code: 0, out: textWith(id) });
+      expect(titlesOf(fathom, tenant)).toEqual(['old']);
+      expect(await idsOf(fathom, name)).toEqual([id]);
+    } finally {
+      await giveBack();
+    }
+  });
+
+  it.each([
+    ['lost', (file: string) => rm(dirname(file), { recursive: true })],
+    ['damaged', (file: string) => writeFile(file, Buffer.alloc(8192, 7))],
+  ])('restore a database whose data is %s', async (_, harm) => {
+    const { fathom } = changing;
+    const tenant = await signUp(fathom);
+    const { name } = tenant;
+    await addDocument(fathom, tenant, 'kept');
+    await fathom.client.backups.create(name);
+    await fathom.client.databases.stop(name);
+    await harm(dataFileOf(fathom, name));
+    await fathom.client.backups.restore(name, 'latest', {});
+    expect(titlesOf(fathom, tenant)).toEqual(['kept']);
+  });
 });

@@ -22,6 +22,7 @@ const REFRESH_MS = 2_000;
 
 const STAGES: Readonly<Record<NonNullable<DatabaseBackups['restore']>['stage'], string>> = {
   waiting: 'waits for its turn',
+  backing_up: 'backs up the present data first',
   reading: 'reads the backup',
   testing: 'tests the backup',
   exchanging: 'exchanges the data',

@@ -29,7 +29,8 @@ export function restoreRoutes(app: Api, { catalog, restores, userLimits }: Resto
     const at = typeof time === 'string' ? new Date(time) : undefined;
     await countOwnRestart(request, userLimits);
     const isOwner = !seesAll(request.caller, 'backups.restore');
-    const restored = await restores.restore(name, id, { isOwner, at });
+    const withoutBackup = request.body?.without_backup === true;
+    const restored = await restores.restore(name, id, { isOwner, at, withoutBackup });
     // A path of the host.
     return !isOwner ? restored : { ...restored, kept_in: null };
   });

@@ -15,6 +15,7 @@ export function createRestores({
   rollouts,
   backups,
   replication,
+  backUpBefore,
   onStep,
   ...deps
 }: {
@@ -24,6 +25,7 @@ export function createRestores({
   rollouts: Rollouts;
   backups: Backups;
   replication: { restore: RestoresDeps['restoreReplica'] };
+  backUpBefore: NonNullable<ReturnType<RestoresDeps['backUpBefore']>>;
   onStep: RestoresDeps['onStep'] | undefined;
 } & Pick<RestoresDeps, 'fleet' | 'driver' | 'masterKeys' | 'isDiskHeld' | 'clock' | 'log'>): Restores {
   return new Restores({
@@ -34,6 +36,8 @@ export function createRestores({
     catalog,
     ownerSync,
     inTurn: backups.inTurn,
+    hold: backups.hold,
+    backUpBefore: () => (backups.skipsChanges === null ? backUpBefore : null),
     processes: new BackupProcesses(MAX_RESTORES),
     binaryOf: async (version) => {
       const binary = await binaries.require(version);

@@ -22,6 +22,7 @@ import { dataDirOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
 import { BackupProblem } from '../backup-problem.ts';
 import { BackupFailed, type BackupProcesses } from '../run/backup-processes.ts';
 import type { FoundBackup } from '../run/restore-work.ts';
+import type { RequestedChange } from '../service/back-up-before.ts';
 import { requireSpace } from './require-space.ts';
 import { chooseBackupBefore, type RestoreReplica, requirePast, stageTime } from './stage-time.ts';
 import {
@@ -50,6 +51,10 @@ export interface RestoresDeps extends TrialDeps {
   binaryOf: (version: string) => Promise<Binary>;
   /** Whether a rollout changes a database now, or watches it. */
   isChanging: (name: string) => Promise<boolean>;
+  /** Null when databases are not backed up before a restore. */
+  backUpBefore: () => ((name: string, change: RequestedChange) => Promise<void>) | null;
+  /** Keeps a backup from being pruned. Returns what ends this. */
+  hold: (name: string, id: string) => () => void;
   /** Runs work between two backups of a database: they remove parts that no backup needs any more. */
   inTurn: <T>(name: string, work: () => Promise<T>) => Promise<T>;
   /** The disk of the host is nearly full. */
@@ -72,6 +77,8 @@ export interface RestoreOptions {
   isOwner: boolean;
   /** Restores the replica as it was then, and not a backup. */
   at?: Date | undefined;
+  /** Restores also when the backup of the present data fails. */
+  withoutBackup: boolean;
 }
 
 /**
@@ -104,8 +111,10 @@ export class Restores {
     if (this.#active.has(name)) throw new FathomError('conflict', `${name} is being restored already`);
     const since = this.#deps.clock.now().toISOString();
     this.#active.set(name, { backup: id, stage: 'waiting', bytes: 0, read_bytes: 0, since });
+    await using held = new AsyncDisposableStack();
     try {
-      return await this.#deps.inTurn(name, () => this.#restoreInSlot(name, id, options));
+      const chosen = await this.#backUpFirst(name, id, options, held);
+      return await this.#deps.inTurn(name, () => this.#restoreInSlot(name, chosen, options));
     } catch (error) {
       throw describeFailure(error, name);
     } finally {
@@ -121,6 +130,33 @@ export class Restores {
   #note(name: string, change: Partial<RestoreProgress>): void {
     const progress = this.#active.get(name);
     if (progress) this.#active.set(name, { ...progress, ...change });
+  }
+
+  /**
+   * Backs up the present data. The backup to restore is chosen before, because `latest` would be the new one. For a time, the
+   * last backup before it is chosen later.
+   *
+   * @returns its id
+   */
+  async #backUpFirst(
+    name: string,
+    id: string,
+    { at, withoutBackup }: RestoreOptions,
+    held: AsyncDisposableStack,
+  ): Promise<string> {
+    const { backUpBefore, hold, inTurn } = this.#deps;
+    const backUp = backUpBefore();
+    if (backUp === null) return id;
+    const choose = async (): Promise<string> => {
+      const found = await this.#find(name, id);
+      held.defer(hold(name, found.id));
+      return found.id;
+    };
+    const chosen = at ? id : await inTurn(name, choose);
+    this.#note(name, { stage: 'backing_up', backup: chosen });
+    await backUp(name, { what: 'restore', withoutBackup });
+    this.#note(name, { stage: 'waiting' });
+    return chosen;
   }
 
   async #restoreInSlot(name: string, id: string, options: RestoreOptions): Promise<RestoredDatabase> {

@@ -10,12 +10,22 @@ interface RestoreArguments extends ConnectArguments {
   backup: string | undefined;
   at: string | undefined;
   'into-new': boolean;
+  'without-backup': boolean;
   yes: boolean;
   json: boolean;
 }
 
 export async function restoreDatabase(
-  { name, backup = 'latest', at, 'into-new': into_new, yes, json, ...args }: RestoreArguments,
+  {
+    name,
+    backup = 'latest',
+    at,
+    'into-new': into_new,
+    'without-backup': without_backup,
+    yes,
+    json,
+    ...args
+  }: RestoreArguments,
   context: CliContext,
 ): Promise<number> {
   if (at !== undefined && backup !== 'latest') throw new UsageError("use either '--backup' or '--at'");
@@ -24,14 +34,15 @@ export async function restoreDatabase(
   const { email } = await databases.get(name);
   const question = [
     time === undefined
-      ? `The data of ${name} is replaced by the backup '${backup}'. What was written since the backup is then only in the copy beside it.`
-      : `The data of ${name} is replaced by its data of ${time}. What was written since then is then only in the copy beside it.`,
+      ? `The data of ${name} is replaced by the backup '${backup}'.`
+      : `The data of ${name} is replaced by its data of ${time}.`,
+    'What was written since then is then in the copy beside it, and in a backup that is made first if BACKUP_BEFORE_CHANGES is on.',
     `${email ?? 'The owner'} keeps the password of today. All sessions in this database end.`,
     `Type '${name}' to restore it: `,
   ];
   const isConfirmed = yes || (await readConfirmation(question.map(printable).join('\n'), context)) === name;
   if (!isConfirmed) throw new UsageError(`that is not '${name}'; nothing was restored`);
-  const restored = await backups.restore(name, backup, { into_new, at: time });
+  const restored = await backups.restore(name, backup, { into_new, at: time, without_backup });
   if (json) printJson(context, restored);
   else {
     const { created_at, files_from: files, kept_in: kept, phase } = restored;

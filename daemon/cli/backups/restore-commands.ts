@@ -24,6 +24,11 @@ export const restoreCommands = [
         default: false,
         describe: 'Refused: a user has exactly one database',
       },
+      'without-backup': {
+        type: 'boolean',
+        default: false,
+        describe: 'Also restore when the backup of the data of now fails',
+      },
       yes: { type: 'boolean', default: false, describe: 'Do not ask' },
       ...JSON_OPTION,
       ...CONNECT_OPTIONS,

@@ -122,7 +122,7 @@ function printState(instance: Instance, context: CliContext): void {
 
 /** Pins a database to a version, or with `fleet` to none. */
 export async function pinDatabase(
-  { name, release, fleet, json, ...args }: PinArguments,
+  { name, release, fleet, 'without-backup': without_backup, json, ...args }: PinArguments,
   context: CliContext,
 ): Promise<number> {
   if ((release === undefined) !== fleet)
@@ -132,7 +132,7 @@ export async function pinDatabase(
     throw new UsageError(
       `'${release}' is not a version; name one like 0.40.1, see 'fathomd pocketbase list'`,
     );
-  const instance = await connect(args, context).databases.pin(name, { version });
+  const instance = await connect(args, context).databases.pin(name, { version, without_backup });
   if (json) printJson(context, instance);
   else printLine(context.stdout, printable(`${name} ${pinText(instance)}`));
   return 0;
@@ -142,6 +142,7 @@ interface PinArguments extends ConnectArguments {
   name: string;
   release: string | undefined;
   fleet: boolean;
+  'without-backup': boolean;
   json: boolean;
 }
 

@@ -188,6 +188,11 @@ export const databaseCommands = [
     },
     options: {
       fleet: { type: 'boolean', default: false, describe: 'Use the version of the fleet' },
+      'without-backup': {
+        type: 'boolean',
+        default: false,
+        describe: 'Also pin when the backup before it fails',
+      },
       ...COMMON,
     },
     async run(args, context) {

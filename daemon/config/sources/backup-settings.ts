@@ -37,8 +37,8 @@ export const BACKUP_SETTINGS = {
     type: 'choice',
     group: 'backups',
     about:
-      'Backs up each database right before an upgrade of PocketBase or of migrations changes it, if it has changed since its ' +
-      'last backup. With BACKUP_SCHEDULE=off, none is made.',
+      'Backs up each database right before an upgrade of PocketBase or of migrations, a pin or a restore changes it, if it ' +
+      'has changed since its last backup. With BACKUP_SCHEDULE=off, none is made.',
     default: 'on',
     choices: ['on', 'off'],
   },

@@ -34,6 +34,8 @@ export interface DatabaseRoutesDeps {
   lifecycle: DatabaseLifecycle;
   trash: DatabaseTrash;
   userLimits: UserLimits;
+  /** Backs up a database before a change. @throws FathomError `backup.failed` */
+  backUpBefore: (name: string, change: { what: 'pin'; withoutBackup: boolean }) => Promise<void>;
   clock: Clock;
 }
 
@@ -41,7 +43,7 @@ const GLOBAL = 'global';
 
 /** Registers the routes of databases. The global one is listed as well; only the daemon stops it. */
 export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
-  const { fleet, catalog, lifecycle, trash, userLimits, clock } = deps;
+  const { fleet, catalog, lifecycle, trash, userLimits, backUpBefore, clock } = deps;
 
   const requireAccess = (request: FastifyRequest, name: string) => {
     const owner = catalog.find(name)?.row.user ?? catalog.trashed.find(name)?.user;
@@ -100,8 +102,12 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
   });
 
   serve(app, pinDatabase, async (request) => {
-    const instance = await lifecycle.pin(request.params.name, request.body.version ?? FLEET_VERSION);
-    return redactInstance(request.caller, instance);
+    const { name } = request.params;
+    const { version, without_backup: withoutBackup } = request.body;
+    const { entry } = await lifecycle.requirePinnable(name, version ?? FLEET_VERSION);
+    if (entry.row.pocketbase_version !== (version ?? FLEET_VERSION))
+      await backUpBefore(name, { what: 'pin', withoutBackup });
+    return redactInstance(request.caller, await lifecycle.pin(name, version ?? FLEET_VERSION));
   });
 
   serve(app, deleteDatabase, async (request) => {

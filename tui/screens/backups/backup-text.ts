@@ -30,6 +30,7 @@ function drillsOf({ drilling = null, drill = null, proven = null }: Partial<Data
 
 const STAGES: Readonly<Record<RestoreProgress['stage'], string>> = {
   waiting: 'restore waits',
+  backing_up: 'restore: backs up first',
   reading: 'restoring: reads',
   testing: 'restoring: tests',
   exchanging: 'restoring: exchanges',

@@ -64,7 +64,7 @@ function restoreForm({ name, email, usage }: Instance, backup: ListedBackup, now
     title: `Restore ${name}?`,
     about: [
       `All data of ${email ?? 'its owner'}${size} is replaced by the backup of ${stamp(backup.created_at, now)}, ${byteSize(backup.bytes)}.`,
-      `What was written in the ${age} since then is only in the copy that is kept on the host.`,
+      `What was written in the ${age} since then is in the copy that is kept on the host, and in a backup that is made first if BACKUP_BEFORE_CHANGES is on.`,
       'All its users are signed out. Requests wait a few seconds. The owner keeps the password of today.',
     ].join('\n'),
     verb: 'restore',
