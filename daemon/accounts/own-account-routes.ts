@@ -7,7 +7,7 @@ import {
 import { foldAddress } from '../../shared/email-address.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { type ControlPlaneClient, fieldsOf, isStatus } from '../control-plane/client.ts';
-import { requireCaller } from '../http/caller.ts';
+import { requireSession } from '../http/caller.ts';
 import { originOf } from '../http/client-address.ts';
 import { type Api, serve } from '../http/serve.ts';
 import type { SignInBudget } from './sign-in/sign-in-budget.ts';
@@ -38,10 +38,7 @@ export function ownAccountRoutes(
 ): void {
   /** @throws FathomError `conflict` without a session, `request.invalid` for a wrong password */
   const provePassword = async (request: FastifyRequest, password: string): Promise<SignedInUser> => {
-    const caller = requireCaller(request);
-    if (caller.kind !== 'session') {
-      throw new FathomError('conflict', 'this request has no session; sign in first');
-    }
+    const caller = requireSession(request);
     const { email } = await deps.users.get(caller.userId);
     const attempt = deps.signInLimits.beginSignIn(email, originOf(request, deps.trustedProxies).address);
     const signedIn = await deps.signInBudget

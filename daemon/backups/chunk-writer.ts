@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { fillBuffer } from '../base/files/read-limited.ts';
 import type { DataKey } from './keys/data-key.ts';
 import { type BackedUpFile, chunkKey, listChunks } from './manifest.ts';
 import type { NewObject, Target } from './targets/target.ts';
@@ -100,13 +101,7 @@ export class ChunkWriter {
   }
 
   /** A part of the full size, except at the end of the file. It is valid until the next call. */
-  async #read(file: FileHandle): Promise<Buffer> {
-    let filled = 0;
-    while (filled < READ_BYTES) {
-      const { bytesRead } = await file.read(this.#buffer, filled, READ_BYTES - filled);
-      if (bytesRead === 0) break;
-      filled += bytesRead;
-    }
-    return this.#buffer.subarray(0, filled);
+  #read(file: FileHandle): Promise<Buffer> {
+    return fillBuffer(file, this.#buffer);
   }
 }

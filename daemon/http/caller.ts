@@ -143,6 +143,15 @@ export function requireOwnerOrAll(request: FastifyRequest, owner: string | null)
   requireScope(requireCaller(request), permission, owner);
 }
 
+/** Returns the caller of a request with a session. @throws FathomError `auth.required`, `conflict` without one */
+export function requireSession(request: FastifyRequest): Extract<Caller, { kind: 'session' | 'key' }> {
+  const caller = requireCaller(request);
+  if (caller.kind !== 'session') {
+    throw new FathomError('conflict', 'this request has no session; sign in first');
+  }
+  return caller;
+}
+
 /** Returns the id of the signed-in user. @throws FathomError `auth.required`, `conflict` on the local socket */
 export function requireUserId(request: FastifyRequest): string {
   const caller = requireCaller(request);

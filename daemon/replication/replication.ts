@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { ReplicaStatus } from '../../shared/api/backup-status.ts';
+import { backoffMs } from '../../shared/backoff.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { InstancePhase } from '../../shared/instance.ts';
 import { BackupProcesses } from '../backups/run/backup-processes.ts';
@@ -20,8 +21,7 @@ import { endFormerProcess, LitestreamProcess, type ProcessEnd } from './litestre
 import { restoreReplica } from './restore-replica.ts';
 
 const LOOK_EVERY_MS = 1_000;
-const BACKOFF_BASE_MS = 1_000;
-const BACKOFF_CAP_MS = 300_000;
+const BACKOFF = { baseMs: 1_000, capMs: 300_000 };
 /** After so long a run, the back-off begins again, and an earlier end is no problem any more. */
 const STABLE_MS = 60_000;
 /** Litestream itself waits up to five minutes between two attempts. */
@@ -250,8 +250,8 @@ export class Replication {
 
   #noteFailure(failure: { text: string; remedy: string; ended: boolean }): void {
     const { clock, log } = this.#deps;
-    const delayMs = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(this.#failures, 10));
     this.#failures += 1;
+    const delayMs = backoffMs(this.#failures, BACKOFF);
     this.#retryAt = clock.monotonic() + delayMs;
     // The same problem is logged once, not with every retry.
     if (this.#failure?.text !== failure.text) log.error({ retry_ms: delayMs }, failure.text);

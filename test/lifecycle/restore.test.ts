@@ -212,13 +212,19 @@ async function giveTargetAway({ dataDir }: Deployment): Promise<() => Promise<vo
 describe('a restore and a pin with backups before changes', () => {
   const changing = sharedDeployment({ BACKUP_SCHEDULE: '0 2 1 1 *', BACKUP_DRILLS: 'off' });
 
-  it('back up the data of now, and `latest` is the backup before', async () => {
+  /** A database with a backup of its document `old`, and a document `new` since. */
+  async function changedSinceBackup() {
     const { fathom } = changing;
     const tenant = await signUp(fathom);
     const { name } = tenant;
     await addDocument(fathom, tenant, 'old');
     const { id } = await fathom.client.backups.create(name);
     await addDocument(fathom, tenant, 'new');
+    return { fathom, tenant, name, id };
+  }
+
+  it('back up the data of now, and `latest` is the backup before', async () => {
+    const { fathom, tenant, name, id } = await changedSinceBackup();
 
     expect(await fathom.client.backups.restore(name, 'latest', {})).toMatchObject({ backup: id });
     expect(titlesOf(fathom, tenant)).toEqual(['old']);
@@ -240,12 +246,7 @@ describe('a restore and a pin with backups before changes', () => {
   });
 
   it('are refused when this backup fails, unless they may go on without it', async () => {
-    const { fathom } = changing;
-    const tenant = await signUp(fathom);
-    const { name } = tenant;
-    await addDocument(fathom, tenant, 'old');
-    const { id } = await fathom.client.backups.create(name);
-    await addDocument(fathom, tenant, 'new');
+    const { fathom, tenant, name, id } = await changedSinceBackup();
     const giveBack = await giveTargetAway(fathom);
     const refused = { code: 'backup.failed', message: textWith('uses the target', '--without-backup') };
     const run = (...args: string[]) =>

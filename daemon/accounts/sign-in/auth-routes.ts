@@ -19,7 +19,7 @@ import {
   withAccountCreated,
 } from '../../databases/owner/database-access.ts';
 import type { Caller } from '../../http/caller.ts';
-import { requireCaller, requireUserId } from '../../http/caller.ts';
+import { requireCaller, requireSession, requireUserId } from '../../http/caller.ts';
 import { originOf } from '../../http/client-address.ts';
 import { type Api, serve } from '../../http/serve.ts';
 import type { AccountMails } from '../mail/account-mails.ts';
@@ -110,12 +110,9 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
   });
 
   serve(app, logout, async (request) => {
-    sessionToken(request);
-    const session = requireCaller(request);
-    if (session.kind === 'session') {
-      await deps.sessionRepository.delete(session.id);
-      deps.identities.invalidate(session.userId);
-    }
+    const session = requireSession(request);
+    await deps.sessionRepository.delete(session.id);
+    deps.identities.invalidate(session.userId);
   });
 
   const findCaller = async (userId: string): Promise<User> => {
@@ -148,8 +145,6 @@ function isPresented(invitation: unknown): boolean {
 
 /** @throws FathomError `conflict` for a caller without a session */
 function sessionToken(request: FastifyRequest): string {
-  if (requireCaller(request).kind !== 'session') {
-    throw new FathomError('conflict', 'this request has no session; sign in first');
-  }
+  requireSession(request);
   return (request.headers.authorization ?? '').split(' ')[1] ?? '';
 }

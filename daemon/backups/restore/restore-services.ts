@@ -15,7 +15,6 @@ export function createRestores({
   rollouts,
   backups,
   replication,
-  backUpBefore,
   onStep,
   ...deps
 }: {
@@ -25,9 +24,11 @@ export function createRestores({
   rollouts: Rollouts;
   backups: Backups;
   replication: { restore: RestoresDeps['restoreReplica'] };
-  backUpBefore: NonNullable<ReturnType<RestoresDeps['backUpBefore']>>;
   onStep: RestoresDeps['onStep'] | undefined;
-} & Pick<RestoresDeps, 'fleet' | 'driver' | 'masterKeys' | 'isDiskHeld' | 'clock' | 'log'>): Restores {
+} & Pick<
+  RestoresDeps,
+  'fleet' | 'driver' | 'masterKeys' | 'backUpBefore' | 'isDiskHeld' | 'clock' | 'log'
+>): Restores {
   return new Restores({
     ...deps,
     target: config.backups.target,
@@ -37,7 +38,6 @@ export function createRestores({
     ownerSync,
     inTurn: backups.inTurn,
     hold: backups.hold,
-    backUpBefore: () => (backups.skipsChanges === null ? backUpBefore : null),
     processes: new BackupProcesses(MAX_RESTORES),
     binaryOf: async (version) => {
       const binary = await binaries.require(version);

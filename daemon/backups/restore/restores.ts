@@ -22,7 +22,7 @@ import { dataDirOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
 import { BackupProblem } from '../backup-problem.ts';
 import { BackupFailed, type BackupProcesses } from '../run/backup-processes.ts';
 import type { FoundBackup } from '../run/restore-work.ts';
-import type { RequestedChange } from '../service/back-up-before.ts';
+import type { BackUpBefore } from '../service/back-up-before.ts';
 import { requireSpace } from './require-space.ts';
 import { chooseBackupBefore, type RestoreReplica, requirePast, stageTime } from './stage-time.ts';
 import {
@@ -51,8 +51,7 @@ export interface RestoresDeps extends TrialDeps {
   binaryOf: (version: string) => Promise<Binary>;
   /** Whether a rollout changes a database now, or watches it. */
   isChanging: (name: string) => Promise<boolean>;
-  /** Null when databases are not backed up before a restore. */
-  backUpBefore: () => ((name: string, change: RequestedChange) => Promise<void>) | null;
+  backUpBefore: BackUpBefore;
   /** Keeps a backup from being pruned. Returns what ends this. */
   hold: (name: string, id: string) => () => void;
   /** Runs work between two backups of a database: they remove parts that no backup needs any more. */
@@ -145,8 +144,7 @@ export class Restores {
     held: AsyncDisposableStack,
   ): Promise<string> {
     const { backUpBefore, hold, inTurn } = this.#deps;
-    const backUp = backUpBefore();
-    if (backUp === null) return id;
+    if (backUpBefore === null) return id;
     const choose = async (): Promise<string> => {
       const found = await this.#find(name, id);
       held.defer(hold(name, found.id));
@@ -154,7 +152,7 @@ export class Restores {
     };
     const chosen = at ? id : await inTurn(name, choose);
     this.#note(name, { stage: 'backing_up', backup: chosen });
-    await backUp(name, { what: 'restore', withoutBackup });
+    await backUpBefore(name, { what: 'restore', withoutBackup });
     this.#note(name, { stage: 'waiting' });
     return chosen;
   }

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../../shared/backoff.ts';
 import { BACKUP_REMEDIES, type BackupFailureReason } from '../../../shared/backup-failure.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import type { BackupErasure } from '../../../shared/hooks/control-plane-routes.ts';
@@ -7,8 +8,7 @@ import { type Loop, startLoop } from '../../base/time/repeat.ts';
 import { BackupFailed } from '../run/backup-processes.ts';
 import type { Backups } from '../service/backups.ts';
 
-const RETRY_BASE_MS = 60_000;
-const RETRY_CAP_MS = 3_600_000;
+const RETRY = { baseMs: 60_000, capMs: 3_600_000 };
 
 /** An erasure of backups that has not ended. */
 export interface PendingErasure extends Pick<BackupErasure, 'database' | 'account' | 'requested'> {
@@ -85,7 +85,7 @@ export class Erasures {
     }
     const isDone = this.#pending.length === 0;
     this.#failures = isDone ? 0 : this.#failures + 1;
-    return Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** Math.min(this.#failures, 10));
+    return backoffMs(this.#failures + 1, RETRY);
   }
 
   async #read(): Promise<BackupErasure[]> {

@@ -5,6 +5,9 @@ import type { Logger } from '../../base/log/log.ts';
 import { BackupFailed } from '../run/backup-processes.ts';
 import type { BackupSubject, Backups } from './backups.ts';
 
+/** See `backUpBefore`. Null when databases are not backed up before changes. */
+export type BackUpBefore = ((name: string, change: RequestedChange) => Promise<void>) | null;
+
 /** A change of a database that was requested. */
 export interface RequestedChange {
   what: 'restore' | 'pin';
@@ -13,14 +16,13 @@ export interface RequestedChange {
 }
 
 export interface BackUpBeforeDeps {
-  backups: Pick<Backups, 'skipsChanges' | 'backUpBeforeChange'>;
+  backups: Pick<Backups, 'create'>;
   subjects: { find: (name: string) => BackupSubject | null };
   log: Logger;
 }
 
 /**
- * Backs up a database before a change, unless its last backup is current, it has no data, or BACKUP_BEFORE_CHANGES or
- * BACKUP_SCHEDULE is off.
+ * Backs up a database before a change, unless its last backup is current or it has no data.
  *
  * @throws FathomError `backup.failed` when the backup fails, and the change does not go on without it. A restore of a damaged
  * database goes on
@@ -31,10 +33,9 @@ export async function backUpBefore(
   { backups, subjects, log }: BackUpBeforeDeps,
 ): Promise<void> {
   const subject = subjects.find(name);
-  const isNeeded = backups.skipsChanges === null && subject !== null;
-  if (!isNeeded || !existsSync(join(subject.dataDir, 'data.db'))) return;
+  if (subject === null || !existsSync(join(subject.dataDir, 'data.db'))) return;
   try {
-    await backups.backUpBeforeChange(name);
+    await backups.create(subject, { onlyChanged: true });
   } catch (error) {
     const problem = `the backup of ${name} before the ${what} failed: ${messageOf(error)}`;
     // A restore is what a damaged database needs, and keeps its data.

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { backoffMs } from '../../../shared/backoff.ts';
 import type { BackupFailureReason } from '../../../shared/backup-failure.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
@@ -22,8 +23,7 @@ import { Proofs } from './proofs.ts';
 const LOOK_EVERY_MS = 30_000;
 /** Unchanged databases that are confirmed before other work of the daemon goes on. */
 const CONFIRM_AT_ONCE = 200;
-const RETRY_BASE_MS = 60_000;
-const RETRY_CAP_MS = 3_600_000;
+const RETRY = { baseMs: 60_000, capMs: 3_600_000 };
 /** After this time, a database tries a target that failed. One that has not failed yet is the first. */
 const HOLD_CAP_MS = 300_000;
 /** A time in the future beyond this is one of a clock that was wrong. */
@@ -358,7 +358,7 @@ export class Backups {
     const { failure } = this.#state.of(name);
     if (failure) {
       const retryAt = Date.parse(failure.retry_at);
-      const isWaiting = retryAt > now.getTime() && retryAt <= now.getTime() + RETRY_CAP_MS;
+      const isWaiting = retryAt > now.getTime() && retryAt <= now.getTime() + RETRY.capMs;
       return !isWaiting;
     }
     const dueAt = this.#times?.dueIn(run, name);
@@ -485,7 +485,7 @@ export class Backups {
     const message = messageOf(error);
     const attempts = (before?.attempts ?? 0) + 1;
     const now = clock.now();
-    const waitMs = Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** Math.min(attempts - 1, 10));
+    const waitMs = backoffMs(attempts, RETRY);
     const retryAt = new Date(now.getTime() + waitMs);
     this.#state.update(name, {
       failure: {

@@ -4,6 +4,7 @@ import { type FileHandle, lstat, open, readdir, realpath, rename, rm } from 'nod
 import { dirname, join, relative, resolve } from 'node:path';
 import { forEachConcurrent, readAhead } from '../../base/concurrent.ts';
 import { exists, makeDirectory, systemErrorCode } from '../../base/files/dir.ts';
+import { fillBuffer } from '../../base/files/read-limited.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
 import { syncDirectory, writeAndClose } from '../../base/files/replace-file.ts';
 import { DamagedObject } from '../backup-problem.ts';
@@ -107,7 +108,8 @@ export class DirectoryTarget implements Target {
     const stats = await file.stat();
     if (!stats.isFile()) throw new DamagedObject(`${key} is damaged: it is no regular file`);
     checkSize(key, stats.size);
-    return await readWhole(file, stats.size);
+    // `readFile` needs several buffers for the same bytes.
+    return await fillBuffer(file, Buffer.allocUnsafeSlow(stats.size));
   }
 
   async #statOf(path: string): Promise<Stats> {
@@ -225,18 +227,6 @@ export class DirectoryTarget implements Target {
   #parentsOf(path: string): string[] {
     return path === this.#directory ? [] : [dirname(path), ...this.#parentsOf(dirname(path))];
   }
-}
-
-/** In one buffer. `readFile` needs several for the same bytes. */
-async function readWhole(file: FileHandle, bytes: number): Promise<Buffer> {
-  const content = Buffer.allocUnsafeSlow(bytes);
-  let filled = 0;
-  while (filled < bytes) {
-    const { bytesRead } = await file.read(content, filled, bytes - filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return content.subarray(0, filled);
 }
 
 /** Never waits, as the open of a FIFO does. @throws DamagedObject for a link */

@@ -1,4 +1,4 @@
-import { constants, open } from 'node:fs/promises';
+import { constants, type FileHandle, open } from 'node:fs/promises';
 
 /**
  * Reads a regular file of a limited size: a pipe would block, and a device has no end.
@@ -17,4 +17,15 @@ export async function readLimited(path: string, maxBytes: number): Promise<Uint8
   }
   if (size > maxBytes) throw new Error(`it is larger than ${maxBytes} bytes`);
   return Buffer.concat(chunks);
+}
+
+/** Reads on until a buffer is full, or the file ends. @returns the part of the buffer that was filled */
+export async function fillBuffer(file: FileHandle, buffer: Buffer): Promise<Buffer> {
+  let filled = 0;
+  while (filled < buffer.length) {
+    const { bytesRead } = await file.read(buffer, filled, buffer.length - filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer.subarray(0, filled);
 }

@@ -34,8 +34,8 @@ export interface DatabaseRoutesDeps {
   lifecycle: DatabaseLifecycle;
   trash: DatabaseTrash;
   userLimits: UserLimits;
-  /** Backs up a database before a change. @throws FathomError `backup.failed` */
-  backUpBefore: (name: string, change: { what: 'pin'; withoutBackup: boolean }) => Promise<void>;
+  /** Null when databases are not backed up before changes. @throws FathomError `backup.failed` */
+  backUpBefore: ((name: string, change: { what: 'pin'; withoutBackup: boolean }) => Promise<void>) | null;
   clock: Clock;
 }
 
@@ -106,7 +106,7 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
     const { version, without_backup: withoutBackup } = request.body;
     const { entry } = await lifecycle.requirePinnable(name, version ?? FLEET_VERSION);
     if (entry.row.pocketbase_version !== (version ?? FLEET_VERSION))
-      await backUpBefore(name, { what: 'pin', withoutBackup });
+      await backUpBefore?.(name, { what: 'pin', withoutBackup });
     return redactInstance(request.caller, await lifecycle.pin(name, version ?? FLEET_VERSION));
   });
 
