@@ -9,13 +9,17 @@ const FULL = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-
  * @throws UsageError
  */
 export function parseLocalTime(text: string, now: Date): Date {
-  const time = CLOCK.test(text)
-    ? ofToday(text, now)
-    : FULL.test(text)
-      ? new Date(text.replace(' ', 'T'))
-      : null;
+  const time = CLOCK.test(text) ? ofToday(text, now) : FULL.test(text) ? ofDate(text) : null;
   if (time !== null && !Number.isNaN(time.getTime())) return time;
   throw new UsageError(`'${text}' is not a time; write it like 14:05:30 or 2026-11-27T14:05:30Z`);
+}
+
+/** A day that its month does not have would be one of the next month. */
+function ofDate(text: string): Date | null {
+  const [day = ''] = text.split(/[T ]/);
+  const midnight = new Date(day);
+  const isReal = !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
+  return isReal ? new Date(text.replace(' ', 'T')) : null;
 }
 
 function ofToday(text: string, now: Date): Date | null {
