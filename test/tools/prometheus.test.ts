@@ -54,8 +54,17 @@ describe.skipIf(!isPossible)(`Prometheus${why}`, () => {
   const resources = new AsyncDisposableStack();
 
   beforeAll(async () => {
+    // A replica without its Litestream.
+    const replica = await mkdtemp(join(tmpdir(), 'fathom-replica-'));
+    resources.defer(() => rm(replica, { recursive: true, force: true }));
+    const missing = join(replica, 'litestream');
     fathom = await createDeployment(
-      { PB_HEALTH_INTERVAL: '1', DISK_RESERVE_MB: String(RESERVE_MB) },
+      {
+        PB_HEALTH_INTERVAL: '1',
+        DISK_RESERVE_MB: String(RESERVE_MB),
+        REPLICA: replica,
+        LITESTREAM_BINARY_PATH: missing,
+      },
       { ports: PORTS },
     );
     resources.defer(() => fathom.dispose());
@@ -195,6 +204,11 @@ ${here}  - job_name: without-key
 
   it('fires FathomDiskFull on a disk with less than 1 GiB', async () => {
     await untilFired('FathomDiskFull');
+  });
+
+  it('fires FathomReplicaDown without Litestream', async () => {
+    await untilFired('FathomReplicaDown', ', job="fathom"');
+    expect(await query('fathom_replica_lag_seconds')).toEqual([]);
   });
 
   it('fires FathomDatabaseDown and FathomInstancesInTrouble, and not for one that was stopped or sleeps', async () => {
@@ -341,13 +355,14 @@ ${here}  - job_name: without-key
     await daemon.stop();
     await untilFired('FathomDown');
     const rules = await readFile(join(MONITORING, 'fathom.rules.yml'), 'utf8');
-    // These need a slow host, a day, damaged backups, and a target that is away. `promtool test rules` fires them: the comma
+    // These need a slow host, a day, damaged backups, and targets that are away. `promtool test rules` fires them: the comma
     // begins the labels of an expected alert.
     const others = new Set([
       'FathomWakesSlow',
       'FathomBackupLate',
       'FathomBackupUnproven',
       'FathomErasurePending',
+      'FathomReplicaLate',
     ]);
     const ruleTests = await readFile(join(import.meta.dirname, 'fathom.rules.test.yml'), 'utf8');
     for (const name of others)
