@@ -391,7 +391,7 @@ function heldHooksReason(name: string, { served }: Template, directory: string):
   if (readServedRecord(directory)?.served?.hash === served?.hash) return null;
   return {
     code: 'migration_failed',
-    message: `it runs without the hooks and static files that a rollout took back; correct them, then run 'fathomd migrations apply --databases ${name}'`,
+    message: `it runs without the latest hooks and static files, which only a rollout applies; see 'fathomd migrations status', then run 'fathomd migrations apply --databases ${name}'`,
   };
 }
 

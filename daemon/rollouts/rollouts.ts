@@ -4,6 +4,7 @@ import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { AuditTrail } from '../audit/audit-trail.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
+import { holdMigrations } from '../databases/migrations/held-migrations.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import {
   type Change,
@@ -45,6 +46,8 @@ export interface RolloutsDeps extends ChangeDeps {
   onChange: (rollout: Rollout) => void;
 }
 
+/** Databases whose migrations are held at the same time, each with a write to the disk. */
+const HELD_AT_ONCE = 64;
 /** A request for a plan waits for them. */
 const MAX_REHEARSED = 20;
 
@@ -165,6 +168,7 @@ export class Rollouts {
     };
     this.#current = current;
     try {
+      await this.#holdAll(current.plan);
       await store.create(current.plan, current.state);
     } catch (error) {
       this.#current = last;
@@ -172,6 +176,22 @@ export class Rollouts {
     }
     this.#advance();
     return this.#publish(current);
+  }
+
+  /** From now on, a start applies nothing that the rollout has not tested on the database. */
+  async #holdAll(plan: RolloutPlan): Promise<void> {
+    const { catalog, changeOf } = this.#deps;
+    for (let next = 0; next < plan.databases.length; next += HELD_AT_ONCE) {
+      const entries = plan.databases
+        .slice(next, next + HELD_AT_ONCE)
+        .flatMap((name) => catalog.find(name) ?? []);
+      await Promise.all(
+        entries.map(async (entry) => {
+          const { hold } = changeOf(plan, entry);
+          if (hold !== null) await holdMigrations(entry.runner.spec.directory, hold);
+        }),
+      );
+    }
   }
 
   /** Tests the first databases of a plan on clones, before anything changes. */

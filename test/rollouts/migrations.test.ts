@@ -103,6 +103,36 @@ it('applies migrations without a restart by anyone, and keeps a sleeping databas
   expect(await fathom.client.databases.get(asleep)).toMatchObject({ phase: 'asleep' });
 });
 
+it('a start applies no migration that a rollout has not reached, also after an abort', async () => {
+  const { fathom } = stage;
+  const { databases, migrations, rollouts } = fathom.client;
+  const [first, second] = names as [string, string];
+  await putMigration(fathom, '1800000001_held.js', makesCollection('held'));
+  // The second waits until the first was watched.
+  await migrations.apply({ databases: [first, second], canary: 1, watch_s: 600 });
+  await databases.restart(second);
+  await untilInstance(
+    fathom,
+    second,
+    ({ phase, reason }) => phase === 'running' && reason !== null,
+    'to run without it',
+  );
+  expect((await databases.get(second)).reason?.message).toContain(
+    'it runs without 1800000001_held.js, which only a rollout applies',
+  );
+  await rollouts.abort();
+  await stage.daemon.stop();
+  stage.daemon = await fathom.start();
+  await runs(second);
+  expect(tablesOf(second)).not.toContain('held');
+  await databases.stop(first);
+  await until(async () => (await rollouts.status()).active.length === 0, { what: 'the end of the watch' });
+  await databases.start(first);
+  await migrations.apply({ ...FAST, databases: [second] });
+  expect(await untilEnded(fathom)).toMatchObject({ status: 'done', changed: 1 });
+  expect(tablesOf(second)).toContain('held');
+});
+
 it('backs up each database before its change, and stops at a backup that fails', async () => {
   const { fathom } = stage;
   const [first, second] = names as [string, string];

@@ -5,8 +5,8 @@ import { unlessMissing } from '../../base/files/dir.ts';
 import { replaceFile } from '../../base/files/replace-file.ts';
 
 /*
- * A set of migrations that a rollout has taken back from a database. Without this file, the next start of the database would
- * apply it again.
+ * A set of migrations that a rollout has not applied to a database yet, or has taken back. Without this file, the next start of
+ * the database would apply it, without a test and a way back.
  */
 
 function fileOf(directory: string): string {

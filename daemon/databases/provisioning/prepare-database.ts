@@ -118,7 +118,7 @@ function isHeld({ template, heldMigrations }: Preparation): boolean {
 function heldReason(name: string, pending: readonly string[]): PhaseReason {
   return {
     code: 'migration_failed',
-    message: `it runs without ${pending.join(', ')}, which a rollout took back; correct the migrations, then run 'fathomd migrations apply --databases ${name}'`,
+    message: `it runs without ${pending.join(', ')}, which only a rollout applies; see 'fathomd migrations status', then run 'fathomd migrations apply --databases ${name}'`,
   };
 }
 
