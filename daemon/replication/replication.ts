@@ -1,23 +1,23 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import type { ReplicaStatus } from '../../shared/api/backup-status.ts';
 import { backoffMs } from '../../shared/backoff.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { InstancePhase } from '../../shared/instance.ts';
 import { BackupProcesses } from '../backups/run/backup-processes.ts';
 import { ensureBackupHost } from '../backups/service/backup-host.ts';
-import { exists, unlessMissing } from '../base/files/dir.ts';
-import { replaceFile } from '../base/files/replace-file.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { type Loop, startLoop } from '../base/time/repeat.ts';
 import type { ReplicaConfig } from '../config/replica.ts';
+import { requireRegularFiles } from '../pocketbase/data/sqlite.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
 import { Refused } from './control-socket.ts';
 import { readLitestream } from './litestream-binary.ts';
 import { replicaPrefix, replicaUrl } from './litestream-config.ts';
 import { endFormerProcess, LitestreamProcess, type ProcessEnd } from './litestream-process.ts';
+import { bindLocalState } from './local-state.ts';
+import { prepareTarget, requirePresent, wasUsed } from './replica-target.ts';
 import { restoreReplica } from './restore-replica.ts';
 
 const LOOK_EVERY_MS = 1_000;
@@ -68,6 +68,8 @@ export class Replication {
   readonly #perFile = new KeyedMutex();
   /** By the path of `data.db`. */
   readonly #registered = new Map<string, Registered>();
+  /** Why databases are not registered, by the path of `data.db`. */
+  readonly #refused = new Map<string, string>();
   readonly #erasures = new BackupProcesses(1);
   #subjects: () => Iterable<ReplicationSubject> = () => [];
   #process: LitestreamProcess | null = null;
@@ -82,6 +84,8 @@ export class Replication {
   /** Of a replica that is late. */
   #lastError: string | null = null;
   #host: string | null = null;
+  /** Id of the replica in the target. */
+  #replica = '';
   #loop: Loop | null = null;
 
   constructor(deps: ReplicationDeps) {
@@ -126,7 +130,7 @@ export class Replication {
    */
   async erase(name: string): Promise<void> {
     const { target } = this.#deps.config;
-    if (target === null || (await readUsedTarget(this.#deps.dataDir)) !== target) return;
+    if (target === null || !(await wasUsed(target, this.#deps.dataDir))) return;
     const host = await this.#readHost();
     await requirePresent(target, host);
     await this.#erasures.run({ kind: 'erase-replica', target, prefix: replicaPrefix(host, name) });
@@ -159,7 +163,8 @@ export class Replication {
   status(): ReplicaStatus | null {
     const { target } = this.#deps.config;
     if (target === null) return null;
-    const problem = this.#failure ?? this.#lateness();
+    const refusal = this.#process === null ? null : this.#refusal();
+    const problem = refusal ?? this.#failure ?? this.#lateness();
     return {
       target,
       version: this.#version,
@@ -170,6 +175,11 @@ export class Replication {
       problem: problem?.text ?? null,
       remedy: problem?.remedy ?? null,
     };
+  }
+
+  #refusal(): { text: string; remedy: string } | null {
+    const [text] = this.#refused.values();
+    return text === undefined ? null : { text, remedy: 'correct the cause; Fathom tries again by itself' };
   }
 
   #lateness(): { text: string; remedy: string } | null {
@@ -200,6 +210,7 @@ export class Replication {
       if (this.#process === null) {
         if (clock.monotonic() >= this.#retryAt) await this.#launch();
       } else {
+        await this.#requireTarget(this.#process);
         await this.#reconcile(this.#process);
       }
     } catch (error) {
@@ -218,7 +229,7 @@ export class Replication {
     this.#version = binary.version;
     try {
       const host = await this.#readHost();
-      await prepareTarget(target, { host, dataDir });
+      this.#replica = await prepareTarget(target, { host, dataDir });
       const started = await LitestreamProcess.start(binary.path, { dataDir, clock });
       this.#process = started;
       this.#startedAt = clock.monotonic();
@@ -258,6 +269,17 @@ export class Replication {
     this.#failure = failure;
   }
 
+  /** Litestream would create the directory of a disk that is not mounted any more, and send the next changes there. */
+  async #requireTarget(process: LitestreamProcess): Promise<void> {
+    try {
+      await requirePresent(this.#deps.config.target ?? '', await this.#readHost());
+    } catch (error) {
+      process.kill();
+      await process.ended;
+      throw error;
+    }
+  }
+
   async #reconcile(process: LitestreamProcess): Promise<void> {
     const { clock } = this.#deps;
     if (clock.monotonic() - this.#startedAt > STABLE_MS) [this.#failures, this.#failure] = [0, null];
@@ -268,9 +290,11 @@ export class Replication {
       const path = fileOf(subject.directory);
       known.add(path);
       const isRegistered = this.#registered.has(path);
+      if (RELEASED.has(subject.phase())) this.#refused.delete(path);
       if (!isRegistered && REPLICATED.has(subject.phase())) await this.#register(subject, path);
       else if (isRegistered && RELEASED.has(subject.phase())) await this.release(subject.directory);
     }
+    for (const path of this.#refused.keys()) if (!known.has(path)) this.#refused.delete(path);
     for (const path of this.#registered.keys())
       if (!known.has(path)) await this.#perFile.run(path, () => this.#release(path));
   }
@@ -295,23 +319,37 @@ export class Replication {
   }
 
   async #register({ name, phase }: ReplicationSubject, path: string): Promise<void> {
-    const { clock, log } = this.#deps;
+    const { clock } = this.#deps;
     const { target } = this.#deps.config;
     if (target === null) return;
     const host = await this.#readHost();
     await this.#perFile.run(path, async () => {
       // It may have ended meanwhile.
       if (this.#process === null || !REPLICATED.has(phase())) return;
+      try {
+        requireRegularFiles(path);
+        await bindLocalState(path, this.#replica);
+      } catch (error) {
+        return this.#noteRefusal(path, name, error);
+      }
       // Known before it is sent: a release ends what may have begun.
       this.#registered.set(path, { name, at: clock.now(), syncedAt: null });
       try {
         await this.#process.control.register(path, replicaUrl(target, host, name));
+        this.#refused.delete(path);
       } catch (error) {
-        log.error({ err: error, instance: name }, `cannot replicate ${name}: ${messageOf(error)}`);
+        this.#noteRefusal(path, name, error);
         if (error instanceof Refused) this.#registered.delete(path);
         else this.#process?.kill();
       }
     });
+  }
+
+  /** The same problem is logged once, not with every try. */
+  #noteRefusal(path: string, name: string, error: unknown): void {
+    const text = `${name} is not replicated: ${messageOf(error)}`;
+    if (this.#refused.get(path) !== text) this.#deps.log.error({ err: error, instance: name }, text);
+    this.#refused.set(path, text);
   }
 
   async #release(path: string): Promise<void> {
@@ -348,33 +386,6 @@ export class Replication {
     this.#host ??= (await ensureBackupHost(this.#deps.dataDir, this.#deps.log)).id;
     return this.#host;
   }
-}
-
-/** In the data directory: the last target that was used. */
-const USED_FILE = 'replica-target';
-
-async function readUsedTarget(dataDir: string): Promise<string | null> {
-  return readFile(join(dataDir, USED_FILE), 'utf8').catch(unlessMissing);
-}
-
-/** @throws Error for a directory that cannot be used */
-async function prepareTarget(
-  target: string,
-  { host, dataDir }: { host: string; dataDir: string },
-): Promise<void> {
-  const isUsed = (await readUsedTarget(dataDir)) === target;
-  if (isUsed) return requirePresent(target, host);
-  if (isAbsolute(target)) await mkdir(join(target, host), { recursive: true, mode: 0o700 });
-  await replaceFile(join(dataDir, USED_FILE), target, { mode: 0o600, synced: true });
-}
-
-/** A directory that is not mounted would begin a second replica. @throws FathomError `backup.failed` */
-async function requirePresent(target: string, host: string): Promise<void> {
-  if (!isAbsolute(target) || (await exists(join(target, host)))) return;
-  throw new FathomError(
-    'backup.failed',
-    `${join(target, host)} is missing: the disk is not mounted, or the replica was removed; mount it, or create that directory to begin a new replica`,
-  );
 }
 
 function fileOf(directory: string): string {

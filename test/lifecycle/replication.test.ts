@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -59,6 +59,10 @@ const untilStatus = (fathom: Deployment, isSo: (status: ReplicaStatus) => boolea
     { what: () => `${what}; it is ${JSON.stringify(seen)}` },
   );
 };
+
+function dataDirOf({ dataDir }: Deployment, name: string): string {
+  return join(dataDir, 'user_dbs', name, 'pb_data');
+}
 
 async function hostOf({ dataDir }: Deployment): Promise<string> {
   return (JSON.parse(await readFile(join(dataDir, 'backup-host.json'), 'utf8')) as { id: string }).id;
@@ -219,7 +223,7 @@ describe.skipIf(litestream === null)('with Litestream', () => {
     await fathom.client.databases.delete(erased.name);
     const host = join(target, await hostOf(fathom));
     await until(async () => !(await readdir(host)).includes(erased.name), { what: 'the end of the replica' });
-    expect(await readdir(host)).toEqual([kept.name]);
+    expect(await readdir(host)).toEqual([kept.name, 'fathom.json'].toSorted());
     expect(await readdir(join(fathom.dataDir, 'user_dbs'))).not.toContain(erased.name);
   });
 
@@ -331,5 +335,77 @@ describe.skipIf(litestream === null)('with Litestream', () => {
     const { problem } = await untilStatus(fathom, (status) => status.problem !== null, 'a problem');
     expect(problem).toContain('the disk is not mounted');
     expect(existsSync(target)).toBe(false);
+  });
+
+  it('ends when its target is unmounted, and begins again in an empty directory', async () => {
+    const { fathom, target } = await replicated();
+    await fathom.start();
+    const tenant = await signUp(fathom);
+    await addDocument(fathom, tenant, 'a');
+    await untilReplica(fathom, target, tenant.name, ['a']);
+    const host = join(target, await hostOf(fathom));
+    await rename(host, `${host}.away`);
+    await addDocument(fathom, tenant, 'b');
+    await untilStatus(fathom, ({ problem }) => problem?.includes('not mounted') === true, 'a problem');
+
+    // Mounted again, it has what was written meanwhile.
+    await rm(host, { recursive: true, force: true });
+    await rename(`${host}.away`, host);
+    await untilReplica(fathom, target, tenant.name, ['a', 'b']);
+
+    await rename(host, `${host}.lost`);
+    await untilStatus(fathom, ({ problem }) => problem?.includes('not mounted') === true, 'a problem');
+    await rm(host, { recursive: true, force: true });
+    await mkdir(host, { mode: 0o700 });
+    await untilReplica(fathom, target, tenant.name, ['a', 'b']);
+    await addDocument(fathom, tenant, 'c');
+    await untilReplica(fathom, target, tenant.name, ['a', 'b', 'c']);
+  });
+
+  it('stores whole databases in another target, also when Litestream has removed their first changes', async () => {
+    const { fathom, target } = await replicated();
+    const daemon = await fathom.start();
+    const tenant = await signUp(fathom);
+    for (const title of ['a', 'b']) {
+      await addDocument(fathom, tenant, title);
+      await untilReplica(fathom, target, tenant.name, ['a', 'b'].slice(0, title === 'a' ? 1 : 2));
+    }
+    await daemon.stop();
+    // As after six hours.
+    const changes = join(dataDirOf(fathom, tenant.name), '.data.db-litestream', 'ltx', '0');
+    const [first, ...later] = (await readdir(changes)).toSorted();
+    expect(later).not.toEqual([]);
+    await rm(join(changes, first ?? ''));
+    const other = await scratchDirectory();
+    const second = await fathom.start({ REPLICA: other });
+    await untilRunning(fathom, tenant.name);
+    await untilReplica(fathom, other, tenant.name, ['a', 'b']);
+    await second.stop();
+
+    // The first target is known, so it is not begun again where it is not mounted.
+    await rm(target, { recursive: true });
+    await fathom.start();
+    await untilStatus(fathom, ({ problem }) => problem?.includes('not mounted') === true, 'a problem');
+    expect(existsSync(target)).toBe(false);
+  });
+
+  it('follows no link of a database', async () => {
+    const { fathom, target } = await replicated();
+    await fathom.start();
+    const [tenant, other] = [await signUp(fathom), await signUp(fathom)];
+    await addDocument(fathom, other, 'private');
+    const { pid } = await untilStatus(fathom, (status) => status.databases === 2, '2 databases');
+    const file = join(dataDirOf(fathom, tenant.name), 'data.db-journal');
+    await symlink(join(dataDirOf(fathom, other.name), 'data.db'), file);
+    kill(pid, 'SIGKILL');
+    const { problem } = await untilStatus(
+      fathom,
+      (status) => status.databases === 1 && status.problem?.includes(tenant.name) === true,
+      'a problem',
+    );
+    expect(problem).toContain('is not a regular file');
+    await untilReplica(fathom, target, other.name, ['private']);
+    await rm(file);
+    await untilStatus(fathom, (status) => status.databases === 2, '2 databases');
   });
 });

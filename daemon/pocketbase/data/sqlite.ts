@@ -84,7 +84,7 @@ export function openDatabase(path: string, options: OpenOptions): DatabaseSync {
  *
  * @returns the size of the database; null when it is missing
  */
-function requireRegularFiles(path: string): number | null {
+export function requireRegularFiles(path: string): number | null {
   const [size] = ['', '-wal', '-shm', '-journal'].map((suffix) => {
     const stats = lstatSync(`${path}${suffix}`, { throwIfNoEntry: false });
     if (stats && !stats.isFile()) throw new UnsafeDatabase(`${path}${suffix} is not a regular file`);
