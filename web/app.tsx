@@ -7,21 +7,32 @@ import { DatabaseScreen } from './database/database-screen.tsx';
 import type { LiveState } from './database/live-database.ts';
 import { QuickStartScreen } from './database/quick-start-screen.tsx';
 import { useLiveDatabase } from './database/use-live-database.ts';
+import { RecordsScreen } from './records/records-screen.tsx';
 import { useRoute } from './routes.ts';
 import { useServices, useSession } from './services.ts';
 import { SignIn } from './session/sign-in.tsx';
 import { SignUp } from './session/sign-up.tsx';
 import { Screen } from './widgets/screen.tsx';
 
+interface ScreenProps {
+  session: Session;
+  live: LiveState;
+  /** What follows the name of the screen in the address. */
+  parts: readonly string[];
+}
+
 interface ScreenEntry {
   title: string;
-  render(props: { session: Session; live: LiveState }): ReactNode;
+  /** The address may have further parts. */
+  hasParts?: true;
+  render(props: ScreenProps): ReactNode;
 }
 
 /** The screens of an account, in the order of the navigation. */
 const SCREENS: Readonly<Record<string, ScreenEntry>> = {
   '/': { title: 'My database', render: (props) => <DatabaseScreen {...props} /> },
   '/quick-start': { title: 'Quick start', render: (props) => <QuickStartScreen {...props} /> },
+  '/records': { title: 'My records', hasParts: true, render: (props) => <RecordsScreen {...props} /> },
   '/backups': { title: 'Backups', render: (props) => <BackupsScreen {...props} /> },
   '/keys': { title: 'API keys', render: (props) => <KeysScreen session={props.session} /> },
   '/account': { title: 'Account', render: (props) => <AccountScreen session={props.session} /> },
@@ -63,9 +74,10 @@ function SignedIn({ route, session }: { route: string; session: Session }) {
     // The session is older than the database, so it has no token for it.
     if (isNew) keeper.renew().catch(() => undefined);
   }, [isNew, keeper]);
-  const path = SIGNED_OUT_SCREENS.includes(route) ? '/' : route;
+  const { path, parts } = screenOf(route);
   const screen = Object.hasOwn(SCREENS, path) ? SCREENS[path] : undefined;
-  if (screen !== undefined) return screen.render({ session, live });
+  if (screen !== undefined && (parts.length === 0 || screen.hasParts))
+    return screen.render({ session, live, parts });
   return (
     <Screen title="There is no such page">
       <p>
@@ -73,6 +85,13 @@ function SignedIn({ route, session }: { route: string; session: Session }) {
       </p>
     </Screen>
   );
+}
+
+/** @param route like `/records/documents/2` */
+function screenOf(route: string): { path: string; parts: readonly string[] } {
+  if (SIGNED_OUT_SCREENS.includes(route)) return { path: '/', parts: [] };
+  const [, first = '', ...parts] = route.split('/');
+  return { path: `/${first}`, parts };
 }
 
 function Account({ session }: { session: Session }) {
@@ -96,7 +115,7 @@ function Account({ session }: { session: Session }) {
 }
 
 function Navigation({ route }: { route: string }) {
-  const shown = SIGNED_OUT_SCREENS.includes(route) ? '/' : route;
+  const { path: shown } = screenOf(route);
   return (
     <nav aria-label="Screens">
       <ul>

@@ -23,36 +23,49 @@ export interface RecordQuery extends PageRequest {
   sort?: string | undefined;
 }
 
+export interface Browsing {
+  entry: CatalogEntry;
+  /** Also PocketBase's own collections. */
+  withSystem: boolean;
+  /** Bytes of a response of the instance. */
+  maxBytes: number;
+}
+
 /**
  * Lists the collections of a user database through its own API. The client is a superuser, which also gets hidden fields, so
  * the functions of this file return only what the schema of the collection allows.
  *
  * @throws FathomError `instance.not_running`, `not_found`, `auth.forbidden`, `request.invalid`
  */
-export async function browseCollections(entry: CatalogEntry): Promise<Collection[]> {
-  const collections = await readInstance(entry, (client) => client.collections.getFullList({ sort: 'name' }));
-  const summaries: Collection[] = collections.map(({ name, type, system }) => ({
-    name,
-    type,
-    system,
-    records: null,
-  }));
+export async function browseCollections(browsing: Browsing): Promise<Collection[]> {
+  const collections = await readInstance(browsing, (client) =>
+    client.collections.getFullList({ sort: 'name' }),
+  );
+  const summaries: Collection[] = collections
+    .filter(({ system }) => browsing.withSystem || !system)
+    .map(({ name, type, system, fields }) => ({
+      name,
+      type,
+      system,
+      records: null,
+      fields: fields.map((field) => ({ name: field.name, type: field.type })),
+    }));
   // One iterator, shared by the parallel workers.
   const uncounted = summaries
     .filter(({ name }) => name !== '_superusers')
     .slice(0, MAX_COUNTED)
     .values();
   const count = async () => {
-    for (const summary of uncounted) summary.records = await countRecords(entry, summary.name);
+    for (const summary of uncounted) summary.records = await countRecords(browsing, summary.name);
   };
   await Promise.all(Array.from({ length: PARALLEL_COUNTS }, count));
   return summaries;
 }
 
 /** Returns null when counting fails, for example for a view with an invalid query. */
-async function countRecords(entry: CatalogEntry, collection: string): Promise<number | null> {
+async function countRecords(browsing: Browsing, collection: string): Promise<number | null> {
   try {
-    const { totalItems } = await readInstance(entry, (client) =>
+    const { totalItems } = await readInstance(browsing, (client) =>
       client.collection(collection).getList(1, 1, { fields: 'id' }),
     );
     return totalItems;
@@ -64,17 +77,19 @@ async function countRecords(entry: CatalogEntry, collection: string): Promise<nu
 
 /** Lists records without secrets. @throws as `browseCollections` */
 export async function browseRecords(
-  entry: CatalogEntry,
+  browsing: Browsing,
   collectionName: string,
   { sort, ...page }: RecordQuery,
 ): Promise<Page<Record<string, unknown>>> {
-  const collection = await readInstance(entry, (client) => client.collections.getOne(collectionName));
+  const collection = await readInstance(browsing, (client) => client.collections.getOne(collectionName));
   // Checked after PocketBase resolved the name, because it accepts ids and any letter case.
   if (collection.id === SUPERUSERS_COLLECTION_ID) {
     throw new FathomError('auth.forbidden', 'superusers are not shown');
   }
+  if (collection.system && !browsing.withSystem)
+    throw new FathomError('auth.forbidden', "PocketBase's own collections are for administrators");
   const options = { sort: checkSort(collection, sort), skipTotal: false };
-  return readInstance(entry, (client) =>
+  return readInstance(browsing, (client) =>
     listRecords(client.collection(collection.id), page, options, (record) =>
       redactRecord(record, collection),
     ),
@@ -105,8 +120,16 @@ function checkSort({ fields, type, name }: CollectionModel, sort: string | undef
   });
 }
 
-async function readInstance<T>(entry: CatalogEntry, work: (client: PocketBase) => Promise<T>): Promise<T> {
+async function readInstance<T>(
+  { entry, maxBytes }: Browsing,
+  work: (client: PocketBase) => Promise<T>,
+): Promise<T> {
   const client = await createSuperuserClient(entry);
+  const { beforeSend } = client;
+  client.beforeSend = async (url, options) => {
+    const sent = await beforeSend?.(url, options);
+    return { ...sent, options: { ...sent?.['options'], fetch: limitedFetch(maxBytes) } };
+  };
   try {
     return await work(client);
   } catch (error) {
@@ -114,8 +137,36 @@ async function readInstance<T>(entry: CatalogEntry, work: (client: PocketBase) =
   }
 }
 
+/** Reads at most so many bytes of a response: the records of a page may have any size. */
+function limitedFetch(maxBytes: number): typeof fetch {
+  return async (input, init) => {
+    const response = await fetch(input, init);
+    if (response.body === null) return response;
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    // Leaving the loop cancels the rest.
+    for await (const chunk of response.body) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      chunks.push(chunk);
+    }
+    const { status, headers } = response;
+    return new Response(Buffer.concat(chunks), { status, headers });
+  };
+}
+
+function tooLarge(maxBytes: number): FathomError {
+  const size = `${maxBytes / 1024 / 1024} MiB`;
+  return new FathomError(
+    'request.invalid',
+    `these records have more than ${size}; ask for fewer at once (per_page)`,
+    { fields: [{ path: 'per_page', message: `these records have more than ${size}` }] },
+  );
+}
+
 function translate(error: unknown, name: string): unknown {
   if (!(error instanceof ClientResponseError)) return error;
+  if (error.originalError instanceof FathomError) return error.originalError;
   if (error.status === 404) {
     return new FathomError('not_found', `${name} has no such collection`, { cause: error });
   }

@@ -314,16 +314,30 @@ export const getDatabaseMetrics = endpoint({
   errors: ['not_found'],
 });
 
+/** Time to wake the database, and to read it. */
+const BROWSE_TIMEOUT_MS = 30_000;
+
 const collectionSchema = z
   .object({
     name: z.string(),
     type: z.string(),
     system: z.boolean().meta({ description: "One of PocketBase's own." }),
     records: z.int().nullable().meta({ description: 'Null if they cannot be counted or read.' }),
+    fields: z
+      .array(z.object({ name: z.string(), type: z.string() }))
+      .meta({ description: 'In the order of the schema, with the types of PocketBase.' }),
   })
   .meta({
     id: 'Collection',
-    examples: [{ name: 'documents', type: 'base', system: false, records: 12 }],
+    examples: [
+      {
+        name: 'documents',
+        type: 'base',
+        system: false,
+        records: 12,
+        fields: [{ name: 'title', type: 'text' }],
+      },
+    ],
   });
 
 export type Collection = z.infer<typeof collectionSchema>;
@@ -334,12 +348,14 @@ export const listCollections = endpoint({
   path: '/api/v1/databases/{name}/collections',
   tag,
   summary: 'List the collections of a database',
-  description: 'For administrators. Wakes a database that sleeps.',
+  description:
+    "Owners may read their own database, without PocketBase's own collections. Wakes a database that sleeps.",
   permission: 'databases.browse',
   params: z.object({ name: databaseName }),
   query: pageQuerySchema.omit({ sort: true }),
   responses: { 200: { description: 'One page of collections.', schema: pageOf(collectionSchema) } },
   errors: ['not_found', 'instance.not_running', 'instance.failed'],
+  timeoutMs: BROWSE_TIMEOUT_MS,
 });
 
 const recordSchema = z
@@ -354,7 +370,8 @@ export const listRecords = endpoint({
   path: '/api/v1/databases/{name}/collections/{collection}/records',
   tag,
   summary: 'List the records of a collection',
-  description: 'For administrators. Secrets and hidden fields are left out. Wakes a database that sleeps.',
+  description:
+    "Owners may read their own database, without PocketBase's own collections, and at most 2 MiB at once. Values of secrets and hidden fields are left out. Wakes a database that sleeps.",
   permission: 'databases.browse',
   params: z.object({
     name: databaseName,
@@ -371,6 +388,7 @@ export const listRecords = endpoint({
     },
   },
   errors: ['not_found', 'instance.not_running', 'instance.failed'],
+  timeoutMs: BROWSE_TIMEOUT_MS,
 });
 
 /** Methods of `client.databases`. */

@@ -5,8 +5,17 @@ import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { databaseRows } from '../helpers/fleet-state.ts';
 import { call, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { asSuperuser } from '../helpers/instance-superuser.ts';
+import { until } from '../helpers/until.ts';
 
 const DOCUMENTS = 7;
+const FIELDS = [
+  { name: 'id', type: 'text' },
+  { name: 'title', type: 'text' },
+  { name: 'data', type: 'json' },
+  { name: 'files', type: 'file' },
+  { name: 'created', type: 'autodate' },
+  { name: 'updated', type: 'autodate' },
+];
 
 let fathom: Deployment;
 let admin: string;
@@ -42,10 +51,12 @@ describe('browsing a user database', () => {
     expect(total).toBe(items.length);
     expect(items).toEqual(
       expect.arrayContaining([
-        { name: 'documents', type: 'base', system: false, records: DOCUMENTS },
-        { name: 'users', type: 'auth', system: false, records: 1 },
-        { name: '_superusers', type: 'auth', system: true, records: null },
-        { name: '_externalAuths', type: 'base', system: true, records: 0 },
+        { name: 'documents', type: 'base', system: false, records: DOCUMENTS, fields: FIELDS },
+        ...[
+          { name: 'users', type: 'auth', system: false, records: 1 },
+          { name: '_superusers', type: 'auth', system: true, records: null },
+          { name: '_externalAuths', type: 'base', system: true, records: 0 },
+        ].map((summary) => expect.objectContaining(summary) as object),
       ]),
     );
     const { body } = await call<Page<object>>('GET', `${base}?page=2&per_page=2`, { token: admin });
@@ -125,15 +136,77 @@ describe('browsing a user database', () => {
     },
   );
 
-  it('is for administrators, and only reads', async () => {
+  it('is for administrators and the owner, and only reads', async () => {
+    const bob = await signUp(fathom.url, 'bob@example.com');
+    const keyOf = async (permissions?: string[]) => {
+      const { body } = await call<{ key: string }>('POST', `${fathom.url}/api/v1/api-keys`, {
+        token: ann.token,
+        body: { name: 'key', ...(permissions && { permissions }) },
+      });
+      return body.key;
+    };
+    const keys = [await keyOf(), await keyOf(['databases.browse'])];
+    const otherKey = await keyOf(['databases.read', 'backups.read']);
     for (const path of ['', '/documents/records']) {
       expect((await call('GET', base + path)).status).toBe(401);
-      // The owner has the instance itself for that.
-      expect((await call('GET', base + path, { token: ann.token })).status).toBe(403);
+      for (const token of [ann.token, ...keys])
+        expect((await call('GET', base + path, { token })).status).toBe(200);
+      for (const token of [bob.token, otherKey])
+        expect(await call('GET', base + path, { token })).toMatchObject({
+          status: 403,
+          body: { code: 'auth.forbidden' },
+        });
+      for (const method of ['POST', 'PATCH', 'PUT', 'DELETE'])
+        expect((await call(method, base + path, { token: ann.token, body: {} })).status).toBe(405);
       for (const method of ['POST', 'PATCH', 'PUT', 'DELETE']) {
         expect((await call(method, base + path, { token: admin, body: {} })).status).toBe(405);
       }
     }
+  });
+
+  it("shows owners neither secrets nor PocketBase's own collections", async () => {
+    const { token } = ann;
+    const { body } = await call<Page<{ name: string }>>('GET', base, { token });
+    expect(body.items.map(({ name }) => name).toSorted()).toEqual(['documents', 'keys', 'peek', 'users']);
+    for (const name of ['_superusers', '_SUPERUSERS', 'pbc_3142635823', '_externalAuths', '_otps', '_mfas'])
+      expect(await call('GET', `${base}/${name}/records`, { token })).toMatchObject({
+        status: 403,
+        body: { code: 'auth.forbidden' },
+      });
+    for (const name of ['keys', 'peek', 'users']) {
+      const answer = await call<Records>('GET', `${base}/${name}/records`, { token });
+      expect(answer.status).toBe(200);
+      expect(JSON.stringify(answer.body)).not.toMatch(/-value|tokenKey":"(?!\[redacted)|\$2a\$/);
+    }
+    const sorted = await call('GET', `${base}/keys/records?sort=note`, { token });
+    expect(sorted).toMatchObject({ status: 400, body: { code: 'request.invalid' } });
+  });
+
+  it('limits what an owner reads at once and in a minute', async () => {
+    const cleo = await signUp(fathom.url, 'cleo@example.com');
+    const owner = new PocketBase(cleo.database.url);
+    owner.authStore.save(cleo.database.token);
+    for (let index = 0; index < 3; index += 1)
+      await owner.collection('documents').create({ data: 'x'.repeat(900_000) });
+    const url = `${fathom.url}/api/v1/databases/${cleo.database.name}/collections/documents/records`;
+    const read = async (query = '', token = cleo.token) => {
+      const { status, headers, body } = await call('GET', `${url}${query}`, { token });
+      // Without the records, which are large.
+      return { status, headers, body: { code: body.code, errors: body.errors } };
+    };
+    expect(await read()).toMatchObject({
+      status: 400,
+      body: { code: 'request.invalid', errors: [{ path: 'per_page' }] },
+    });
+    expect((await read('?per_page=2')).status).toBe(200);
+    expect((await read('', admin)).status).toBe(200);
+    const many = await Promise.all(Array.from({ length: 10 }, () => read('?per_page=1')));
+    expect(new Set(many.map(({ status }) => status))).toEqual(new Set([200, 429]));
+    let answer = await read('?page=9');
+    for (let count = 0; answer.status === 200 && count < 500; count += 1) answer = await read('?page=9');
+    expect(answer).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await read('', admin)).status).toBe(200);
   });
 
   it('says what is not there', async () => {
@@ -164,5 +237,19 @@ describe('browsing a user database', () => {
     }
     await fathom.client.databases.start(ann.database.name);
     expect((await records('documents/records')).total).toBe(DOCUMENTS);
+  });
+
+  it('wakes a database that sleeps, for its owner', async () => {
+    await until(
+      async () => {
+        // A database that was used a moment ago does not sleep.
+        const slept = await call('POST', `${base}/../sleep`, { token: admin, body: { force: true } });
+        return slept.status === 200;
+      },
+      { what: 'the database to sleep' },
+    );
+    const answer = await call<Records>('GET', `${base}/documents/records`, { token: ann.token });
+    expect(answer).toMatchObject({ status: 200, body: { total: DOCUMENTS } });
+    expect((await fathom.client.databases.get(ann.database.name)).phase).toBe('running');
   });
 });

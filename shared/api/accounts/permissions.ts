@@ -33,7 +33,7 @@ export const PERMISSIONS = {
   'plans.write': grants(null, null, null, 'all'),
   'databases.read': grants('own', 'all', 'all', 'all'),
   'databases.operate': grants('own', null, 'all', 'all'),
-  'databases.browse': grants(null, 'all', 'all', 'all'),
+  'databases.browse': grants('own', 'all', 'all', 'all'),
   'databases.configure': grants(null, null, null, 'all'),
   'databases.delete': grants(null, null, null, 'all'),
   'backups.read': grants('own', 'all', 'all', 'all'),

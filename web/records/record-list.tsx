@@ -1,0 +1,126 @@
+import { useCallback, useState } from 'react';
+import type { Collection, DatabaseRecord } from '../../shared/api/databases.ts';
+import type { CallOptions } from '../../shared/client/client-methods.ts';
+import { FathomError } from '../../shared/errors.ts';
+import { useServices } from '../services.ts';
+import { Problem } from '../widgets/problem.tsx';
+import { Screen } from '../widgets/screen.tsx';
+import { useLoad } from '../widgets/use-load.ts';
+import { countOf } from './count.ts';
+import { Value } from './value.tsx';
+import { previewOf } from './value-text.ts';
+
+const PER_PAGE = 20;
+
+interface RecordListProps {
+  database: string;
+  collection: Collection;
+  page: number;
+}
+
+/** One page of the records of a collection. */
+export function RecordList({ database, collection: { name, type, fields }, page }: RecordListProps) {
+  const { client } = useServices();
+  const [perPage, setPerPage] = useState(PER_PAGE);
+  const load = useCallback(
+    (options: CallOptions) => client.databases.records(database, name, { page, per_page: perPage }, options),
+    [client, database, name, page, perPage],
+  );
+  const { data, error } = useLoad(load);
+  // A reload keeps the former page until the next one is here.
+  const shown = data?.page === page && data.per_page === perPage ? data : null;
+  const showFewer = () => {
+    setPerPage(1);
+    location.hash = `#/records/${name}`;
+  };
+  return (
+    <Screen title={page === 1 ? `Records of ${name}` : `Records of ${name}, page ${page}`}>
+      <p>
+        <a href="#/records">All collections</a>
+      </p>
+      {error !== null && <Problem error={error} />}
+      {isTooLarge(error) && perPage > 1 && (
+        <div className="actions">
+          <button type="button" onClick={showFewer}>
+            Show one record at a time
+          </button>
+        </div>
+      )}
+      {shown === null && error === null && <p role="status">Loading…</p>}
+      {shown !== null && (
+        <>
+          <p>
+            {countOf(shown.total)}
+            {type !== 'view' && shown.total > 1 && ', the newest first'}
+          </p>
+          {shown.items.length === 0 && shown.total > 0 && <p>There are none on this page.</p>}
+          <ul className="list">
+            {shown.items.map((record, index) => (
+              <li key={idOf(record) || index}>
+                <Record record={record} fields={fields} />
+              </li>
+            ))}
+          </ul>
+          <Pages name={name} page={page} last={Math.max(1, Math.ceil(shown.total / perPage))} />
+        </>
+      )}
+    </Screen>
+  );
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof FathomError && error.fields.some(({ path }) => path === 'per_page');
+}
+
+function idOf({ id }: DatabaseRecord): string {
+  return typeof id === 'string' ? id : '';
+}
+
+function Record({ record, fields }: { record: DatabaseRecord; fields: Collection['fields'] }) {
+  const preview = previewOf(record, fields);
+  return (
+    <details className="record">
+      <summary>
+        <code>{idOf(record)}</code> <bdi>{preview}</bdi>
+      </summary>
+      <dl>
+        {fields
+          .filter(({ name }) => Object.hasOwn(record, name))
+          .map(({ name, type }) => (
+            <div key={name}>
+              <dt>
+                {name} ({type})
+              </dt>
+              <dd>
+                <Value value={record[name]} type={type} />
+              </dd>
+            </div>
+          ))}
+      </dl>
+    </details>
+  );
+}
+
+function Pages({ name, page, last }: { name: string; page: number; last: number }) {
+  if (last === 1 && page === 1) return null;
+  const to = (number: number) => `#/records/${name}/${number}`;
+  return (
+    <nav aria-label="Pages" className="pages">
+      <ul>
+        {page > 1 && (
+          <li>
+            <a href={to(Math.min(page - 1, last))}>Previous page</a>
+          </li>
+        )}
+        <li className="hint">
+          Page {page.toLocaleString()} of {last.toLocaleString()}
+        </li>
+        {page < last && (
+          <li>
+            <a href={to(page + 1)}>Next page</a>
+          </li>
+        )}
+      </ul>
+    </nav>
+  );
+}

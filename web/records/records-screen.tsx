@@ -1,0 +1,105 @@
+import { useCallback, useEffect } from 'react';
+import type { Session } from '../../shared/api/accounts/auth.ts';
+import type { Collection } from '../../shared/api/databases.ts';
+import type { CallOptions } from '../../shared/client/client-methods.ts';
+import type { InstancePhase } from '../../shared/instance.ts';
+import type { LiveState } from '../database/live-database.ts';
+import { NoDatabase } from '../database/no-database.tsx';
+import { useServices } from '../services.ts';
+import { Problem } from '../widgets/problem.tsx';
+import { Screen } from '../widgets/screen.tsx';
+import { useLoad } from '../widgets/use-load.ts';
+import { countOf } from './count.ts';
+import { RecordList } from './record-list.tsx';
+
+const MOST_COLLECTIONS = 500;
+const TITLE = 'My records';
+
+interface RecordsScreenProps {
+  session: Session;
+  live: LiveState;
+  /** The name of a collection, and the number of a page. */
+  parts: readonly string[];
+}
+
+/** The collections and records of the own database, to read. */
+export function RecordsScreen({ session, live: { instance }, parts }: RecordsScreenProps) {
+  const name = instance?.name ?? session.database?.name ?? '';
+  if (name !== '') return <Records key={name} name={name} phase={instance?.phase ?? null} parts={parts} />;
+  return (
+    <Screen title={TITLE}>
+      <NoDatabase session={session} />
+    </Screen>
+  );
+}
+
+interface RecordsProps {
+  name: string;
+  phase: InstancePhase | null;
+  parts: readonly string[];
+}
+
+function Records({ name, phase, parts: [chosen, page = '1'] }: RecordsProps) {
+  const { client } = useServices();
+  const load = useCallback(
+    (options: CallOptions) => client.databases.collections(name, { per_page: MOST_COLLECTIONS }, options),
+    [client, name],
+  );
+  const { data, error, reload } = useLoad(load);
+  const isFailed = error !== null;
+  useEffect(() => {
+    if (phase === 'running' && isFailed) reload();
+  }, [phase, isFailed, reload]);
+
+  const collection = data?.items.find((candidate) => candidate.name === chosen);
+  const number = /^[1-9]\d{0,8}$/.test(page) ? Number(page) : null;
+  if (collection !== undefined && number !== null)
+    return <RecordList key={collection.name} database={name} collection={collection} page={number} />;
+  return (
+    <Screen title={TITLE}>
+      {data === null && !isFailed && (
+        <p role="status">{phase === 'asleep' || phase === 'waking' ? 'Waking the database…' : 'Loading…'}</p>
+      )}
+      {isFailed && <Unreadable error={error} />}
+      {data !== null && chosen !== undefined && <p>There is no such collection, or no such page.</p>}
+      {data !== null && <Collections items={data.items} />}
+    </Screen>
+  );
+}
+
+function Unreadable({ error }: { error: unknown }) {
+  return (
+    <>
+      <Problem error={error} />
+      <p>
+        <a href="#/">My database</a> shows the state of the database.
+      </p>
+    </>
+  );
+}
+
+function Collections({ items }: { items: readonly Collection[] }) {
+  return (
+    <>
+      <p>
+        What is stored in your database, to read. To change records, use a client of PocketBase: see{' '}
+        <a href="#/quick-start">quick start</a>.
+      </p>
+      {items.length === 0 && <p>Your database has no collections yet.</p>}
+      <ul className="list">
+        {items.map(({ name, type, records }) => (
+          <li key={name}>
+            <p>
+              <a href={`#/records/${name}`}>{name}</a> <span className="hint">{hintOf(type, records)}</span>
+            </p>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function hintOf(type: string, records: number | null): string {
+  const count = records === null ? 'not counted' : countOf(records);
+  return type === 'base' ? count : `${count}, ${type === 'auth' ? 'accounts' : type}`;
+}
