@@ -26,6 +26,7 @@ interface HookModules {
   'rules/requests': typeof import('./global/rules/requests.js');
   'rules/superuser-addresses': typeof import('./global/rules/superuser-addresses.js');
   'rules/superusers': typeof import('./global/rules/superusers.js');
+  'work-items/owner': typeof import('../pb_apps/work-items/hooks/work-items/owner.js');
   '_fathom/networks': typeof import('./user/networks.js');
   '_fathom/sign-in-limits': typeof import('./user/sign-in-limits.js');
   '_fathom/superuser-addresses': typeof import('./global/rules/superuser-addresses.js');

@@ -114,7 +114,8 @@ export const SETTINGS = {
   FATHOM_APPS: {
     type: 'list',
     group: 'files',
-    about: 'Applications that user databases get. Without it, they get all applications in FATHOM_APP_DIR.',
+    about:
+      'Applications that user databases get. Without it, they get all applications in FATHOM_APP_DIR. Those of Fathom, such as work-items, must be named.',
   },
   PB_BINARY_PATH: {
     type: 'path',
