@@ -84,6 +84,34 @@ describe.skipIf(!hasChromium)('the account on the page of owners', () => {
     },
   );
 
+  it('refuses a password that is too long, and does not cut it', async () => {
+    const email = 'long@example.com';
+    const tooLong = 'otters paint the moon '.repeat(4);
+    const page = await stage.open('#/sign-up');
+    await page.getByLabel('E-mail address').fill(email);
+    await page.getByLabel('Password').fill(tooLong);
+    await page.getByRole('button', { name: 'Sign up' }).click();
+    await page.getByText('Has more than 71 bytes').waitFor();
+    await page.getByLabel('Password').fill(PASSWORD);
+    await page.getByRole('button', { name: 'Sign up' }).click();
+    await page.getByRole('link', { name: 'Account' }).click();
+    const change = page.getByRole('region', { name: 'Password' });
+    await change.getByLabel('Password of today').fill(PASSWORD);
+    await change.getByLabel('New password').fill(tooLong);
+    await change.getByRole('button').click();
+    await change.getByText('Has more than 71 bytes').waitFor();
+
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+    await page.getByRole('link', { name: 'Forgotten password?' }).click();
+    await page.fill('#again input', email);
+    await page.click('#again button');
+    await page.goto(linkIn(await server.mailTo(email)).href);
+    await page.fill('#main input', tooLong);
+    await page.click('#main button');
+    await page.getByText('has more than 71 bytes').waitFor();
+    await signIn(stage.fathom.url, email);
+  });
+
   it('leads over a mail to a new password, and back to the page', async () => {
     const email = 'forgotten@example.com';
     await signUp(stage.fathom.url, email);

@@ -46,7 +46,6 @@ function Password({ session }: { session: Session }) {
           type="password"
           autoComplete="new-password"
           minLength={8}
-          maxLength={71}
         />
       </Form>
       <p>
@@ -117,15 +116,7 @@ function Deletion({ session }: { session: Session }) {
 }
 
 function CurrentPassword({ label = 'Your password' }: { label?: string }) {
-  return (
-    <Field
-      label={label}
-      name="current_password"
-      type="password"
-      autoComplete="current-password"
-      maxLength={71}
-    />
-  );
+  return <Field label={label} name="current_password" type="password" autoComplete="current-password" />;
 }
 
 function Sessions({ session }: { session: Session }) {

@@ -26,13 +26,7 @@ export function SignIn() {
         }
       >
         <Field label="E-mail address" name="email" type="email" autoComplete="username" maxLength={255} />
-        <Field
-          label="Password"
-          name="password"
-          type="password"
-          autoComplete="current-password"
-          maxLength={71}
-        />
+        <Field label="Password" name="password" type="password" autoComplete="current-password" />
       </Form>
       <p>
         <a href={`${base}account/reset-password`}>Forgotten password?</a>

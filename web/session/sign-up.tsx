@@ -23,7 +23,6 @@ export function SignUp() {
           type="password"
           autoComplete="new-password"
           minLength={8}
-          maxLength={71}
           hint="At least 8 characters. Four words that do not belong together are hard to guess."
         />
       </Form>

@@ -31,12 +31,11 @@ const FIELDS = {
   name: { label: 'Name (optional)', attributes: 'type="text" autocomplete="name" maxlength="255"' },
   new_password: {
     label: 'New password',
-    attributes:
-      'name="password" type="password" autocomplete="new-password" minlength="8" maxlength="71" required',
+    attributes: 'name="password" type="password" autocomplete="new-password" minlength="8" required',
   },
   current_password: {
     label: 'Password of your account',
-    attributes: 'name="password" type="password" autocomplete="current-password" maxlength="71" required',
+    attributes: 'name="password" type="password" autocomplete="current-password" required',
   },
 } as const;
 

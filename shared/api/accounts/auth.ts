@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { LIFECYCLE_STATUSES } from '../../instance.ts';
 import { endpoint, noContent, OPERATION_TIMEOUT_MS } from '../contract/endpoint.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from '../contract/fields.ts';
+import { newPasswordSchema, passwordSchema } from './passwords.ts';
 
 const tag = { name: 'Sign-in', description: 'Sign up, sign in, and use the own account.' };
 
@@ -9,8 +10,7 @@ export const credentialsSchema = z
   .strictObject({
     // Wider than for a registration: accounts made directly in PocketBase may have longer addresses.
     email: z.string().min(1).max(255),
-    // PocketBase hashes with bcrypt, which reads at most 72 bytes.
-    password: z.string().min(1).max(71),
+    password: passwordSchema,
   })
   .meta({ id: 'Credentials', examples: [{ email: 'johndoe@example.com', password: 'three-lucky-otters' }] });
 
@@ -21,7 +21,7 @@ export const newAccountSchema = z
       format: 'idn-email',
       description: 'The global PocketBase validates the address: see docs/security.md.',
     }),
-    password: z.string().min(8, 'needs at least 8 characters').max(71),
+    password: newPasswordSchema.min(8, 'needs at least 8 characters'),
     name: z.string().max(255).optional(),
   })
   .meta({

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { endpoint, noContent, OPERATION_TIMEOUT_MS } from '../contract/endpoint.ts';
+import { newPasswordSchema } from './passwords.ts';
 
 const tag = { name: 'Mails', description: 'Mails with a link that proves an e-mail address.' };
 
@@ -11,7 +12,7 @@ const addressSchema = z
   .meta({ id: 'MailRequest', examples: [{ email: 'johndoe@example.com' }] });
 
 const passwordLinkSchema = z
-  .strictObject({ token, password: z.string().min(1).max(71) })
+  .strictObject({ token, password: newPasswordSchema })
   .meta({ id: 'PasswordLink', examples: [{ token: EXAMPLE_TOKEN, password: 'three-lucky-otters' }] });
 
 const requested = noContent('The mail is sent if an account waits for it. The response does not show this.');

@@ -1,10 +1,8 @@
 import { z } from 'zod';
 import { endpoint, noContent, OPERATION_TIMEOUT_MS } from '../contract/endpoint.ts';
+import { newPasswordSchema, passwordSchema } from './passwords.ts';
 
 const tag = { name: 'Own account', description: 'Change or delete the own account, with its password.' };
-
-/** As in a sign-in. */
-const currentPassword = z.string().min(1).max(71);
 
 const own = {
   method: 'POST',
@@ -21,7 +19,7 @@ export const changeOwnPassword = endpoint({
   description:
     'Needs a session. Ends all sessions, API keys and tokens of the account. A wrong password counts as a failed sign-in.',
   audit: 'account.password',
-  body: z.strictObject({ current_password: currentPassword, password: z.string().min(1).max(71) }).meta({
+  body: z.strictObject({ current_password: passwordSchema, password: newPasswordSchema }).meta({
     id: 'PasswordChange',
     examples: [{ current_password: 'three-lucky-otters', password: 'four-quiet-green-lamps' }],
   }),
@@ -37,7 +35,7 @@ export const changeOwnAddress = endpoint({
   description:
     'Needs a session. The mail goes to the new address. Its link changes the address, with the password. The response does not show whether the address is free.',
   audit: 'account.email',
-  body: z.strictObject({ current_password: currentPassword, new_email: z.string().min(1).max(254) }).meta({
+  body: z.strictObject({ current_password: passwordSchema, new_email: z.string().min(1).max(254) }).meta({
     id: 'AddressChange',
     examples: [{ current_password: 'three-lucky-otters', new_email: 'john@example.com' }],
   }),
@@ -55,7 +53,7 @@ export const deleteOwnAccount = endpoint({
   audit: 'account.delete',
   body: z
     .strictObject({
-      current_password: currentPassword,
+      current_password: passwordSchema,
       email: z
         .string()
         .min(1)
