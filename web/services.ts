@@ -10,6 +10,10 @@ interface Services {
   client: FathomClient;
   keeper: SessionKeeper;
   store: SessionStore;
+  /** Of this tab. */
+  storage: Storage;
+  /** The end of a sign-in at a provider; null if the page was opened in another way. */
+  returned: Promise<unknown> | null;
 }
 
 export const ServicesContext = createContext<Services | null>(null);

@@ -1,5 +1,6 @@
 import { decodeJwt, errors } from 'jose';
-import type { RecordModel } from 'pocketbase';
+import { ClientResponseError, type RecordModel } from 'pocketbase';
+import type { SignInProvider } from '../../shared/api/accounts/auth.ts';
 import type { User as ApiUser } from '../../shared/api/accounts/users.ts';
 import type { Page, PageRequest } from '../../shared/api/contract/page.ts';
 import { foldAddress } from '../../shared/email-address.ts';
@@ -50,6 +51,13 @@ const FILTERS = [
   ['plan', 'plan = {:plan} || plan = {:orEmpty}'],
   ['is_active', 'is_active = {:is_active}'],
 ] as const;
+
+export interface ProviderSignIn {
+  provider: string;
+  code: string;
+  code_verifier: string;
+  redirect_url: string;
+}
 
 export interface SignedInUser {
   user: User;
@@ -144,6 +152,38 @@ export class UserRepository {
       requireNotDeleted(error);
       if (isStatus(error, 401) || isStatus(error, 403) || isStatus(error, 404)) return null;
       throw error;
+    }
+  }
+
+  /** Lists the sign-in providers, each with a new state and verifier. */
+  async signInProviders(): Promise<SignInProvider[]> {
+    const { oauth2 } = await this.#client.call((client) => client.collection('users').listAuthMethods());
+    return oauth2.providers.map(({ name, displayName, authURL, state, codeVerifier }) => ({
+      name,
+      display_name: displayName,
+      auth_url: authURL,
+      state,
+      code_verifier: codeVerifier,
+    }));
+  }
+
+  /**
+   * Signs in with the code of a provider, and signs up if there is no account yet.
+   *
+   * @param address of the client, for the limits of sign-ups
+   * @throws FathomError `auth.failed`, `auth.email_taken`, `database.deleted`
+   */
+  async signInByProvider({ provider, code, code_verifier, redirect_url }: ProviderSignIn, address: string) {
+    try {
+      const { record } = await this.#client.postAsUser<{ record: { id: string } }>(
+        '/api/collections/users/auth-with-oauth2',
+        { provider, code, codeVerifier: code_verifier, redirectURL: redirect_url },
+        { address },
+      );
+      return await this.#findActive(record.id);
+    } catch (error) {
+      requireNotDeleted(error);
+      throw toProviderError(error);
     }
   }
 
@@ -253,6 +293,22 @@ export function unknownUser(id: string | undefined, cause?: unknown): FathomErro
 }
 
 /** @throws FathomError `database.deleted` for a sign-in that the trash refuses (`pb_hooks/global/lib/trash.js`) */
+const PROVIDER_REFUSALS = [400, 403, 404, 429, 503];
+
+/** Hooks refuse a sign-up with a reason, which PocketBase does not have for a wrong code. */
+function toProviderError(error: unknown): unknown {
+  if (!(error instanceof ClientResponseError) || !PROVIDER_REFUSALS.includes(error.status)) return error;
+  const email = fieldsOf(error.response['data']).find(({ path }) => path === 'email');
+  if (email?.code === 'validation_not_unique') return toUserError(error.response['data'], error);
+  const reason =
+    email !== undefined
+      ? 'the provider has not verified an e-mail address of this account'
+      : error.status === 400 || error.status === 404
+        ? 'the provider did not confirm the sign-in; begin it again'
+        : error.message;
+  return new FathomError('auth.failed', reason, { cause: error });
+}
+
 function requireNotDeleted(error: unknown): void {
   if (!isStatus(error, 403)) return;
   const refusal = fieldsOf(error.response['data']).find(({ code }) => code === 'database_deleted');

@@ -6,6 +6,7 @@ import { type PlanRoutesDeps, planRoutes } from '../accounts/plans/plan-routes.t
 import { type ApiKeyRoutesDeps, apiKeyRoutes } from '../accounts/sessions/api-key-routes.ts';
 import { type SessionRoutesDeps, sessionRoutes } from '../accounts/sessions/session-routes.ts';
 import { type AuthRoutesDeps, authRoutes } from '../accounts/sign-in/auth-routes.ts';
+import { providerRoutes } from '../accounts/sign-in/provider-routes.ts';
 import { type SignInHookDeps, signInHookRoutes } from '../accounts/sign-in/sign-in-hook-routes.ts';
 import { type UserHookDeps, userHookRoutes } from '../accounts/sign-in/user-hook-routes.ts';
 import { type SignUpHookDeps, signUpHookRoutes } from '../accounts/sign-up/sign-up-hook-routes.ts';
@@ -101,6 +102,7 @@ export function registerRoutes(app: Api, services: Services): void {
   hostRoutes(app, services);
 
   authRoutes(app, services);
+  providerRoutes(app, services);
   accountMailRoutes(app, services);
   accountPageRoutes(app, services);
   webPageRoutes(app, services);

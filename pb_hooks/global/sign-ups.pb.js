@@ -1,10 +1,11 @@
 /// The daemon admits sign-ups at the global PocketBase, also those with a provider, and judges every new password.
 
 onRecordCreateRequest((e) => {
-  const { isFromDaemon } = require(`${__hooks}/lib/daemon.js`);
-  if (e.hasSuperuserAuth() || isFromDaemon(e)) {
+  const { isFromDaemon, isOfClient } = require(`${__hooks}/lib/daemon.js`);
+  const isAdmitted = isFromDaemon(e) && !isOfClient(e);
+  if (e.hasSuperuserAuth() || isAdmitted) {
     require(`${__hooks}/lib/invitations.js`).present(e);
-    if (isFromDaemon(e)) require(`${__hooks}/lib/sign-ups.js`).noteJudged(e);
+    if (isAdmitted) require(`${__hooks}/lib/sign-ups.js`).noteJudged(e);
     return e.next();
   }
   return require(`${__hooks}/lib/sign-ups.js`).signUp(e);

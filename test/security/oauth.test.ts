@@ -152,3 +152,61 @@ it('the first sign-in with OpenID Connect provisions a database', async () => {
   await fathom.start({ OIDC_CLIENT_ID: '', OIDC_CLIENT_SECRET: '' });
   expect((await methods()).oauth2).toMatchObject({ enabled: false, providers: [] });
 });
+
+interface Providers {
+  items: { name: string; display_name: string; auth_url: string; state: string; code_verifier: string }[];
+}
+
+it('the API signs in with the code of a provider, as far as sign-ups allow it', async () => {
+  const { settings } = await runningProvider();
+  const fathom = await deployment({ ...settings, SIGN_UP_MODE: 'closed' });
+  await fathom.start();
+  const url = `${fathom.url}/api/v1/auth/providers`;
+  const begin = async (login: string) => {
+    const { body } = await call<Providers>('GET', url);
+    const [provider] = body.items;
+    if (provider === undefined) throw new Error('there is no provider');
+    const back = await browse(`${provider.auth_url}${encodeURIComponent(REDIRECT)}`, login);
+    expect(back.searchParams.get('state')).toBe(provider.state);
+    const code = back.searchParams.get('code') ?? '';
+    return { code, code_verifier: provider.code_verifier, redirect_url: REDIRECT };
+  };
+  const signIn = (body: object) => call<Session>('POST', `${url}/oidc`, { body });
+  const refused = { status: 401, body: { code: 'auth.failed' } };
+
+  // Sign-ups are closed for the daemon as well when it acts for a client.
+  expect(await signIn(await begin('bea'))).toMatchObject({
+    ...refused,
+    body: { code: 'auth.failed', detail: expect.stringMatching(/sign-ups are closed/i) as string },
+  });
+  expect((await fathom.client.users.list({})).items.map(({ email }) => email)).not.toContain(
+    'bea@example.com',
+  );
+
+  await fathom.client.users.add({ email: 'ann@example.com', password: 'three-lucky-otters' });
+  const answer = await begin('ann');
+  for (const changed of [
+    { redirect_url: 'https://evil.example.com/callback' },
+    { code_verifier: 'v'.repeat(43) },
+    { code: '../../x' },
+  ])
+    expect(await signIn({ ...(await begin('ann')), ...changed })).toMatchObject(refused);
+  const signedIn = await signIn(answer);
+  expect(signedIn).toMatchObject({
+    status: 200,
+    body: { user: { email: 'ann@example.com', role: 'user' }, database: { status: 'Running' } },
+  });
+  expect((await call('GET', `${fathom.url}/api/v1/me`, { token: signedIn.body.token })).status).toBe(200);
+  expect(await signIn(answer)).toMatchObject(refused);
+  expect(await signIn(await begin(LIAR))).toMatchObject(refused);
+  expect(await call('POST', `${url}/google`, { body: answer })).toMatchObject(refused);
+  expect((await call('POST', `${url}/..%2f..`, { body: answer })).status).toBe(400);
+
+  await fathom.client.users.update(signedIn.body.user.id, { is_active: false });
+  expect(await signIn(await begin('ann'))).toMatchObject(refused);
+
+  // Each code is a request to the provider.
+  let last = await signIn(answer);
+  for (let count = 0; last.status === 401 && count < 60; count += 1) last = await signIn(answer);
+  expect(last).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+});

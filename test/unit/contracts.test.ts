@@ -97,6 +97,8 @@ const WITHOUT_COMMAND: Readonly<Record<string, string>> = {
   register: OF_ACCOUNTS,
   login: OF_ACCOUNTS,
   exchangeToken: OF_ACCOUNTS,
+  listSignInProviders: OF_ACCOUNTS,
+  signInByProvider: OF_ACCOUNTS,
   refreshSession: OF_ACCOUNTS,
   logout: OF_ACCOUNTS,
   getMe: OF_ACCOUNTS,

@@ -26,10 +26,12 @@ export interface WebStage {
 /** @param settingsOf settings that contain the address of the daemon */
 export async function webStage(
   env: Record<string, string> = {},
-  settingsOf: (url: string) => Record<string, string> = () => ({}),
+  settingsOf: (url: string) => Record<string, string> | Promise<Record<string, string>> = () => ({}),
+  /** Of other servers that the page leads to. */
+  origins: string[] = [],
 ): Promise<WebStage> {
   const fathom = await createDeployment(env);
-  await fathom.start(settingsOf(fathom.url));
+  await fathom.start(await settingsOf(fathom.url));
   const browser = await launchChromium();
   const suspicious: string[] = [];
   const contexts: BrowserContext[] = [];
@@ -41,7 +43,7 @@ export async function webStage(
       const context = await browser.newContext({ viewport, colorScheme, reducedMotion: 'reduce' });
       contexts.push(context);
       const page = await context.newPage();
-      watch(page, fathom.url, suspicious);
+      watch(page, [fathom.url, ...origins], suspicious);
       await page.goto(`${fathom.url}/${path}`);
       return page;
     },
@@ -57,14 +59,16 @@ export async function webStage(
 /** A failed request of the page is no violation: the browser writes one of these lines for each. */
 const FAILED_REQUEST = /^Failed to load resource: the server responded with a status of \d+/;
 
-function watch(page: Page, origin: string, suspicious: string[]): void {
+function watch(page: Page, [origin, ...others]: string[], suspicious: string[]): void {
+  const isOther = (url: string) => others.some((other) => url.startsWith(`${other}/`));
   page.on('request', (request) => {
     const url = request.url();
-    if (!url.startsWith(`${origin}/`) && !url.startsWith('data:')) suspicious.push(url);
+    if (!url.startsWith(`${origin}/`) && !url.startsWith('data:') && !isOther(url)) suspicious.push(url);
   });
   page.on('console', (message) => {
     const isProblem = message.type() === 'error' || message.type() === 'warning';
-    if (isProblem && !FAILED_REQUEST.test(message.text())) suspicious.push(message.text());
+    if (isProblem && !FAILED_REQUEST.test(message.text()) && !isOther(message.location().url))
+      suspicious.push(message.text());
   });
   page.on('pageerror', ({ message }) => suspicious.push(message));
   page.on('dialog', (dialog) => {

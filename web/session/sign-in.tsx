@@ -4,6 +4,7 @@ import { Field } from '../widgets/field.tsx';
 import { Form } from '../widgets/form.tsx';
 import { Notice } from '../widgets/notice.tsx';
 import { Screen } from '../widgets/screen.tsx';
+import { Providers } from './providers.tsx';
 import type { SignedOut } from './session-store.ts';
 
 const SIGNED_OUT: Readonly<Record<NonNullable<SignedOut>, string>> = {
@@ -28,6 +29,7 @@ export function SignIn() {
         <Field label="E-mail address" name="email" type="email" autoComplete="username" maxLength={255} />
         <Field label="Password" name="password" type="password" autoComplete="current-password" />
       </Form>
+      <Providers />
       <p>
         <a href={`${base}account/reset-password`}>Forgotten password?</a>
       </p>

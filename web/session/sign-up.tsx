@@ -2,6 +2,7 @@ import { useServices } from '../services.ts';
 import { Field } from '../widgets/field.tsx';
 import { Form } from '../widgets/form.tsx';
 import { Screen } from '../widgets/screen.tsx';
+import { Providers } from './providers.tsx';
 
 export function SignUp() {
   const { client, keeper } = useServices();
@@ -26,6 +27,7 @@ export function SignUp() {
           hint="At least 8 characters. Four words that do not belong together are hard to guess."
         />
       </Form>
+      <Providers />
       <p>
         You have an account? <a href="#/">Sign in</a>
       </p>

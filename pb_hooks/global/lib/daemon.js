@@ -5,6 +5,9 @@
  * @typedef {import('../../../shared/hooks/daemon-calls.ts').Origin} Origin
  */
 
+/** The address of the client, in requests that the daemon sends for it. */
+const CLIENT_HEADER = 'X-Fathom-Client';
+
 /**
  * True if the daemon sent this request. It needs no report then.
  *
@@ -14,6 +17,15 @@ function isFromDaemon(e) {
   const token = $os.getenv('FATHOM_HOOK_TOKEN');
   // Not requestInfo(), which waits for the body.
   return token !== '' && $security.equal(requestEventOf(e).request.header.get('X-Fathom-Hook-Token'), token);
+}
+
+/**
+ * True if the daemon sent this request for a client, as the client would have sent it.
+ *
+ * @param {core.RequestEvent & { requestEvent?: core.RequestEvent }} e
+ */
+function isOfClient(e) {
+  return isFromDaemon(e) && requestEventOf(e).request.header.get(CLIENT_HEADER) !== '';
 }
 
 /**
@@ -54,8 +66,7 @@ function callDaemon(app, path, body, timeoutS) {
 function originOf(e) {
   // All values of the header: requestInfo() returns only the first one, which the client may have sent.
   const { header } = requestEventOf(e).request;
-  const client = isFromDaemon(e) ? header.get('X-Fathom-Client') : '';
-  if (client !== '') return { peer: client, forwarded: '' };
+  if (isOfClient(e)) return { peer: header.get(CLIENT_HEADER), forwarded: '' };
   return { peer: e.remoteIP(), forwarded: (header.values('X-Forwarded-For') || []).join(',') };
 }
 
@@ -69,4 +80,4 @@ function requestEventOf(e) {
   return e.requestEvent || e;
 }
 
-module.exports = { callDaemon, isFromDaemon, originOf, requestEventOf };
+module.exports = { callDaemon, isFromDaemon, isOfClient, originOf, requestEventOf };

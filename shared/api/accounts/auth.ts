@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { LIFECYCLE_STATUSES } from '../../instance.ts';
-import { endpoint, noContent, OPERATION_TIMEOUT_MS } from '../contract/endpoint.ts';
+import { endpoint, exampleOf, noContent, OPERATION_TIMEOUT_MS } from '../contract/endpoint.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from '../contract/fields.ts';
 import { newPasswordSchema, passwordSchema } from './passwords.ts';
 
@@ -179,6 +179,93 @@ export const exchangeToken = endpoint({
   timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
+const signInProviderSchema = z
+  .object({
+    name: z.string(),
+    display_name: z.string(),
+    auth_url: z.string().meta({ description: 'Ends with `redirect_uri=`: append the encoded address.' }),
+    state: z.string().meta({ description: 'The provider returns it. Refuse another one.' }),
+    code_verifier: z.string().meta({ description: 'Keep it until the code arrives.' }),
+  })
+  .meta({
+    id: 'SignInProvider',
+    examples: [
+      {
+        name: 'oidc',
+        display_name: 'House',
+        auth_url: 'https://id.example.com/authorize?client_id=fathom&state=q7Jt0w3zV5bN&redirect_uri=',
+        state: 'q7Jt0w3zV5bN',
+        code_verifier: 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk',
+      },
+    ],
+  });
+
+export type SignInProvider = z.infer<typeof signInProviderSchema>;
+
+export const listSignInProviders = endpoint({
+  operationId: 'listSignInProviders',
+  method: 'GET',
+  path: '/api/v1/auth/providers',
+  tag,
+  summary: 'List the sign-in providers',
+  description:
+    'Each with the address at which a sign-in begins. State and verifier are new in each response.',
+  permission: 'public',
+  responses: {
+    200: {
+      description: 'The configured providers.',
+      schema: z
+        .object({ items: z.array(signInProviderSchema) })
+        .meta({ id: 'SignInProviders', examples: [{ items: [exampleOf(signInProviderSchema)] }] }),
+    },
+  },
+});
+
+export const signInByProvider = endpoint({
+  operationId: 'signInByProvider',
+  method: 'POST',
+  path: '/api/v1/auth/providers/{provider}',
+  tag,
+  summary: 'Sign in with the code of a provider',
+  description:
+    'Creates the account at the first sign-in, if sign-ups allow it, and the database of the account if it has none.',
+  permission: 'public',
+  audit: 'sign-in',
+  params: z.object({
+    provider: z
+      .string()
+      .regex(/^[a-z]{1,20}$/, 'is not the name of a provider')
+      .meta({ description: 'Name of a provider in the list.', examples: ['oidc'] }),
+  }),
+  body: z
+    .strictObject({
+      code: z.string().min(1).max(4000),
+      code_verifier: z.string().min(1).max(200),
+      redirect_url: z.string().min(1).max(2000).meta({ description: 'The same as at the beginning.' }),
+    })
+    .meta({
+      id: 'ProviderCode',
+      examples: [
+        {
+          code: 'SplxlOBeZQQYbYS6WxSbIA',
+          code_verifier: 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk',
+          redirect_url: 'https://api.example.com/',
+        },
+      ],
+    }),
+  responses: { 200: { description: 'A new session.', schema: sessionSchema } },
+  errors: [
+    'auth.failed',
+    'auth.email_taken',
+    'database.deleted',
+    'databases.limit_reached',
+    'instance.failed',
+    'ports.exhausted',
+    'provision.failed',
+  ],
+  timeoutMs: OPERATION_TIMEOUT_MS,
+});
+
 export const refreshSession = endpoint({
   operationId: 'refreshSession',
   method: 'POST',
@@ -254,6 +341,8 @@ export const auth = {
   register,
   login,
   exchange: exchangeToken,
+  providers: listSignInProviders,
+  signInByProvider,
   refresh: refreshSession,
   logout,
   me: getMe,
