@@ -38,8 +38,32 @@ export interface RestoreOptions {
  *
  * @throws BackupProblem
  */
-export async function restoreBackup(backup: Backup, options: RestoreOptions): Promise<void> {
-  const { directory, find = findDamage } = options;
+export async function restoreBackup(
+  backup: Backup,
+  { target, key, find = findDamage, ...options }: RestoreOptions,
+): Promise<void> {
+  const read = (file: BackedUpFile) => readBackedUpFile(file, { backup, target, key, purpose: 'restored' });
+  await placeFiles(backup.files, { ...options, read, find, damagedWhen: 'was backed up' });
+}
+
+export interface PlaceOptions<F> extends Required<Pick<RestoreOptions, 'directory' | 'find'>> {
+  /** The content of a file, which is compared with its hash. */
+  read: (file: F) => AsyncIterable<Buffer>;
+  onBytes?: RestoreOptions['onBytes'];
+  /** For messages. */
+  damagedWhen: string;
+}
+
+/**
+ * Puts files into a new directory, which appears when all are there, and when SQLite has read the whole database.
+ *
+ * @throws BackupProblem
+ */
+export async function placeFiles<F extends { path: string }>(
+  files: readonly F[],
+  options: PlaceOptions<F>,
+): Promise<void> {
+  const { directory, find, damagedWhen } = options;
   if (await exists(directory)) {
     throw new BackupProblem(`${directory} exists; move it away, or restore into another directory`);
   }
@@ -47,11 +71,9 @@ export async function restoreBackup(backup: Backup, options: RestoreOptions): Pr
   const unfinished = join(parent, `${UNFINISHED_PREFIX}${randomUUID()}`);
   await makeDirectory(unfinished);
   try {
-    await forEachConcurrent(backup.files, CONCURRENT_FILES, (file) =>
-      restoreFile(file, unfinished, backup, options),
-    );
-    await proveDatabase(unfinished, find);
-    const directories = new Set(backup.files.flatMap(({ path }) => parentsOf(path)));
+    await forEachConcurrent(files, CONCURRENT_FILES, (file) => restoreFile(file, unfinished, options));
+    await proveDatabase(unfinished, { find, damagedWhen });
+    const directories = new Set(files.flatMap(({ path }) => parentsOf(path)));
     await forEachConcurrent(directories, CONCURRENT_SYNCS, (each) => syncDirectory(join(unfinished, each)));
     await rename(unfinished, directory);
     await syncDirectory(parent);
@@ -62,26 +84,28 @@ export async function restoreBackup(backup: Backup, options: RestoreOptions): Pr
 }
 
 /** Reads the whole database. @throws BackupProblem when SQLite finds damage; UnsafeDatabase */
-async function proveDatabase(dataDir: string, find: NonNullable<RestoreOptions['find']>): Promise<void> {
+async function proveDatabase(
+  dataDir: string,
+  { find, damagedWhen }: Pick<PlaceOptions<never>, 'find' | 'damagedWhen'>,
+): Promise<void> {
   const path = join(dataDir, 'data.db');
   const damage = await find(path);
   if (damage !== null)
     throw new BackupProblem(
-      `the database was damaged when it was backed up (${damage}); use an earlier backup`,
+      `the database was damaged when it ${damagedWhen} (${damage}); use an earlier backup`,
     );
   for (const suffix of ['-wal', '-shm']) await rm(`${path}${suffix}`, { force: true });
 }
 
-async function restoreFile(
-  file: BackedUpFile,
+async function restoreFile<F extends { path: string }>(
+  file: F,
   directory: string,
-  backup: Backup,
-  { target, key, onBytes }: RestoreOptions,
+  { read, onBytes }: PlaceOptions<F>,
 ): Promise<void> {
   const destination = join(directory, safePath(file.path));
   await makeDirectory(dirname(destination));
   await using restored = await open(destination, 'wx', 0o600);
-  for await (const part of readBackedUpFile(file, { backup, target, key, purpose: 'restored' })) {
+  for await (const part of read(file)) {
     await writeAll(restored, part);
     onBytes?.(part.length);
     freeBuffer(part);

@@ -8,7 +8,7 @@ import { databaseParams } from './databases.ts';
 import { checkEscrow, drillBackup } from './drills.ts';
 
 /** A large database and a target that is far away take long. */
-const BACKUP_TIMEOUT_MS = 3_600_000;
+export const BACKUP_TIMEOUT_MS = 3_600_000;
 
 const time = z.iso.datetime();
 const EXAMPLE_BACKUP = { id: '20260115t020000000z-4f2a9c11', created_at: EXAMPLE_TIME, bytes: 52_428_800 };
@@ -312,7 +312,7 @@ export const acceptBackupTarget = endpoint({
   },
 });
 
-const restoredSchema = z
+export const restoredSchema = z
   .object({
     database: z.string(),
     backup: z.string().meta({ description: 'Id of the backup.' }),

@@ -15,6 +15,7 @@ import { databases } from './databases.ts';
 import { edge } from './edge.ts';
 import { events } from './events.ts';
 import { exports } from './exports.ts';
+import { imports } from './imports.ts';
 import { lifecycle } from './lifecycle.ts';
 import { migrations } from './migrations.ts';
 import { pocketbase } from './pocketbase.ts';
@@ -40,6 +41,7 @@ export const RESOURCES = {
   usage,
   backups,
   exports,
+  imports,
   edge,
   events,
   migrations,

@@ -1,5 +1,6 @@
-import { cp, readdir, statfs } from 'node:fs/promises';
+import { cp, readdir, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { execa } from 'execa';
 import { expect, it } from 'vitest';
 import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
@@ -26,12 +27,12 @@ const directoryOf = (fathom: Deployment, { name }: Tenant) => join(fathom.dataDi
 async function killDuringRestore(
   fathom: Deployment,
   tenant: Tenant,
-  backup: string,
+  restore: () => Promise<unknown>,
   { step, afterMs }: { step: number | null; afterMs: number },
 ): Promise<void> {
   const daemon = await fathom.start(step === null ? {} : { TEST_KILL_AT_RESTORE: String(step) }, SCRIPTED);
   await untilRunning(fathom, tenant.name);
-  const answer = fathom.client.backups.restore(tenant.name, backup, {}).then(
+  const answer = restore().then(
     () => 'restored',
     () => 'no answer',
   );
@@ -48,49 +49,65 @@ async function untilServing(fathom: Deployment, tenant: Tenant): Promise<Daemon>
   return daemon;
 }
 
-it('SIGKILL of the daemon at any step finishes or undoes the restore', async () => {
-  const seed = Number(process.env['FATHOM_RESTORE_SEED'] ?? Date.now() % 1_000_000);
-  console.log(`FATHOM_RESTORE_SEED=${seed}`);
-  const random = randomFrom(seed);
-  const fathom = await deployment();
-  let daemon = await fathom.start({}, SCRIPTED);
-  const tenant = await signUp(fathom);
-  await addDocument(fathom, tenant, 'old');
-  const { id } = await backUp(fathom, tenant.name);
-  const counts = { restored: 0, undone: 0 };
-  for (let round = 0; round < ROUNDS; round += 1) {
-    // Each step once, then random times.
-    const step = round < STEPS.length ? round + 1 : null;
-    // The session of the sign-up ends with the first restore.
-    const { database } = await fathom.client.auth.login({ email: tenant.email, password: 'a-good-password' });
-    const title = `new ${round}`;
-    await addDocument(fathom, { ...tenant, ownerToken: database?.token ?? '' }, title);
-    const before = titlesOf(fathom, tenant);
-    await daemon.stop();
-    await killDuringRestore(fathom, tenant, id, { step, afterMs: Math.floor(random() * 1500) });
-    daemon = await untilServing(fathom, tenant);
+it.each([
+  ['restore', ROUNDS],
+  ['import', STEPS.length],
+])(
+  'SIGKILL of the daemon at any step finishes or undoes the %s',
+  async (kind, rounds) => {
+    const seed = Number(process.env['FATHOM_RESTORE_SEED'] ?? Date.now() % 1_000_000);
+    console.log(`FATHOM_RESTORE_SEED=${seed}`);
+    const random = randomFrom(seed);
+    const fathom = await deployment();
+    let daemon = await fathom.start({}, SCRIPTED);
+    const tenant = await signUp(fathom);
+    await addDocument(fathom, tenant, 'old');
+    const { id } = await backUp(fathom, tenant.name);
+    const archive = join(await scratch(), 'archive.tar');
+    await writeFile(archive, Readable.from(await fathom.client.exports.backup(tenant.name, id)));
+    const restore = (): Promise<unknown> =>
+      kind === 'import'
+        ? fathom.client.imports.archive(tenant.userId, { file: archive })
+        : fathom.client.backups.restore(tenant.name, id, {});
+    const counts = { restored: 0, undone: 0 };
+    for (let round = 0; round < rounds; round += 1) {
+      // Each step once, then random times.
+      const step = round < STEPS.length ? round + 1 : null;
+      // The session of the sign-up ends with the first restore.
+      const { database } = await fathom.client.auth.login({
+        email: tenant.email,
+        password: 'a-good-password',
+      });
+      const title = `new ${round}`;
+      await addDocument(fathom, { ...tenant, ownerToken: database?.token ?? '' }, title);
+      const before = titlesOf(fathom, tenant);
+      await daemon.stop();
+      await killDuringRestore(fathom, tenant, restore, { step, afterMs: Math.floor(random() * 1500) });
+      daemon = await untilServing(fathom, tenant);
 
-    const entries = await readdir(directoryOf(fathom, tenant));
-    expect(entries).not.toContain('restore');
-    const titles = titlesOf(fathom, tenant);
-    const isRestored = titles.length === 1;
-    expect(titles).toEqual(isRestored ? ['old'] : before);
-    if (step !== null) expect(isRestored, STEPS[step - 1]).toBe(step >= STEPS.indexOf('swapping') + 1);
-    expect((await readAsOwner(fathom, tenant)).map(([, content]) => content)).toEqual(
-      titles.map((one) => `file of ${one}`),
-    );
-    counts[isRestored ? 'restored' : 'undone'] += 1;
-    const kept = entries.filter((entry) => entry.startsWith('pb_data.before-')).toSorted();
-    expect(kept).toHaveLength(counts.restored);
-    if (!isRestored) continue;
-    const file = join(directoryOf(fathom, tenant), kept.at(-1) ?? '', 'data.db');
-    const rows = withDatabase(file, { readOnly: true }, (opened) =>
-      opened.prepare('SELECT title FROM documents ORDER BY title').all(),
-    );
-    expect(rows.map((row) => row['title'])).toEqual(before);
-  }
-  console.log(`${ROUNDS} kills: ${JSON.stringify(counts)}`);
-}, 600_000);
+      const entries = await readdir(directoryOf(fathom, tenant));
+      expect(entries).not.toContain('restore');
+      const titles = titlesOf(fathom, tenant);
+      const isRestored = titles.length === 1;
+      expect(titles).toEqual(isRestored ? ['old'] : before);
+      if (step !== null) expect(isRestored, STEPS[step - 1]).toBe(step >= STEPS.indexOf('swapping') + 1);
+      expect((await readAsOwner(fathom, tenant)).map(([, content]) => content)).toEqual(
+        titles.map((one) => `file of ${one}`),
+      );
+      counts[isRestored ? 'restored' : 'undone'] += 1;
+      const kept = entries.filter((entry) => entry.startsWith('pb_data.before-')).toSorted();
+      expect(kept).toHaveLength(counts.restored);
+      if (!isRestored) continue;
+      const file = join(directoryOf(fathom, tenant), kept.at(-1) ?? '', 'data.db');
+      const rows = withDatabase(file, { readOnly: true }, (opened) =>
+        opened.prepare('SELECT title FROM documents ORDER BY title').all(),
+      );
+      expect(rows.map((row) => row['title'])).toEqual(before);
+    }
+    console.log(`${rounds} kills: ${JSON.stringify(counts)}`);
+  },
+  600_000,
+);
 
 it.skipIf(!mayMount)('names a full disk, and changes nothing', async () => {
   const disk = await scratch();

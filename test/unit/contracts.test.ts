@@ -22,6 +22,7 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   resumeRollout: 'pocketbase resume',
   abortRollout: 'pocketbase abort',
   restoreBackup: 'backups restore',
+  importArchive: 'backups import',
   downloadBackup: 'backups export',
   exportCollection: 'backups export',
   exportUser: 'users export',

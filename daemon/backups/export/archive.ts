@@ -1,10 +1,10 @@
 import type { FileHandle } from 'node:fs/promises';
+import { TAR_END, type TarEntry, tarBytesOf, tarHeader, tarPadding } from '../archive/tar.ts';
 import { BackupProblem } from '../backup-problem.ts';
 import type { DataKey } from '../keys/data-key.ts';
 import type { BackedUpFile, Backup } from '../manifest.ts';
 import { readBackedUpFile } from '../read-file.ts';
 import type { Target } from '../targets/target.ts';
-import { TAR_END, type TarEntry, tarBytesOf, tarHeader, tarPadding } from './tar.ts';
 
 const READ_BYTES = 256 * 1024;
 

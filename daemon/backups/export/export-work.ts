@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../../shared/errors.ts';
@@ -5,13 +6,14 @@ import { makeDirectory } from '../../base/files/dir.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
 import { DatabaseThread } from '../../rollouts/data/database-thread.ts';
+import { ARCHIVE_MANIFEST, type ArchiveManifest, archiveDirectory } from '../archive/archive-manifest.ts';
 import { BackupProblem } from '../backup-problem.ts';
 import { readDataKey } from '../keys/stored-keys.ts';
 import { type Backup, readManifest } from '../manifest.ts';
 import { requireSpace } from '../restore/require-space.ts';
 import { openTarget } from '../targets/open-target.ts';
 import { NamedTarget } from '../targets/target-failure.ts';
-import { type ArchivedFile, archiveBytesOf, archiveOf, backedUpFile, openFile } from './archive.ts';
+import { type ArchivedFile, archiveBytesOf, archiveOf, backedUpFile, openFile, textFile } from './archive.ts';
 import { CollectionReader, type TableFormat } from './collection-reader.ts';
 
 /** What a process gives out of one backup. */
@@ -28,8 +30,8 @@ export interface ExportWork {
   wanted:
     | {
         kind: 'archive';
-        /** The directory in the archive, with `/` at its end. */
-        prefix: string;
+        /** The directory in the archive, with `/` at its end; null for an archive that can be imported. */
+        prefix: string | null;
       }
     | { kind: 'table'; collection: string; format: TableFormat };
 }
@@ -59,11 +61,33 @@ export async function prepareExport(work: ExportWork): Promise<PreparedExport> {
   const { size: bytes } = await handle.stat();
   // From here on, the database has no name on the disk: it is gone with this process.
   await removeTree(directory);
-  const files = [
-    openFile(handle, { path: `${wanted.prefix}data.db`, bytes, modified: new Date(backup.created_at) }),
-    ...backup.files.filter(({ path }) => path !== 'data.db').map(read(wanted.prefix)),
+  const modified = new Date(backup.created_at);
+  const others = backup.files.filter(({ path }) => path !== 'data.db');
+  const prefix = wanted.prefix ?? archiveDirectory({ database, backup: id });
+  const contents = [
+    openFile(handle, { path: `${prefix}data.db`, bytes, modified }),
+    ...others.map(read(prefix)),
   ];
+  if (wanted.prefix !== null) return { bytes: archiveBytesOf(contents), content: archiveOf(contents) };
+  const manifest: ArchiveManifest = {
+    format: 1,
+    database,
+    backup: id,
+    created_at: backup.created_at,
+    files: [
+      { path: 'data.db', bytes, sha256: await hashOf(handle) },
+      ...others.map(({ path, bytes: size, sha256 }) => ({ path, bytes: size, sha256 })),
+    ],
+  };
+  const files = [textFile(`${prefix}${ARCHIVE_MANIFEST}`, JSON.stringify(manifest), modified), ...contents];
   return { bytes: archiveBytesOf(files), content: archiveOf(files) };
+}
+
+async function hashOf(handle: FileHandle): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const part of handle.createReadStream({ start: 0, autoClose: false }))
+    hash.update(part as Buffer);
+  return hash.digest('hex');
 }
 
 /** Copies the database to the disk, without its secrets, see `removeSecrets`. */

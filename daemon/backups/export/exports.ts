@@ -74,9 +74,11 @@ export class Exports {
   openBackup(database: string, id: string, options: DownloadOptions): Promise<Download> {
     return this.#begin(database, options, async (scope) => {
       const chosen = await this.#hold(database, id, scope);
-      const name = `${database}-${chosen}`;
-      const wanted = { kind: 'archive', prefix: `${name}/` } as const;
-      return { fileName: `${name}.tar`, ...(await this.#start(database, chosen, wanted, scope)) };
+      const wanted = { kind: 'archive', prefix: null } as const;
+      return {
+        fileName: `${database}-${chosen}.tar`,
+        ...(await this.#start(database, chosen, wanted, scope)),
+      };
     });
   }
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { scratch } from '../../../test/helpers/scratch.ts';
+import { tarHeader } from '../archive/tar.ts';
 import { type ArchivedFile, archiveBytesOf, archiveOf, textFile } from './archive.ts';
-import { tarHeader } from './tar.ts';
 
 const NOW = new Date('2026-01-15T02:00:00.000Z');
 

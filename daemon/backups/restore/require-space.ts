@@ -27,3 +27,12 @@ export async function requireSpace(
     `the disk of ${directory} has no space for the backup ${id}; free ${byteSize(missing)} more, then ${next}`,
   );
 }
+
+/** @param limit the disk limit of the database; null without one @throws FathomError `backup.failed` */
+export function requireWithinLimit(bytes: number, limit: number | null): void {
+  if (limit === null || bytes <= limit) return;
+  throw new FathomError(
+    'backup.failed',
+    `the archive has ${byteSize(bytes)}, and the disk limit of the database is ${byteSize(limit)}; raise it by 'fathomd databases set'`,
+  );
+}

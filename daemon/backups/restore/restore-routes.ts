@@ -1,7 +1,10 @@
 import { restoreBackup } from '../../../shared/api/backups.ts';
+import { importArchive } from '../../../shared/api/imports.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { UserLimits } from '../../accounts/plans/user-limits.ts';
+import type { UserRepository } from '../../accounts/user-repository.ts';
 import type { Catalog } from '../../databases/catalog.ts';
+import type { Provisioner } from '../../databases/provisioning/provisioner.ts';
 import { countOwnRestart } from '../../databases/routes/database-routes.ts';
 import { requireOwnerOrAll, seesAll } from '../../http/caller.ts';
 import { type Api, serve } from '../../http/serve.ts';
@@ -10,11 +13,15 @@ import type { Restores } from './restores.ts';
 export interface RestoreRoutesDeps {
   catalog: Catalog;
   restores: Restores;
+  provisioner: Provisioner;
+  users: UserRepository;
   userLimits: UserLimits;
 }
 
 /** Registers the routes of restores. */
-export function restoreRoutes(app: Api, { catalog, restores, userLimits }: RestoreRoutesDeps): void {
+export function restoreRoutes(app: Api, deps: RestoreRoutesDeps): void {
+  const { catalog, restores, provisioner, users, userLimits } = deps;
+
   serve(app, restoreBackup, async (request) => {
     const { name, id } = request.params;
     requireOwnerOrAll(request, catalog.find(name)?.row.user ?? null);
@@ -33,5 +40,23 @@ export function restoreRoutes(app: Api, { catalog, restores, userLimits }: Resto
     const restored = await restores.restore(name, id, { isOwner, at, withoutBackup });
     // A path of the host.
     return !isOwner ? restored : { ...restored, kept_in: null };
+  });
+  serve(app, importArchive, async (request) => {
+    // It names a file of the host.
+    if (request.caller?.kind !== 'local')
+      throw new FathomError(
+        'auth.forbidden',
+        "archives are imported over the local socket, without a token: run 'fathomd backups import' on the host",
+      );
+    const user = await users.get(request.params.id);
+    if (user.role !== 'user')
+      throw new FathomError(
+        'conflict',
+        `${user.email} has the role '${user.role}', and only users have a database; name a user`,
+      );
+    const { row } = await provisioner.ensure(user);
+    await provisioner.settled(user.id);
+    const { file, without_backup: withoutBackup } = request.body;
+    return restores.restore(row.name, file, { isOwner: false, archive: file, withoutBackup });
   });
 }

@@ -3,16 +3,14 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RestoredDatabase, RestoreProgress } from '../../../shared/api/backups.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
-import { exists, isDiskFull, makeDirectory, systemErrorCode, unlessMissing } from '../../base/files/dir.ts';
-import { CANNOT_MOVE, removeTree } from '../../base/files/remove-tree.ts';
+import { exists, makeDirectory, unlessMissing } from '../../base/files/dir.ts';
+import { removeTree } from '../../base/files/remove-tree.ts';
 import { Semaphore } from '../../base/semaphore.ts';
 import type { Catalog, CatalogEntry } from '../../databases/catalog.ts';
 import type { OwnerSync } from '../../databases/owner/owner-sync.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
 import type { Binary } from '../../pocketbase/binary/binary.ts';
 import { isRefusedAfter, lastVersionOf } from '../../pocketbase/data/last-version.ts';
-import { UnsafeDatabase } from '../../pocketbase/data/schema-check.ts';
-import { isFull } from '../../pocketbase/data/sqlite.ts';
 import type { FoundProcess } from '../../pocketbase/process/process-driver.ts';
 import type { DatabaseThread } from '../../rollouts/data/database-thread.ts';
 import { tryCopy } from '../../rollouts/rehearse.ts';
@@ -20,10 +18,12 @@ import type { TrialDeps } from '../../rollouts/trial.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import { dataDirOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
 import { BackupProblem } from '../backup-problem.ts';
-import { BackupFailed, type BackupProcesses } from '../run/backup-processes.ts';
+import type { BackupProcesses } from '../run/backup-processes.ts';
 import type { FoundBackup } from '../run/restore-work.ts';
 import type { BackUpBefore } from '../service/back-up-before.ts';
-import { requireSpace } from './require-space.ts';
+import { adoptData } from './adopt-data.ts';
+import { describeFailure } from './describe-failure.ts';
+import { requireSpace, requireWithinLimit } from './require-space.ts';
 import { chooseBackupBefore, type RestoreReplica, requirePast, stageTime } from './stage-time.ts';
 import {
   beginSwap,
@@ -76,6 +76,8 @@ export interface RestoreOptions {
   isOwner: boolean;
   /** Restores the replica as it was then, and not a backup. */
   at?: Date | undefined;
+  /** Imports this file, which `backups export` wrote on any host, and not a backup. */
+  archive?: string | undefined;
   /** Restores also when the backup of the present data fails. */
   withoutBackup: boolean;
 }
@@ -140,7 +142,7 @@ export class Restores {
   async #backUpFirst(
     name: string,
     id: string,
-    { at, withoutBackup }: RestoreOptions,
+    { at, archive, withoutBackup }: RestoreOptions,
     held: AsyncDisposableStack,
   ): Promise<string> {
     const { backUpBefore, hold, inTurn } = this.#deps;
@@ -150,7 +152,7 @@ export class Restores {
       held.defer(hold(name, found.id));
       return found.id;
     };
-    const chosen = at ? id : await inTurn(name, choose);
+    const chosen = at || archive !== undefined ? id : await inTurn(name, choose);
     this.#note(name, { stage: 'backing_up', backup: chosen });
     await backUpBefore(name, { what: 'restore', withoutBackup });
     this.#note(name, { stage: 'waiting' });
@@ -185,7 +187,7 @@ export class Restores {
   async #restore(
     entry: CatalogEntry,
     id: string,
-    { isOwner, at }: RestoreOptions,
+    { isOwner, at, archive }: RestoreOptions,
   ): Promise<RestoredDatabase> {
     const { log, ownerSync } = this.#deps;
     const { name, user } = entry.row;
@@ -194,7 +196,8 @@ export class Restores {
     let swap: Swap;
     try {
       await removeRestore(directory);
-      backup = at ? await this.#stageTime(entry, at) : await this.#stage(entry, id);
+      if (archive !== undefined) backup = await this.#stageArchive(entry, archive);
+      else backup = at ? await this.#stageTime(entry, at) : await this.#stage(entry, id);
       await this.#try(entry, backup);
       swap = await this.#swap(entry, backup, { isOwner });
     } catch (error) {
@@ -276,11 +279,39 @@ export class Restores {
     return found;
   }
 
-  async #endStage(entry: CatalogEntry, staged: string, backup: FoundOne): Promise<void> {
+  /** The same for an archive, which becomes a database of this owner. */
+  async #stageArchive(entry: CatalogEntry, archive: string): Promise<FoundOne> {
+    const { target, processes, reserveBytes, thread, onStep } = this.#deps;
+    const { name, user } = entry.row;
+    const { directory } = entry.runner.spec;
+    const staged = dataDirOf(restoreDirOf(directory));
+    onStep('reading', name);
+    const facts = await processes.run({ kind: 'archive', target, archive });
+    const found = { ...facts, filesFrom: null };
+    const { id, bytes } = found;
+    this.#note(name, { stage: 'reading', backup: id, bytes });
+    requireWithinLimit(bytes, entry.runner.spec.limits().disk_bytes);
+    await makeDirectory(restoreDirOf(directory));
+    await requireSpace(directory, found, reserveBytes, 'import it again');
+    const onBytes = (read_bytes: number) => this.#note(name, { read_bytes });
+    await processes.run({ kind: 'unpack', target, archive, directory: staged, bytes }, { onBytes });
+    this.#note(name, { stage: 'testing' });
+    // First: until then, the daemon itself opens nothing of it.
+    await adoptData(staged, user, thread);
+    await this.#endStage(entry, staged, found, { hasSessions: false });
+    return found;
+  }
+
+  async #endStage(
+    entry: CatalogEntry,
+    staged: string,
+    backup: FoundOne,
+    { hasSessions = true } = {},
+  ): Promise<void> {
     const { name } = entry.row;
     this.#note(name, { stage: 'testing' });
     await this.#requireVersion(entry, staged, backup);
-    await this.#endSessions(staged, backup);
+    if (hasSessions) await this.#endSessions(staged, backup);
     this.#deps.onStep('staged', name);
   }
 
@@ -446,31 +477,4 @@ export class Restores {
     await this.#deps.processes.close();
     await this.#deps.thread.close();
   }
-}
-
-/** The error for a caller. Until the swap, the database is as before. */
-function describeFailure(error: unknown, name: string): unknown {
-  if (error instanceof FathomError) return error;
-  const cause = { cause: error };
-  const isNamedFull = error instanceof BackupFailed && error.reason === 'disk_full';
-  if (isNamedFull || isDiskFull(error) || isFull(error))
-    return new FathomError(
-      'backup.failed',
-      `the disk is full, so ${name} was not restored and is as before; free some space, then restore it again`,
-      cause,
-    );
-  if (CANNOT_MOVE.has(systemErrorCode(error)))
-    return new FathomError(
-      'backup.failed',
-      `pb_data of ${name} is a mount point, or lies in a layer of a container, so it cannot be exchanged; the database is as before. Move its data into a plain directory, then restore it again`,
-      cause,
-    );
-  const kinds = [BackupFailed, BackupProblem, UnsafeDatabase];
-  if (error instanceof Error && kinds.some((kind) => error instanceof kind))
-    return new FathomError(
-      'backup.failed',
-      `${name} was not restored and is as before: ${error.message}`,
-      cause,
-    );
-  return error;
 }

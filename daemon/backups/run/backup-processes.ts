@@ -84,6 +84,7 @@ export class BackupProcesses {
 }
 
 function nameOf({ kind }: BackupWork): string {
+  if (kind === 'archive' || kind === 'unpack') return 'import';
   return kind === 'find' || kind === 'restore' ? 'restore' : 'backup';
 }
 

@@ -5,6 +5,13 @@ import { modulePath } from '../../base/package.ts';
 import type { KeepRule } from '../../config/backup-keep.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
 import { SqlProcesses } from '../../pocketbase/data/sql-processes.ts';
+import {
+  type ArchiveFacts,
+  type ArchiveWork,
+  readArchiveFacts,
+  type UnpackWork,
+  unpackArchive,
+} from '../archive/unpack-archive.ts';
 import { BackupProblem, DamagedDatabase, DamagedObject } from '../backup-problem.ts';
 import type { DataKey } from '../keys/data-key.ts';
 import { checkEscrow, type EscrowCheck, type Secrets, storeEscrow } from '../keys/escrow.ts';
@@ -33,6 +40,7 @@ import {
   type FindWork,
   type FoundBackup,
   findBackup,
+  notedBytes,
   type RestoredFiles,
   type RestoreWork,
   restoreFiles,
@@ -83,6 +91,8 @@ export type BackupWork =
     }
   | FindWork
   | RestoreWork
+  | ArchiveWork
+  | UnpackWork
   | {
       kind: 'prune';
       target: string;
@@ -145,6 +155,8 @@ export interface BackupResults {
   list: ListedBackup[];
   find: FoundBackup;
   restore: RestoredFiles;
+  archive: ArchiveFacts;
+  unpack: null;
   prune: PrunedBackups;
   verify: VerifiedBackup[];
   erase: null;
@@ -194,6 +206,10 @@ function run(
       return findBackup(work, target);
     case 'restore':
       return restoreFiles(work, target, { find: readDatabase, onBytes });
+    case 'archive':
+      return readArchiveFacts(work);
+    case 'unpack':
+      return unpackArchive(work, { find: readDatabase, onBytes: notedBytes(onBytes) });
     case 'prune':
       return prune(work, target);
     case 'verify':

@@ -87,13 +87,17 @@ export async function restoreFiles(
       });
     }
   };
+  await restoreBackup(backup, { target, key, directory, find: findNamed, onBytes: notedBytes(onBytes) });
+  return { files: backup.files.length, bytes: backup.bytes };
+}
+
+/** Adds up bytes. @param note called sometimes, with their sum */
+export function notedBytes(note: (bytes: number) => void): (bytes: number) => void {
   let [read, noted] = [0, 0];
-  const count = (bytes: number) => {
+  return (bytes) => {
     read += bytes;
     if (read - noted < NOTE_EVERY_BYTES) return;
     noted = read;
-    onBytes(read);
+    note(read);
   };
-  await restoreBackup(backup, { target, key, directory, find: findNamed, onBytes: count });
-  return { files: backup.files.length, bytes: backup.bytes };
 }

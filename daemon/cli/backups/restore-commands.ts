@@ -1,5 +1,5 @@
 import { command, JSON_OPTION } from '../command.ts';
-import { CONNECT_OPTIONS } from '../connect.ts';
+import { CONNECT_OPTIONS, LOCAL_OPTIONS } from '../connect.ts';
 
 const DEFAULT_PARALLEL = 4;
 
@@ -60,6 +60,34 @@ export const restoreCommands = [
     async run(args, context) {
       const { exportBackup } = await import('./export-actions.ts');
       return exportBackup(args, context);
+    },
+  }),
+  command({
+    words: ['backups', 'import'],
+    summary:
+      "Make an archive of 'backups export' the database of a user; asks for the address, or reads it from stdin",
+    positionals: {
+      file: { type: 'string', demandOption: true, describe: 'Archive, of this or another deployment' },
+    },
+    options: {
+      owner: {
+        type: 'string',
+        demandOption: true,
+        requiresArg: true,
+        describe: 'Id or e-mail address of the user',
+      },
+      'without-backup': {
+        type: 'boolean',
+        default: false,
+        describe: 'Also import when the backup of the data of now fails',
+      },
+      yes: { type: 'boolean', default: false, describe: 'Do not ask' },
+      ...JSON_OPTION,
+      ...LOCAL_OPTIONS,
+    },
+    async run(args, context) {
+      const { importArchive } = await import('./import-actions.ts');
+      return importArchive(args, context);
     },
   }),
   command({

@@ -1,3 +1,4 @@
+import { adoptDatabase } from '../../databases/owner/adopt-database.ts';
 import { endSessions } from '../../databases/owner/end-sessions.ts';
 import { removeSecrets } from '../../databases/owner/remove-secrets.ts';
 import { answerSqlWork, MAX_SQL_VALUE_BYTES } from '../../pocketbase/data/sql-processes.ts';
@@ -18,6 +19,7 @@ function run(work: ThreadWork): unknown {
     endSessions(work.file);
     return null;
   }
+  if (work.kind === 'adopt') return adoptDatabase(work.file, work.ownerId);
   if (work.kind === 'remove-secrets') {
     removeSecrets(work.file);
     return null;

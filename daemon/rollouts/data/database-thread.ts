@@ -1,4 +1,5 @@
 import { modulePath } from '../../base/package.ts';
+import type { Adopted } from '../../databases/owner/adopt-database.ts';
 import { SqlProcesses } from '../../pocketbase/data/sql-processes.ts';
 import type { CarriedRows } from './carry-over.ts';
 import type { DatabaseFacts } from './facts.ts';
@@ -14,6 +15,8 @@ export type ThreadWork =
   | { kind: 'check'; file: string }
   /** See `endSessions`. */
   | { kind: 'end-sessions'; file: string }
+  /** See `adoptDatabase`. */
+  | { kind: 'adopt'; file: string; ownerId: string }
   /** See `removeSecrets`. */
   | { kind: 'remove-secrets'; file: string }
   | { kind: 'vacuum'; file: string; target: string }
@@ -29,6 +32,7 @@ interface Results {
   /** `ok`, or the first problem. */
   check: string;
   'end-sessions': null;
+  adopt: Adopted;
   'remove-secrets': null;
   vacuum: null;
   columns: ReturnType<typeof readColumns>;
