@@ -19,7 +19,12 @@ export type LitestreamBinary =
 export async function readLitestream(path: string | null): Promise<LitestreamBinary> {
   const program = path ?? 'litestream';
   try {
-    const { stdout } = await run(program, ['version'], { timeout: TIMEOUT_MS, env: programEnvironment() });
+    const { stdout } = await run(program, ['version'], {
+      timeout: TIMEOUT_MS,
+      // It may be any program.
+      killSignal: 'SIGKILL',
+      env: programEnvironment(),
+    });
     const version = stdout.trim().replace(/^v/, '');
     if (isTestedVersion(version)) return { usable: true, path: program, version };
     const shown = /^[\w.+-]{1,40}$/.test(version) ? version : 'of an unknown version';
@@ -30,9 +35,11 @@ export async function readLitestream(path: string | null): Promise<LitestreamBin
     };
   } catch (error) {
     const isMissing = systemErrorCode(error) === 'ENOENT';
+    const isSilent = (error as { killed?: boolean }).killed === true;
+    const cause = isSilent ? `no answer in ${TIMEOUT_MS / 1000} s` : messageOf(error).split('\n', 1)[0];
     const problem = isMissing
       ? `Litestream is missing: ${path ?? 'there is no litestream in PATH'}`
-      : `Litestream at ${program} does not run: ${messageOf(error).split('\n', 1)[0]}`;
+      : `Litestream at ${program} does not run: ${cause}`;
     return { usable: false, problem, remedy: SET_PATH };
   }
 }

@@ -78,20 +78,28 @@ export class LitestreamProcess {
     });
     await once(child, 'spawn');
     const started = new LitestreamProcess(child, child.pid ?? 0, dataDir);
-    await replaceFile(paths.pid, String(started.pid), { mode: 0o600, synced: false });
-    const until = clock.monotonic() + START_TIMEOUT_MS;
-    while (!(await started.control.isReady())) {
-      if (child.exitCode !== null || child.signalCode !== null) {
-        const { how, cause } = await started.ended;
-        throw new Error(`it ended (${how}): ${cause ?? 'it logged no error'}`);
-      }
-      if (clock.monotonic() > until) {
-        started.kill();
-        throw new Error(`it did not answer within ${START_TIMEOUT_MS / 1000} s`);
-      }
-      await clock.sleep(LOOK_EVERY_MS);
+    try {
+      await replaceFile(paths.pid, String(started.pid), { mode: 0o600, synced: false });
+      await started.#untilReady(clock);
+    } catch (error) {
+      // Without it, every retry would leave one.
+      started.kill();
+      await started.ended;
+      throw error;
     }
     return started;
+  }
+
+  async #untilReady(clock: Clock): Promise<void> {
+    const until = clock.monotonic() + START_TIMEOUT_MS;
+    while (!(await this.control.isReady())) {
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+        const { how, cause } = await this.ended;
+        throw new Error(`it ended (${how}): ${cause ?? 'it logged no error'}`);
+      }
+      if (clock.monotonic() > until) throw new Error(`it did not answer within ${START_TIMEOUT_MS / 1000} s`);
+      await clock.sleep(LOOK_EVERY_MS);
+    }
   }
 
   kill(): void {
@@ -112,6 +120,11 @@ export class LitestreamProcess {
     const lines = (await readTail(log)).split('\n').filter((line) => line !== '');
     const last = lines.findLast(isError) ?? lines.findLast(isPlain);
     return last === undefined ? null : describeLine(last);
+  }
+
+  /** The last errors in its log, as it wrote them. */
+  async lastErrors(): Promise<string[]> {
+    return (await readTail(pathsOf(this.#dataDir).log)).split('\n').filter(isError);
   }
 
   /** It appends, so it continues at the beginning. */

@@ -12,11 +12,12 @@ import { type Loop, startLoop } from '../base/time/repeat.ts';
 import type { ReplicaConfig } from '../config/replica.ts';
 import { requireRegularFiles } from '../pocketbase/data/sqlite.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
+import { checkReplica } from './check-replica.ts';
 import { Refused } from './control-socket.ts';
 import { readLitestream } from './litestream-binary.ts';
 import { replicaPrefix, replicaUrl } from './litestream-config.ts';
 import { endFormerProcess, LitestreamProcess, type ProcessEnd } from './litestream-process.ts';
-import { bindLocalState } from './local-state.ts';
+import { bindLocalState, isLocalDamage, removeLocalState } from './local-state.ts';
 import { prepareTarget, requirePresent, wasUsed } from './replica-target.ts';
 import { restoreReplica } from './restore-replica.ts';
 
@@ -27,6 +28,13 @@ const STABLE_MS = 60_000;
 /** Litestream itself waits up to five minutes between two attempts. */
 const LATE_S = 60;
 const MAX_SILENT = 3;
+/** After so long without a sync, the log may say that its state is damaged. */
+const STUCK_S = 5;
+/** A replica is checked after its registration, and then again. Each check lists its files. */
+const FIRST_CHECK_MS = 10_000;
+const CHECK_EVERY_MS = 3_600_000;
+/** Every attempt stores the whole database. */
+const BEGIN_AGAIN_EVERY_MS = 3_600_000;
 const RUNS_AGAIN = 'it runs again, and this is shown for a minute; what was written meanwhile is replicated';
 
 /** Phases in which the files are replicated, and those in which they are not. In others, it stays as it is. */
@@ -53,6 +61,9 @@ interface Registered {
   at: Date;
   /** The last time at which the replica had everything; null before the first. */
   syncedAt: Date | null;
+  /** Monotonic. */
+  checkAt: number;
+  hasGap: boolean;
 }
 
 /**
@@ -86,6 +97,9 @@ export class Replication {
   #host: string | null = null;
   /** Id of the replica in the target. */
   #replica = '';
+  #isChecking = false;
+  /** When the replica of a `data.db` was begun again. */
+  readonly #begunAgain = new Map<string, number>();
   #loop: Loop | null = null;
 
   constructor(deps: ReplicationDeps) {
@@ -142,7 +156,7 @@ export class Replication {
    * @param file must not exist
    * @throws FathomError `conflict`, `not_found`, `backup.failed`
    */
-  async restore(name: string, at: Date, file: string): Promise<void> {
+  async restore(name: string, at: Date, file: string, signal: AbortSignal): Promise<void> {
     const { target, binaryPath } = this.#deps.config;
     if (target === null)
       throw new FathomError('conflict', 'REPLICA is not set, so there are backups only; restore one of them');
@@ -156,6 +170,7 @@ export class Replication {
       name,
       at,
       file,
+      signal,
     });
   }
 
@@ -164,7 +179,7 @@ export class Replication {
     const { target } = this.#deps.config;
     if (target === null) return null;
     const refusal = this.#process === null ? null : this.#refusal();
-    const problem = refusal ?? this.#failure ?? this.#lateness();
+    const problem = refusal ?? this.#failure ?? this.#lateness() ?? this.#gap();
     return {
       target,
       version: this.#version,
@@ -180,6 +195,15 @@ export class Replication {
   #refusal(): { text: string; remedy: string } | null {
     const [text] = this.#refused.values();
     return text === undefined ? null : { text, remedy: 'correct the cause; Fathom tries again by itself' };
+  }
+
+  #gap(): { text: string; remedy: string } | null {
+    const found = [...this.#registered.values()].find(({ hasGap }) => hasGap);
+    if (!found) return null;
+    return {
+      text: `changes are missing in the replica of ${found.name}: times after them cannot be restored`,
+      remedy: `run 'fathomd backups create ${found.name}'; Litestream stores the whole database within a day, and later times can be restored then`,
+    };
   }
 
   #lateness(): { text: string; remedy: string } | null {
@@ -297,6 +321,72 @@ export class Replication {
     for (const path of this.#refused.keys()) if (!known.has(path)) this.#refused.delete(path);
     for (const path of this.#registered.keys())
       if (!known.has(path)) await this.#perFile.run(path, () => this.#release(path));
+    await this.#repairLocalState(process);
+    this.#checkNext();
+  }
+
+  /** After a power failure, Litestream repeats one error for ever. */
+  async #repairLocalState(process: LitestreamProcess): Promise<void> {
+    const isStuck = ({ at, syncedAt }: Registered) =>
+      this.#deps.clock.now().getTime() - (syncedAt ?? at).getTime() > STUCK_S * 1000;
+    const stuck = [...this.#registered].filter(([, registered]) => isStuck(registered));
+    if (stuck.length === 0) return;
+    const errors = await process.lastErrors();
+    for (const [path, registered] of stuck)
+      if (errors.some((line) => isLocalDamage(line, path)))
+        await this.#beginAgain(path, registered, 'what Litestream keeps beside it is damaged');
+  }
+
+  /** Checks one replica at a time. */
+  #checkNext(): void {
+    const now = this.#deps.clock.monotonic();
+    const next = [...this.#registered].find(
+      ([, { syncedAt, checkAt }]) => syncedAt !== null && now >= checkAt,
+    );
+    if (this.#isChecking || !next) return;
+    const [path, registered] = next;
+    registered.checkAt = now + CHECK_EVERY_MS;
+    this.#isChecking = true;
+    void this.#check(path, registered)
+      .catch((error: unknown) =>
+        this.#deps.log.error({ err: error }, `a check of a replica failed: ${messageOf(error)}`),
+      )
+      .finally(() => {
+        this.#isChecking = false;
+      });
+  }
+
+  async #check(path: string, registered: Registered): Promise<void> {
+    const { target, binaryPath } = this.#deps.config;
+    if (target === null) return;
+    const { name } = registered;
+    const url = replicaUrl(target, await this.#readHost(), name);
+    const fault = await checkReplica(binaryPath ?? 'litestream', url);
+    registered.hasGap = fault === 'gap';
+    if (fault === 'empty')
+      await this.#beginAgain(path, registered, 'its replica was removed', { erase: true });
+  }
+
+  /** @param options.erase removes what is left of the replica, of which nothing can be restored */
+  async #beginAgain(
+    path: string,
+    registered: Registered,
+    why: string,
+    { erase = false }: { erase?: boolean } = {},
+  ): Promise<void> {
+    const now = this.#deps.clock.monotonic();
+    const last = this.#begunAgain.get(path);
+    if (last !== undefined && now - last < BEGIN_AGAIN_EVERY_MS) return;
+    await this.#perFile.run(path, async () => {
+      // It may have ended meanwhile.
+      if (this.#process === null || this.#registered.get(path) !== registered) return;
+      const { name } = registered;
+      this.#begunAgain.set(path, now);
+      this.#deps.log.warn({ instance: name }, `the whole of ${name} is replicated again: ${why}`);
+      await this.#release(path);
+      if (erase) await this.erase(name);
+      await removeLocalState(path);
+    });
   }
 
   async #readList(process: LitestreamProcess): Promise<void> {
@@ -333,7 +423,13 @@ export class Replication {
         return this.#noteRefusal(path, name, error);
       }
       // Known before it is sent: a release ends what may have begun.
-      this.#registered.set(path, { name, at: clock.now(), syncedAt: null });
+      this.#registered.set(path, {
+        name,
+        at: clock.now(),
+        syncedAt: null,
+        checkAt: clock.monotonic() + FIRST_CHECK_MS,
+        hasGap: false,
+      });
       try {
         await this.#process.control.register(path, replicaUrl(target, host, name));
         this.#refused.delete(path);

@@ -4,12 +4,12 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { replaceFile } from '../base/files/replace-file.ts';
+import { NOTHING } from './check-replica.ts';
 import { programEnvironment } from './litestream-binary.ts';
 
 const run = promisify(execFile);
 /** Several GB from a target that is far away. */
 const TIMEOUT_MS = 3_600_000;
-const NOTHING = 'no matching backup files available';
 const MAX_SHOWN = 300;
 
 /**
@@ -23,12 +23,14 @@ export async function restoreReplica({
   name,
   at,
   file,
+  signal,
 }: {
   binary: string;
   url: string;
   name: string;
   at: Date;
   file: string;
+  signal: AbortSignal;
 }): Promise<void> {
   const time = at.toISOString();
   // With a URL, Litestream refuses a time after the last change.
@@ -39,8 +41,14 @@ export async function restoreReplica({
   });
   const options = ['-config', config, '-no-expand-env', '-timestamp', time, '-integrity-check', 'full'];
   try {
-    await run(binary, ['restore', ...options, file], { env: programEnvironment(), timeout: TIMEOUT_MS });
+    await run(binary, ['restore', ...options, file], {
+      env: programEnvironment(),
+      timeout: TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+      signal,
+    });
   } catch (error) {
+    signal.throwIfAborted();
     const { stderr = '' } = error as { stderr?: string };
     const text = stderr.trim() || messageOf(error);
     // A replica that does not reach so far back has nothing of before either.

@@ -1,15 +1,9 @@
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { withDatabase } from '../../daemon/pocketbase/data/sqlite.ts';
+import { describe, expect, it } from 'vitest';
 import { argumentsOf } from '../../daemon/pocketbase/process/procfs.ts';
-import type { ReplicaStatus } from '../../shared/api/backup-status.ts';
 import { backUp } from '../helpers/backups.ts';
-import { type Deployment } from '../helpers/deployment.ts';
 import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { addDocument, readAsOwner, titlesOf } from '../helpers/documents.ts';
 import {
@@ -22,83 +16,22 @@ import {
   untilRunning,
 } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
-import { findLitestream } from '../helpers/litestream.ts';
 import { readMetric } from '../helpers/metrics.ts';
+import {
+  hostOf,
+  litestream,
+  nextSecond,
+  replicaTitles,
+  replicated,
+  scratchDirectory,
+  statusOf,
+  untilReplica,
+  untilStatus,
+} from '../helpers/replication.ts';
 import { runInProcess } from '../helpers/run-cli.ts';
 import { findS3Server, startS3Server } from '../helpers/s3-server.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
-
-const run = promisify(execFile);
-const litestream = await findLitestream('replication');
-
-async function scratchDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'fathom-replica-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  return directory;
-}
-
-async function replicated(env: Record<string, string> = {}): Promise<{ fathom: Deployment; target: string }> {
-  const target = await scratchDirectory();
-  const fathom = await deployment({ REPLICA: target, LITESTREAM_BINARY_PATH: litestream ?? '', ...env });
-  return { fathom, target };
-}
-
-async function statusOf(fathom: Deployment): Promise<ReplicaStatus> {
-  const { replica } = (await fathom.client.daemon.status()).backups;
-  return replica ?? expect.fail('REPLICA is not set');
-}
-
-const untilStatus = (fathom: Deployment, isSo: (status: ReplicaStatus) => boolean, what: string) => {
-  let seen: ReplicaStatus | null = null;
-  return until(
-    async () => {
-      seen = await statusOf(fathom);
-      return isSo(seen) ? seen : null;
-    },
-    { what: () => `${what}; it is ${JSON.stringify(seen)}` },
-  );
-};
-
-function dataDirOf({ dataDir }: Deployment, name: string): string {
-  return join(dataDir, 'user_dbs', name, 'pb_data');
-}
-
-async function hostOf({ dataDir }: Deployment): Promise<string> {
-  return (JSON.parse(await readFile(join(dataDir, 'backup-host.json'), 'utf8')) as { id: string }).id;
-}
-
-/** What is in the replica of a database. */
-async function replicaTitles(fathom: Deployment, target: string, name: string): Promise<string[]> {
-  const directory = await mkdtemp(join(tmpdir(), 'fathom-replica-'));
-  try {
-    const url = `file://${target}/${await hostOf(fathom)}/${name}`;
-    await run(litestream ?? '', ['restore', '-o', join(directory, 'data.db'), url]);
-    return withDatabase(join(directory, 'data.db'), { readOnly: true }, (database) =>
-      database
-        .prepare('SELECT title FROM documents ORDER BY title')
-        .all()
-        .map(({ title }) => String(title)),
-    );
-  } catch {
-    return [];
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
-}
-
-/** Waits for the next full second. */
-async function nextSecond(): Promise<Date> {
-  const second = new Date((Math.floor(Date.now() / 1000) + 1) * 1000);
-  await until(() => Date.now() >= second.getTime(), { what: 'the next second' });
-  return second;
-}
-
-const untilReplica = (fathom: Deployment, target: string, name: string, titles: string[]) =>
-  until(async () => String(await replicaTitles(fathom, target, name)) === String(titles), {
-    what: async () =>
-      `${titles.join()} in the replica; it has ${(await replicaTitles(fathom, target, name)).join()}`,
-  });
 
 it('runs no process without REPLICA', async () => {
   const fathom = await deployment();
@@ -335,77 +268,5 @@ describe.skipIf(litestream === null)('with Litestream', () => {
     const { problem } = await untilStatus(fathom, (status) => status.problem !== null, 'a problem');
     expect(problem).toContain('the disk is not mounted');
     expect(existsSync(target)).toBe(false);
-  });
-
-  it('ends when its target is unmounted, and begins again in an empty directory', async () => {
-    const { fathom, target } = await replicated();
-    await fathom.start();
-    const tenant = await signUp(fathom);
-    await addDocument(fathom, tenant, 'a');
-    await untilReplica(fathom, target, tenant.name, ['a']);
-    const host = join(target, await hostOf(fathom));
-    await rename(host, `${host}.away`);
-    await addDocument(fathom, tenant, 'b');
-    await untilStatus(fathom, ({ problem }) => problem?.includes('not mounted') === true, 'a problem');
-
-    // Mounted again, it has what was written meanwhile.
-    await rm(host, { recursive: true, force: true });
-    await rename(`${host}.away`, host);
-    await untilReplica(fathom, target, tenant.name, ['a', 'b']);
-
-    await rename(host, `${host}.lost`);
-    await untilStatus(fathom, ({ problem }) => problem?.includes('not mounted') === true, 'a problem');
-    await rm(host, { recursive: true, force: true });
-    await mkdir(host, { mode: 0o700 });
-    await untilReplica(fathom, target, tenant.name, ['a', 'b']);
-    await addDocument(fathom, tenant, 'c');
-    await untilReplica(fathom, target, tenant.name, ['a', 'b', 'c']);
-  });
-
-  it('stores whole databases in another target, also when Litestream has removed their first changes', async () => {
-    const { fathom, target } = await replicated();
-    const daemon = await fathom.start();
-    const tenant = await signUp(fathom);
-    for (const title of ['a', 'b']) {
-      await addDocument(fathom, tenant, title);
-      await untilReplica(fathom, target, tenant.name, ['a', 'b'].slice(0, title === 'a' ? 1 : 2));
-    }
-    await daemon.stop();
-    // As after six hours.
-    const changes = join(dataDirOf(fathom, tenant.name), '.data.db-litestream', 'ltx', '0');
-    const [first, ...later] = (await readdir(changes)).toSorted();
-    expect(later).not.toEqual([]);
-    await rm(join(changes, first ?? ''));
-    const other = await scratchDirectory();
-    const second = await fathom.start({ REPLICA: other });
-    await untilRunning(fathom, tenant.name);
-    await untilReplica(fathom, other, tenant.name, ['a', 'b']);
-    await second.stop();
-
-    // The first target is known, so it is not begun again where it is not mounted.
-    await rm(target, { recursive: true });
-    await fathom.start();
-    await untilStatus(fathom, ({ problem }) => problem?.includes('not mounted') === true, 'a problem');
-    expect(existsSync(target)).toBe(false);
-  });
-
-  it('follows no link of a database', async () => {
-    const { fathom, target } = await replicated();
-    await fathom.start();
-    const [tenant, other] = [await signUp(fathom), await signUp(fathom)];
-    await addDocument(fathom, other, 'private');
-    const { pid } = await untilStatus(fathom, (status) => status.databases === 2, '2 databases');
-    const file = join(dataDirOf(fathom, tenant.name), 'data.db-journal');
-    await symlink(join(dataDirOf(fathom, other.name), 'data.db'), file);
-    kill(pid, 'SIGKILL');
-    const { problem } = await untilStatus(
-      fathom,
-      (status) => status.databases === 1 && status.problem?.includes(tenant.name) === true,
-      'a problem',
-    );
-    expect(problem).toContain('is not a regular file');
-    await untilReplica(fathom, target, other.name, ['private']);
-    await rm(file);
-    await untilStatus(fathom, (status) => status.databases === 2, '2 databases');
   });
 });

@@ -32,7 +32,7 @@ export function createRestores({
   return new Restores({
     ...deps,
     target: config.backups.target,
-    restoreReplica: (name, at, file) => replication.restore(name, at, file),
+    restoreReplica: (...wanted) => replication.restore(...wanted),
     reserveBytes: config.diskReserveBytes,
     catalog,
     ownerSync,

@@ -274,7 +274,8 @@ export class Restores {
     this.#note(name, { stage: 'reading', backup: time, bytes });
     await makeDirectory(restoreDirOf(directory));
     await requireSpace(directory, found, reserveBytes);
-    await stageTime({ name, at, staged, directory }, this.#deps, files);
+    const { signal } = this.#stopped;
+    await stageTime({ name, at, staged, directory, signal }, this.#deps, files);
     await this.#endStage(entry, staged, found);
     return found;
   }

@@ -10,7 +10,7 @@ import type { BackupProcesses } from '../run/backup-processes.ts';
 import type { BackupResults } from '../run/backup-work.ts';
 
 /** Restores `data.db` of a replica as it was at a time. @throws FathomError `not_found`, `conflict`, `backup.failed` */
-export type RestoreReplica = (name: string, at: Date, file: string) => Promise<void>;
+export type RestoreReplica = (name: string, at: Date, file: string, signal: AbortSignal) => Promise<void>;
 
 /** The newest backup of before a time that can be restored; null without one. */
 export function chooseBackupBefore<B extends Pick<BackupResults['list'][number], 'created_at' | 'damaged'>>(
@@ -32,7 +32,13 @@ export function chooseBackupBefore<B extends Pick<BackupResults['list'][number],
  * @param directory of the database
  */
 export async function stageTime(
-  { name, at, staged, directory }: { name: string; at: Date; staged: string; directory: string },
+  {
+    name,
+    at,
+    staged,
+    directory,
+    signal,
+  }: { name: string; at: Date; staged: string; directory: string; signal: AbortSignal },
   {
     target,
     masterKeys: masters,
@@ -53,7 +59,7 @@ export async function stageTime(
     });
   const file = join(staged, 'data.db');
   for (const suffix of ['', '-wal', '-shm']) await removeTree(`${file}${suffix}`);
-  await restoreReplica(name, at, file);
+  await restoreReplica(name, at, file, signal);
   await addMissing(join(dataDirOf(directory), 'storage'), join(staged, 'storage'));
 }
 
