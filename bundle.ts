@@ -162,6 +162,17 @@ await build({
   logLevel: 'warning',
 });
 
+/** The rules of work items for PocketBase's JavaScript, which knows neither newer syntax nor modules. */
+await build({
+  entryPoints: { rules: 'shared/work/hook-rules.ts' },
+  outdir: 'pb_apps/work-items/hooks/work-items',
+  bundle: true,
+  format: 'cjs',
+  platform: 'neutral',
+  target: 'es2017',
+  logLevel: 'warning',
+});
+
 const page = await buildPage({ configFile: 'web/vite.config.ts', configLoader: 'native', logLevel: 'warn' });
 if (!('output' in page)) throw new Error('the page of owners was not built once');
 const pageFiles = page.output.flatMap((part) => (part.type === 'chunk' ? Object.keys(part.modules) : []));

@@ -26,7 +26,13 @@ interface HookModules {
   'rules/requests': typeof import('./global/rules/requests.js');
   'rules/superuser-addresses': typeof import('./global/rules/superuser-addresses.js');
   'rules/superusers': typeof import('./global/rules/superusers.js');
+  'work-items/access': typeof import('../pb_apps/work-items/hooks/work-items/access.js');
+  'work-items/activity': typeof import('../pb_apps/work-items/hooks/work-items/activity.js');
+  'work-items/items': typeof import('../pb_apps/work-items/hooks/work-items/items.js');
+  'work-items/others': typeof import('../pb_apps/work-items/hooks/work-items/others.js');
   'work-items/owner': typeof import('../pb_apps/work-items/hooks/work-items/owner.js');
+  'work-items/removal': typeof import('../pb_apps/work-items/hooks/work-items/removal.js');
+  'work-items/rules': typeof import('../shared/work/hook-rules.ts');
   '_fathom/networks': typeof import('./user/networks.js');
   '_fathom/sign-in-limits': typeof import('./user/sign-in-limits.js');
   '_fathom/superuser-addresses': typeof import('./global/rules/superuser-addresses.js');

@@ -31,8 +31,9 @@ function pathBetween(
   for (const item of queue) {
     if (item === to) {
       const path: string[] = [];
-      for (let at: string | null = to; at !== null; at = reachedFrom.get(at) ?? null) path.push(at);
-      return path.toReversed();
+      // PocketBase's JavaScript has no `toReversed`.
+      for (let at: string | null = to; at !== null; at = reachedFrom.get(at) ?? null) path.unshift(at);
+      return path;
     }
     for (const next of blockedBy(item)) {
       if (reachedFrom.has(next)) continue;

@@ -1,6 +1,14 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_WORKFLOW, validateStatusTransition, validateWorkflow, type Workflow } from './workflow.ts';
+import {
+  DEFAULT_WORKFLOW,
+  isFinished,
+  parseWorkflow,
+  startOf,
+  validateStatusTransition,
+  validateWorkflow,
+  type Workflow,
+} from './workflow.ts';
 
 const STATES = DEFAULT_WORKFLOW.states.map(({ name }) => name);
 
@@ -83,5 +91,33 @@ describe('workflows of projects', () => {
     ['a move from an unknown state', { ...small, moves: { ...small.moves, lost: ['open'] } }],
   ])('rejects %s', (_case, workflow) => {
     expect(validateWorkflow(workflow)?.code).toBe('invalid_workflow');
+  });
+});
+
+describe('statuses of a workflow', () => {
+  it('starts in one, and is finished in those of two categories', () => {
+    expect(startOf(DEFAULT_WORKFLOW)).toBe('backlog');
+    expect(STATES.filter((status) => isFinished(status, DEFAULT_WORKFLOW))).toEqual(['done', 'cancelled']);
+  });
+});
+
+describe('a workflow that a client wrote', () => {
+  it('is read when it has the form of one', () => {
+    const read: unknown = JSON.parse(JSON.stringify(DEFAULT_WORKFLOW));
+    expect(parseWorkflow(read)).toEqual(DEFAULT_WORKFLOW);
+  });
+
+  it.each<[string, unknown]>([
+    ['null', null],
+    ['a text', 'open'],
+    ['a list', []],
+    ['no states', { moves: {} }],
+    ['no moves', { states: [] }],
+    ['a state without a name', { states: [{ category: 'start' }], moves: {} }],
+    ['an unknown category', { states: [{ name: 'open', category: 'other' }], moves: {} }],
+    ['a move that is no list', { states: [], moves: { open: 'closed' } }],
+    ['a move to a number', { states: [], moves: { open: [1] } }],
+  ])('is null for %s', (_, value) => {
+    expect(parseWorkflow(value)).toBeNull();
   });
 });

@@ -91,3 +91,36 @@ function movesFrom(workflow: Workflow, from: string): readonly string[] {
 function refuse(message: string): Refusal {
   return { code: 'invalid_workflow', message };
 }
+
+/** The status of new items. */
+export function startOf(workflow: Workflow): string {
+  return workflow.states.find(({ category }) => category === 'start')?.name ?? '';
+}
+
+/** Whether an item with this status blocks no other item. */
+export function isFinished(status: string, workflow: Workflow): boolean {
+  return workflow.states.some(
+    ({ name, category }) => name === status && (category === 'done' || category === 'cancelled'),
+  );
+}
+
+/** Reads a workflow that a client wrote. @returns null when it does not have the form of a workflow */
+export function parseWorkflow(value: unknown): Workflow | null {
+  if (!isObject(value) || !Array.isArray(value['states']) || !isObject(value['moves'])) return null;
+  const states = value['states'] as unknown[];
+  const isForm = states.every(
+    (state) =>
+      isObject(state) && typeof state['name'] === 'string' && CATEGORIES.includes(String(state['category'])),
+  );
+  const targets: unknown[] = Object.values(value['moves']);
+  const areMoves = targets.every(
+    (names) => Array.isArray(names) && names.every((name) => typeof name === 'string'),
+  );
+  return isForm && areMoves ? (value as unknown as Workflow) : null;
+}
+
+const CATEGORIES: readonly string[] = ['start', 'active', 'done', 'cancelled'] satisfies StateCategory[];
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -64,6 +64,7 @@ migrate(
       "CREATE INDEX `idx_pm_work_items_project` ON `pm_work_items` (`project`, `item_type`, `status`) WHERE `deleted_at` = ''",
       "CREATE INDEX `idx_pm_work_items_assignee` ON `pm_work_items` (`assignee`, `status`) WHERE `deleted_at` = ''",
       "CREATE INDEX `idx_pm_work_items_parent` ON `pm_work_items` (`parent`) WHERE `deleted_at` = ''",
+      "CREATE INDEX `idx_pm_work_items_rank` ON `pm_work_items` (`project`, `rank`) WHERE `deleted_at` = ''",
       'CREATE INDEX `idx_pm_work_items_deleted_at` ON `pm_work_items` (`deleted_at`)',
     ];
     app.save(items);

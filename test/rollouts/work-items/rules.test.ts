@@ -13,7 +13,8 @@ let task: string;
 let comment: string;
 let entry: string;
 let lane: string;
-let position = 0;
+/** Of lanes. Each project has four from its start. */
+let position = 10;
 let emails = 0;
 
 beforeAll(async () => {

@@ -1,0 +1,61 @@
+/**
+ * Who makes a change, and how a change is refused.
+ * @typedef {{ kind: 'owner' | 'member' | 'superuser' | 'system', id: string, request: string }} Actor
+ */
+
+/** Kept on the record while it is saved. It is no field, so it is neither stored nor sent. */
+const ACTOR = '@actor';
+/** @type {Actor} */
+const SYSTEM = { kind: 'system', id: '', request: '' };
+const KINDS = { users: 'owner', pm_members: 'member', _superusers: 'superuser' };
+const MAX_REQUEST_ID = 64;
+
+/**
+ * @param {core.RequestEvent} e
+ * @returns {Actor}
+ */
+function actorOf(e) {
+  const request = (e.requestInfo().headers['x_request_id'] ?? '').slice(0, MAX_REQUEST_ID);
+  const { auth } = e;
+  if (!auth) return { kind: 'system', id: '', request };
+  const kind = Object.entries(KINDS).find(([name]) => name === auth.collection().name)?.[1] ?? 'system';
+  return { kind: /** @type {Actor['kind']} */ (kind), id: auth.id, request };
+}
+
+/** @param {core.Record} record @param {Actor} actor */
+function setActor(record, actor) {
+  record.set(ACTOR, JSON.stringify(actor));
+}
+
+/** @param {core.Record} record @returns {Actor} */
+function readActor(record) {
+  const text = record.getString(ACTOR);
+  return text === '' ? SYSTEM : JSON.parse(text);
+}
+
+/** The id of the member who makes a change; empty for superusers and the system. @param {Actor} actor */
+function memberOf({ kind, id }) {
+  return kind === 'owner' || kind === 'member' ? id : '';
+}
+
+/**
+ * An error for one field. It is created here, and thrown by the caller.
+ * @param {string} field
+ * @param {{ code: string, message: string }} refusal
+ * @param {number} [status]
+ */
+function refusalOf(field, { code, message }, status = 400) {
+  return new ApiError(status, message, { [field]: new ValidationError(code, message) });
+}
+
+/** @param {string} field @param {{ code: string, message: string } | undefined} refusal @param {number} [status] */
+function requireNone(field, refusal, status) {
+  if (refusal) throw refusalOf(field, refusal, status);
+}
+
+/** Now, as PocketBase stores dates. */
+function now() {
+  return new Date().toISOString().replace('T', ' ');
+}
+
+module.exports = { actorOf, setActor, readActor, memberOf, refusalOf, requireNone, now };
