@@ -4,9 +4,9 @@ import { AccountScreen } from './account/account-screen.tsx';
 import { KeysScreen } from './account/keys-screen.tsx';
 import { BackupsScreen } from './backups/backups-screen.tsx';
 import { DatabaseScreen } from './database/database-screen.tsx';
-import type { LiveState } from './database/live-database.ts';
+import { LogScreen } from './database/log-screen.tsx';
 import { QuickStartScreen } from './database/quick-start-screen.tsx';
-import { useLiveDatabase } from './database/use-live-database.ts';
+import { type Live, useLiveDatabase } from './database/use-live-database.ts';
 import { RecordsScreen } from './records/records-screen.tsx';
 import { useRoute } from './routes.ts';
 import { useServices, useSession } from './services.ts';
@@ -16,7 +16,7 @@ import { Screen } from './widgets/screen.tsx';
 
 interface ScreenProps {
   session: Session;
-  live: LiveState;
+  live: Live;
   /** What follows the name of the screen in the address. */
   parts: readonly string[];
 }
@@ -33,6 +33,7 @@ const SCREENS: Readonly<Record<string, ScreenEntry>> = {
   '/': { title: 'My database', render: (props) => <DatabaseScreen {...props} /> },
   '/quick-start': { title: 'Quick start', render: (props) => <QuickStartScreen {...props} /> },
   '/records': { title: 'My records', hasParts: true, render: (props) => <RecordsScreen {...props} /> },
+  '/log': { title: 'Log', render: (props) => <LogScreen {...props} /> },
   '/backups': { title: 'Backups', render: (props) => <BackupsScreen {...props} /> },
   '/keys': { title: 'API keys', render: (props) => <KeysScreen session={props.session} /> },
   '/account': { title: 'Account', render: (props) => <AccountScreen session={props.session} /> },

@@ -5,7 +5,7 @@ import { systemClock } from '../../shared/client/stream-clock.ts';
 import { parseServerFrame } from '../../shared/client/stream-frames.ts';
 import { StreamTimers } from '../../shared/client/stream-timers.ts';
 import { TopicTracker } from '../../shared/client/stream-topics.ts';
-import type { FleetEvent } from '../../shared/events.ts';
+import type { FleetEvent, LogLine } from '../../shared/events.ts';
 import type { ServerFrame, SnapshotFrame } from '../../shared/server-frames.ts';
 
 const SUBPROTOCOL = 'fathom.v1';
@@ -15,11 +15,25 @@ const RECONNECT = { baseMs: 500, capMs: 10_000 };
 const PING_MS = 20_000;
 const PONG_WITHIN_MS = 10_000;
 
+/** Lines that are kept of a log. */
+const LOG_LINES = 500;
+const LOG_REQUEST = 3;
+const LOG_TOPIC = 'logs:';
+
+export interface ShownLine {
+  /** Counts up, as long as the log is followed. */
+  id: number;
+  at: string;
+  text: string;
+}
+
 export interface LiveState {
   /** `lost`: what is shown may be old; the page connects again. */
   link: 'connecting' | 'live' | 'lost';
   /** Null when the account has no database. */
   instance: Instance | null;
+  /** The last lines of the log that is followed; null until they are known. */
+  log: readonly ShownLine[] | null;
 }
 
 /** The state of the own database, from the stream of the daemon. It connects again after every loss. */
@@ -30,8 +44,10 @@ export class LiveDatabase {
   readonly #listeners = new Set<() => void>();
   readonly #tracker = new TopicTracker();
   readonly #timers = new StreamTimers(systemClock);
-  #state: LiveState = { link: 'connecting', instance: null };
+  #state: LiveState = { link: 'connecting', instance: null, log: null };
   #socket: WebSocket | null = null;
+  #logTopic: string | null = null;
+  #lines = 0;
   #attempt = 0;
   #isOpen = false;
 
@@ -52,6 +68,21 @@ export class LiveDatabase {
     return () => {
       this.#listeners.delete(listener);
       if (this.#listeners.size === 0) this.#close();
+    };
+  };
+
+  /** Follows the log of a database. An arrow function, because screens call it alone. @returns the function that ends it */
+  readonly followLog = (name: string): (() => void) => {
+    const topic = `${LOG_TOPIC}${name}`;
+    this.#logTopic = topic;
+    this.#enter({ log: null });
+    // Otherwise it is asked for when the connection opens.
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#ask(topic, LOG_REQUEST);
+    return () => {
+      this.#logTopic = null;
+      this.#tracker.forget(topic);
+      this.#send({ type: 'unsubscribe', id: LOG_REQUEST + 1, topics: [topic] });
+      this.#enter({ log: null });
     };
   };
 
@@ -93,6 +124,7 @@ export class LiveDatabase {
     this.#socket = socket;
     socket.addEventListener('open', () => {
       for (const [id, topic] of TOPICS.entries()) this.#ask(topic, id);
+      if (this.#logTopic !== null) this.#ask(this.#logTopic, LOG_REQUEST);
       this.#awaitFrame();
     });
     socket.addEventListener('message', ({ data }) => {
@@ -111,6 +143,10 @@ export class LiveDatabase {
   #received(text: string): void {
     this.#awaitFrame();
     const frame = parseServerFrame(text);
+    if (frame?.type === 'error' && frame.id === LOG_REQUEST && this.#logTopic !== null) {
+      this.#tracker.refuse(this.#logTopic);
+      this.#enter({ log: [] });
+    }
     if (frame?.type === 'snapshot' || frame?.type === 'event') this.#apply(frame);
     if (this.#state.link !== 'live' && this.#tracker.settled) {
       this.#attempt = 0;
@@ -125,12 +161,28 @@ export class LiveDatabase {
         : this.#tracker.event(frame.topic, frame.seq);
     if (verdict === 'gap') this.#ask(frame.topic, TOPICS.length);
     if (verdict !== 'apply') return;
+    if (frame.topic.startsWith(LOG_TOPIC)) return this.#applyLog(frame);
     const { instance } = this.#state;
     const next =
       frame.type === 'snapshot'
         ? afterSnapshot(instance, frame, this.#userId)
         : afterEvent(instance, frame.event, this.#userId);
     if (next !== instance) this.#enter({ instance: next });
+  }
+
+  #applyLog(frame: Extract<ServerFrame, { topic: string }>): void {
+    const isSnapshot = frame.type === 'snapshot';
+    const lines = isSnapshot
+      ? (frame.data as readonly LogLine[])
+      : frame.event.kind === 'log.line'
+        ? [frame.event.line]
+        : [];
+    const added = lines.map(({ at, text }) => {
+      this.#lines += 1;
+      return { id: this.#lines, at, text };
+    });
+    const former = isSnapshot ? [] : (this.#state.log ?? []);
+    this.#enter({ log: [...former, ...added].slice(-LOG_LINES) });
   }
 
   /** Detects a connection that is gone without a close. */

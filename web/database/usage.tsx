@@ -5,13 +5,19 @@ import { useServices } from '../services.ts';
 import { Problem } from '../widgets/problem.tsx';
 import { useLoad } from '../widgets/use-load.ts';
 import { formatBytes } from './bytes.ts';
+import { pointsOf, valuesOfLastDay } from './last-day.ts';
 
 /** What the database uses, compared with its limits. */
 export function Usage({ instance }: { instance: Instance }) {
   const { client } = useServices();
   const { name, usage, limits } = instance;
-  const load = useCallback((options: CallOptions) => client.usage.get(name, options), [client, name]);
+  const load = useCallback(
+    async (options: CallOptions) => ({ ...(await client.usage.get(name, options)), readAt: Date.now() }),
+    [client, name],
+  );
   const { data: history, error } = useLoad(load);
+  const dayOf = (key: 'disk_bytes' | 'memory_bytes') =>
+    valuesOfLastDay(history?.hours ?? [], key, history?.readAt ?? 0);
   return (
     <section aria-labelledby="usage">
       <h2 id="usage">Usage</h2>
@@ -20,7 +26,9 @@ export function Usage({ instance }: { instance: Instance }) {
         used={usage?.disk_bytes ?? history?.disk_bytes ?? null}
         limit={limits.disk_bytes}
       />
+      <LastDay label="Disk" values={dayOf('disk_bytes')} />
       <Amount label="Memory" used={usage?.pss_bytes ?? null} limit={limits.memory_bytes} />
+      <LastDay label="Memory" values={dayOf('memory_bytes')} />
       {history !== null && history.days_until_limit !== null && (
         <p>
           The disk limit is reached in about {Math.ceil(history.days_until_limit)} days if it goes on like
@@ -30,6 +38,28 @@ export function Usage({ instance }: { instance: Instance }) {
       <p>{sleepText(limits.sleep_after)}</p>
       {error !== null && <Problem error={error} />}
     </section>
+  );
+}
+
+const LINE = { width: 240, height: 40 };
+
+/** A line of the last day, as far as it was measured. */
+function LastDay({ label, values }: { label: string; values: readonly number[] }) {
+  if (values.length < 2) return null;
+  const range = `${formatBytes(Math.min(...values))} to ${formatBytes(Math.max(...values))}`;
+  return (
+    <figure className="last-day">
+      <svg
+        viewBox={`-2 -2 ${LINE.width + 4} ${LINE.height + 4}`}
+        preserveAspectRatio="none"
+        aria-hidden="true"
+      >
+        <polyline points={pointsOf(values, LINE.width, LINE.height)} />
+      </svg>
+      <figcaption className="hint">
+        {label} in the last day: {range}
+      </figcaption>
+    </figure>
   );
 }
 

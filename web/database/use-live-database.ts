@@ -2,9 +2,14 @@ import { useMemo, useSyncExternalStore } from 'react';
 import { useServices } from '../services.ts';
 import { LiveDatabase, type LiveState } from './live-database.ts';
 
+export interface Live extends LiveState {
+  readonly followLog: (name: string) => () => void;
+}
+
 /** The own database, as the stream reports it while the screen is open. */
-export function useLiveDatabase(userId: string): LiveState {
+export function useLiveDatabase(userId: string): Live {
   const { base, client } = useServices();
   const live = useMemo(() => new LiveDatabase(base, client, userId), [base, client, userId]);
-  return useSyncExternalStore(live.subscribe, () => live.state);
+  const state = useSyncExternalStore(live.subscribe, () => live.state);
+  return { ...state, followLog: live.followLog };
 }
