@@ -32,6 +32,7 @@ interface HookModules {
   'work-items/others': typeof import('../pb_apps/work-items/hooks/work-items/others.js');
   'work-items/owner': typeof import('../pb_apps/work-items/hooks/work-items/owner.js');
   'work-items/removal': typeof import('../pb_apps/work-items/hooks/work-items/removal.js');
+  'work-items/routes': typeof import('../pb_apps/work-items/hooks/work-items/routes.js');
   'work-items/rules': typeof import('../shared/work/hook-rules.ts');
   '_fathom/networks': typeof import('./user/networks.js');
   '_fathom/sign-in-limits': typeof import('./user/sign-in-limits.js');

@@ -42,6 +42,8 @@ import type { Templates } from './provisioning/templates.ts';
 const MIB = 1024 * 1024;
 const MINUTE_MS = 60_000;
 
+/** Runtimes of hooks. The hooks of one save run inside each other, and PocketBase makes a new runtime when none is free. */
+const HOOKS_POOL = 4;
 /** How long new hooks may take to load. */
 const HOOKS_TIMEOUT_MS = 30_000;
 
@@ -181,7 +183,7 @@ export class UserInstance implements InstanceSpec {
   }
 
   get hooksPool(): number {
-    return 1;
+    return this.served.hooksDir === null ? 1 : HOOKS_POOL;
   }
 
   get environment(): Record<string, string> {

@@ -105,3 +105,21 @@ routerAdd(
   (e) => e.json(200, require(`${__hooks}/work-items/removal.js`).restore(e)),
   $apis.requireAuth('users', 'pm_members', '_superusers'),
 );
+routerAdd(
+  'POST',
+  '/api/v1/work-items',
+  (e) => require(`${__hooks}/work-items/routes.js`).createItem(e),
+  $apis.requireAuth('users', 'pm_members', '_superusers'),
+);
+routerAdd(
+  'GET',
+  '/api/v1/work-items',
+  (e) => require(`${__hooks}/work-items/routes.js`).listItems(e),
+  $apis.requireAuth('users', 'pm_members', '_superusers'),
+);
+routerAdd(
+  'GET',
+  '/api/v1/work-items/{id}',
+  (e) => require(`${__hooks}/work-items/routes.js`).getItem(e),
+  $apis.requireAuth('users', 'pm_members', '_superusers'),
+);

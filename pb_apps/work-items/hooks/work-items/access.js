@@ -19,6 +19,9 @@ function actorOf(e) {
   const { auth } = e;
   if (!auth) return { kind: 'system', id: '', request };
   const kind = Object.entries(KINDS).find(([name]) => name === auth.collection().name)?.[1] ?? 'system';
+  // Of an account that was written while the process runs.
+  if (kind === 'owner' && e.app.countRecords('pm_members', $dbx.hashExp({ id: auth.id })) === 0)
+    require(`${__hooks}/work-items/owner.js`).writeOwnerMember(e.app);
   return { kind: /** @type {Actor['kind']} */ (kind), id: auth.id, request };
 }
 
