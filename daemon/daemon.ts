@@ -86,9 +86,12 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const { rollouts, restores, drills } = services;
   resources.defer(() => rollouts.stop());
   resources.defer(() => restores.stop());
+  resources.defer(() => services.archives.stop());
   resources.defer(() => services.exports.stop());
   const left = await rollouts.recover([...found.values()].flat());
-  await reconciler.startAll(await restores.recover(await drills.recover(left)));
+  const adoptable = await restores.recover(await drills.recover(left));
+  await services.archives.recover();
+  await reconciler.startAll(adoptable);
   services.journal.noteLoaded();
   rollouts.begin();
   await lifecycle.finishInterrupted(config.userDatabasesDir);

@@ -27,6 +27,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/replication/': ['daemon/backups/', 'daemon/supervisor/'],
   'daemon/rollouts/': ['daemon/databases/', 'daemon/backups/'],
   'daemon/backups/restore/': ['daemon/backups/', 'daemon/rollouts/'],
+  'daemon/backups/archived/': ['daemon/backups/restore/'],
   'daemon/backups/export/': ['daemon/backups/restore/'],
   'daemon/backups/drills/': ['daemon/backups/restore/'],
   'daemon/queue/': ['daemon/databases/'],
@@ -35,6 +36,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/*-routes.ts': [
     'daemon/backups/',
     'daemon/http/',
+    'daemon/backups/archived/',
     'daemon/backups/export/',
     'daemon/backups/drills/',
     'daemon/queue/',

@@ -55,7 +55,12 @@ export const ENDED_BY = ['request', 'fathomd'] as const;
 export type EndedBy = (typeof ENDED_BY)[number] | null;
 
 /** Reasons for which the daemon lets an instance sleep. */
-const SLEEP_REASONS: ReadonlySet<PhaseReasonCode> = new Set(['idle', 'awake_limit', 'host_memory']);
+const SLEEP_REASONS: ReadonlySet<PhaseReasonCode> = new Set([
+  'idle',
+  'awake_limit',
+  'host_memory',
+  'archived',
+]);
 
 /** Whether the daemon lets an instance sleep for this reason. */
 export function isSleepReason(reason: { code: PhaseReasonCode } | null): boolean {

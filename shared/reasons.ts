@@ -53,6 +53,23 @@ export const PHASE_REASONS = {
       'nothing for the database, which the next request wakes; add memory to the host or lower SLEEP_AFTER',
     page: 'operations.md#sleep',
   },
+  archived: {
+    text: 'archived',
+    cause:
+      'the database was archived: its files are in a backup and not on the disk. A request while no daemon runs gets status 503',
+    retry: 'on_request',
+    remedy:
+      'nothing; the next request, sign-in or task brings it back, and so does an administrator who starts it',
+    page: 'operations.md#archived-databases',
+  },
+  archive_unavailable: {
+    text: 'archived, and its backup cannot be read',
+    cause: 'the files of an archived database do not come back: its backup cannot be read now',
+    retry: 'until_gone',
+    remedy:
+      "let the daemon read BACKUP_TARGET again; a damaged backup needs 'fathomd backups restore NAME --backup ID' with another one",
+    page: 'operations.md#archived-databases',
+  },
   exited: {
     text: null,
     cause: 'the process ended by itself; the message has the last lines of its log',

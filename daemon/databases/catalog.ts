@@ -9,6 +9,7 @@ import type { TokenSource } from '../keys/instance-access.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { maintenanceConflict } from '../supervisor/maintenance.ts';
 import type { Runner } from '../supervisor/runner.ts';
+import { ArchivedDatabases } from './archive/archived-databases.ts';
 import type { DatabaseRepository } from './database-repository.ts';
 import { adjustStopped, recordVersion } from './provisioning/prepare-database.ts';
 import { deletedDatabase, TrashedDatabases } from './trash/trashed-databases.ts';
@@ -44,6 +45,8 @@ export interface Changes extends Disposable {
 export class Catalog {
   /** Deleted databases, which are no entries. */
   readonly trashed = new TrashedDatabases();
+  /** Databases whose files are in a backup only. */
+  readonly archived = new ArchivedDatabases();
   readonly #deps: CatalogDeps;
   readonly #entries = new Map<string, CatalogEntry>();
   readonly #byUser = new Map<string, CatalogEntry>();
@@ -180,7 +183,9 @@ export class Catalog {
     await runner.maintain(async () => {
       await store();
       runner.state.update({});
-      if (problem === null && runner.state.phase === 'asleep') recordVersion(instance.preparation());
+      const hasFiles = this.archived.find(row.name) === null;
+      if (problem === null && hasFiles && runner.state.phase === 'asleep')
+        recordVersion(instance.preparation());
     }, OTHER_VERSION);
     const { phase, observed } = runner.state;
     if (observed.desired === 'running' && phase !== 'asleep') await fleet.start(row.name, { force: true });

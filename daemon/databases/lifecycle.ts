@@ -142,7 +142,8 @@ export class DatabaseLifecycle {
 
   /** The later one of the version that is recorded and the version that runs. A restore can bring an earlier record. */
   #lastVersion({ runner: { state, spec } }: CatalogEntry): string | null {
-    const recorded = lastVersionOf(dataDirOf(spec.directory));
+    const archived = this.#deps.catalog.archived.find(spec.name);
+    const recorded = archived ? archived.version : lastVersionOf(dataDirOf(spec.directory));
     const running = state.observed.pid === null ? null : (state.observed.binary?.version ?? null);
     if (recorded === null || running === null) return recorded ?? running;
     return isOlder(recorded, running) ? running : recorded;
@@ -232,5 +233,6 @@ export class DatabaseLifecycle {
       if (leftover.startsWith(prefix)) await removeTree(join(parent, leftover));
     }
     await removeDatabaseDirectory(directory, join(parent, `${prefix}${randomUUID()}`));
+    this.#deps.catalog.archived.remove(name);
   }
 }

@@ -147,8 +147,10 @@ export class Reconciler {
     const { sleep } = this.#deps;
     const isSupported = await sleep.isSupported();
     return (runner) => {
-      const sleeps = isSupported && !failed.has(runner.spec.name) && sleep.maySleep(runner);
-      if (sleeps) runner.startAsleep(NOT_STARTED);
+      const archived = runner.spec.archived();
+      const maySleep = archived !== null || sleep.maySleep(runner);
+      const sleeps = isSupported && !failed.has(runner.spec.name) && maySleep;
+      if (sleeps) runner.startAsleep(archived ?? NOT_STARTED);
       else runner.start({ force: false });
     };
   }
@@ -158,7 +160,8 @@ export class Reconciler {
     const { catalog } = this.#deps;
     for (const entry of catalog.entries()) {
       const { phase } = entry.runner.state;
-      if (entry.row.state === 'ready' && (phase === 'stopped' || phase === 'asleep')) catalog.adjust(entry);
+      const isAdjusted = entry.row.state === 'ready' && entry.runner.spec.archived() === null;
+      if (isAdjusted && (phase === 'stopped' || phase === 'asleep')) catalog.adjust(entry);
       // Lets other work run between two databases.
       await new Promise((resolve) => setImmediate(resolve));
     }

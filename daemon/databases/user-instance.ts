@@ -32,6 +32,7 @@ import { settingsOfInstance } from '../supervisor/start/prepare-settings.ts';
 import { type ServedPaths, servedPaths } from './applications/assembled.ts';
 import { nextRecord, readServedRecord, writeServedRecord } from './applications/served-record.ts';
 import { tryHooks } from './applications/try-hooks.ts';
+import type { ArchivedDatabases } from './archive/archived-databases.ts';
 import { heldMigrations } from './migrations/held-migrations.ts';
 import { SetRefused } from './migrations/scratch.ts';
 import type { Ownership } from './owner/ownership.ts';
@@ -75,6 +76,7 @@ export interface UserInstanceDeps {
 
 /** What an instance reports to the catalog. */
 interface Owner {
+  readonly archived: Pick<ArchivedDatabases, 'reasonOf' | 'bringBack'>;
   savePort(name: string, port: number): Promise<boolean>;
   /** Restarts a database whose accounts are open to others; its start restores the rules. */
   restartToClose(name: string): void;
@@ -139,6 +141,16 @@ export class UserInstance implements InstanceSpec {
 
   get pinnedVersion(): string | null {
     return this.#row.pocketbase_version || null;
+  }
+
+  archived(): PhaseReason | null {
+    return this.#owner.archived.reasonOf(this.name);
+  }
+
+  async bringBack(signal: AbortSignal): Promise<PhaseReason | null> {
+    if (this.archived() === null) return null;
+    // Without it, the files would come back for nothing.
+    return (await this.binaryProblem()) ?? this.#owner.archived.bringBack(this.name, signal);
   }
 
   binaryProblem(): Promise<PhaseReason | null> {

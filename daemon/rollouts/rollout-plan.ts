@@ -85,8 +85,9 @@ export async function describePlan(
 }
 
 /** Why a database is not part of a plan; null when it is. One that does not run for a moment is. */
-export function skipReason({ row, runner: { state } }: CatalogEntry): string | null {
+export function skipReason({ row, runner: { spec, state } }: CatalogEntry): string | null {
   if (row.state !== 'ready') return `it is ${row.state === 'deleting' ? 'being deleted' : 'not complete'}`;
+  if (spec.archived() !== null) return 'it is archived, and changes when it comes back';
   return state.phase === 'failed' ? notRunning(state) : null;
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
 import type { UserLimits } from '../accounts/plans/user-limits.ts';
+import { type ArchiveStep, DatabaseArchives, MAX_WAYS_BACK } from '../backups/archived/database-archives.ts';
 import type { BackupRoutesDeps, OwnedSubject } from '../backups/backup-routes.ts';
 import { createDrills } from '../backups/drills/drill-services.ts';
 import type { Drills } from '../backups/drills/drills.ts';
@@ -8,7 +9,8 @@ import { Exports } from '../backups/export/exports.ts';
 import { RecoveryKeys } from '../backups/keys/recovery-keys.ts';
 import { CONTROL_PLANE } from '../backups/manifest.ts';
 import { createRestores } from '../backups/restore/restore-services.ts';
-import type { RestoreStep, Restores } from '../backups/restore/restores.ts';
+import type { Restores, RestoreStep as StepOfRestore } from '../backups/restore/restores.ts';
+import { BackupProcesses } from '../backups/run/backup-processes.ts';
 import { type BackUpBefore, backUpBefore } from '../backups/service/back-up-before.ts';
 import { ensureBackupHost } from '../backups/service/backup-host.ts';
 import { Backups } from '../backups/service/backups.ts';
@@ -19,7 +21,7 @@ import type { Config } from '../config/config.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
 import type { DatabaseServices } from '../databases/database-services.ts';
 import type { Binaries } from '../pocketbase/binary/binaries.ts';
-import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
+import type { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
 import type { Replication } from '../replication/replication.ts';
 import type { Rollouts } from '../rollouts/rollouts.ts';
 import { exchangeSealedSecret, findSealedSecret, type SealedSecretsDeps } from '../secrets/sealed-secrets.ts';
@@ -28,6 +30,9 @@ import type { Fleet } from '../supervisor/fleet.ts';
 
 /** The sealed secret with the public half of the recovery key. Sealed, so that it cannot be replaced in the table. */
 const RECOVERY_KEY = 'backup-recovery-key';
+
+/** Steps that tests observe, also of archived databases. */
+export type RestoreStep = StepOfRestore | ArchiveStep;
 
 export interface BackupServicesDeps {
   config: Config;
@@ -38,7 +43,7 @@ export interface BackupServicesDeps {
   userLimits: UserLimits;
   diskReserve: DiskReserve;
   fleet: Fleet;
-  driver: ProcessDriver;
+  driver: ChildProcessDriver;
   binaries: Binaries;
   databases: Pick<DatabaseServices, 'catalog' | 'ownerSync' | 'templates'>;
   rollouts: Rollouts;
@@ -51,6 +56,7 @@ export interface BackupServicesDeps {
 
 export interface BackupServices extends Omit<BackupRoutesDeps, 'userLimits'> {
   restores: Restores;
+  archives: DatabaseArchives;
   exports: Exports;
   drills: Drills;
   backUpBefore: BackUpBefore;
@@ -67,6 +73,19 @@ export async function createBackupServices(deps: BackupServicesDeps): Promise<Ba
       : null;
   const common = { ...deps, backups, masterKeys: secrets.masterKeys, isDiskHeld };
   const restores = createRestores({ ...common, backUpBefore: backUpFirst, onStep: onRestoreStep });
+  const archives = new DatabaseArchives({
+    ...common,
+    catalog: deps.databases.catalog,
+    subjects,
+    target: config.backups.target,
+    reserveBytes: config.diskReserveBytes,
+    processes: new BackupProcesses(MAX_WAYS_BACK),
+    isChanging: (name) => deps.rollouts.isChanging(name),
+    isRestoring: (name) => restores.progressOf(name) !== null,
+    holdsSockets: async () => (await deps.driver.sockets()).held,
+    onStep:
+      onRestoreStep ?? ((step, name) => deps.log.debug({ instance: name, step }, 'archiving a database')),
+  });
   const drills = createDrills(common);
   const exports = new Exports({
     ...common,
@@ -77,6 +96,7 @@ export async function createBackupServices(deps: BackupServicesDeps): Promise<Ba
   return {
     backups,
     restores,
+    archives,
     exports,
     drills,
     backUpBefore: backUpFirst,
@@ -142,6 +162,7 @@ async function createBackups(
     readHost: () => ensureBackupHost(config.dataDir, log),
     subjects: () => subjects.all(),
     find: (name) => subjects.find(name),
+    archivedIn: (name) => catalog.archived.backupOf(name),
     masters: secrets.masterKeys,
     readRecoveryKey,
     settings,

@@ -13,6 +13,7 @@ import { type SignUpHookDeps, signUpHookRoutes } from '../accounts/sign-up/sign-
 import { type UserRoutesDeps, userRoutes } from '../accounts/user-routes.ts';
 import { type AuditRequestsDeps, auditRequests } from '../audit/audit-requests.ts';
 import { type AuditRoutesDeps, auditRoutes } from '../audit/audit-routes.ts';
+import { type ArchiveRoutesDeps, archiveRoutes } from '../backups/archived/archive-routes.ts';
 import { type BackupRoutesDeps, backupRoutes } from '../backups/backup-routes.ts';
 import { type DrillRoutesDeps, drillRoutes } from '../backups/drills/drill-routes.ts';
 import { type ExportRoutesDeps, exportRoutes } from '../backups/export/export-routes.ts';
@@ -46,6 +47,7 @@ export interface Services
     StreamDeps,
     AccountMailRoutesDeps,
     AccountPageRoutesDeps,
+    ArchiveRoutesDeps,
     AuditRequestsDeps,
     ApiKeyRoutesDeps,
     AuditRoutesDeps,
@@ -116,6 +118,7 @@ export function registerRoutes(app: Api, services: Services): void {
 
   databaseRoutes(app, services);
   trashRoutes(app, services);
+  archiveRoutes(app, services);
   browseRoutes(app, services);
   usageRoutes(app, services);
   backupRoutes(app, services);

@@ -1,5 +1,6 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { AuditTrail } from '../audit/audit-trail.ts';
+import type { DatabaseArchives } from '../backups/archived/database-archives.ts';
 import type { BackupRoutesDeps } from '../backups/backup-routes.ts';
 import type { Restores } from '../backups/restore/restores.ts';
 import { Erasures } from '../backups/retention/erasures.ts';
@@ -18,11 +19,13 @@ export function createTrashServices({
   backups,
   backupSubjects,
   restores,
+  archives,
   replication,
   audit,
   ...deps
 }: Pick<BackupRoutesDeps, 'backups' | 'backupSubjects'> & {
   restores: Restores;
+  archives: DatabaseArchives;
   replication: Replication;
   audit: AuditTrail;
 } & Omit<TrashDeps, 'isRestoring' | 'backUp' | 'eraseBackups' | 'audit'>): TrashServices {
@@ -53,7 +56,7 @@ export function createTrashServices({
   };
   const trash = new DatabaseTrash({
     ...deps,
-    isRestoring: (name) => restores.progressOf(name) !== null,
+    isRestoring: (name) => restores.progressOf(name) !== null || archives.isMoving(name),
     backUp,
     eraseBackups: (erasure) => erasures.request(erasure),
     audit,

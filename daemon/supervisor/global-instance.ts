@@ -61,6 +61,8 @@ export function globalInstance(options: {
     log: new InstanceLog(join(options.logsDir, 'instances', 'global.log'), options.clock, config.log),
     binary: options.binary,
     pinnedVersion: config.globalVersion,
+    archived: () => null,
+    bringBack: () => Promise.resolve(null),
     binaryProblem: () => changedBinary(options.binary),
     versionOf: (sha256) => (sha256 === options.binary.sha256 ? options.binary.version : null),
     host: config.bindAddress,

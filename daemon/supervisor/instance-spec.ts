@@ -28,6 +28,13 @@ export interface InstanceSpec {
   publicDir: string | null;
   hooksPool: number;
   environment: Record<string, string>;
+  /** Its files are in a backup only, until `bringBack`; null when it has files. */
+  archived(): PhaseReason | null;
+  /**
+   * Brings archived files back before a start, until the signal aborts. Resolves with the reason why they do not come back, else
+   * with null.
+   */
+  bringBack(signal: AbortSignal): Promise<PhaseReason | null>;
   /** Why no process can start from its executable; null when one can. */
   binaryProblem(): Promise<PhaseReason | null>;
   /** The version of a known executable with this SHA-256; null when it is not known. */

@@ -21,6 +21,7 @@ function newState() {
     limits: () => ({ memory_bytes: null, disk_bytes: null, sleep_after: 0 }),
     sleepAfterMs: () => null,
     staysAwake: () => false,
+    archived: () => null,
     hasOwnJobs: () => false,
     isDeveloper: () => false,
   } as InstanceSpec;

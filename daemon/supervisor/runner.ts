@@ -123,10 +123,7 @@ export class Runner {
    */
   startAsleep(why: PhaseReason): void {
     if (this.#closing !== 'no' || this.state.phase !== 'stopped') return;
-    if (this.state.observed.port === null) {
-      this.start({ force: false });
-      return;
-    }
+    if (this.state.observed.port === null) return this.start({ force: false });
     this.#asleep = why;
     this.state.enter('asleep', why, { desired: 'running' });
     // A turn that waits for a command. There is none at the start of the daemon.
@@ -168,7 +165,7 @@ export class Runner {
     if (this.#closing !== 'no' || this.#asleep === null) return false;
     this.#asleep = null;
     this.#isWaking = true;
-    if (this.state.phase === 'asleep') this.state.enter('waking', null);
+    if (this.state.phase === 'asleep') this.state.enter('waking', this.spec.archived());
     // While its process ends, or if it continues, there is nothing to interrupt. It starts again after its end.
     if (this.#process === null) this.#turn.abort(INTERRUPTED);
     this.#loop ??= this.#run();
@@ -291,7 +288,7 @@ export class Runner {
       if (this.#shouldRun) return;
       this.#backoff = null;
       this.#hasFailed = false;
-      this.state.enter('stopped', null, {
+      this.state.enter('stopped', this.spec.archived(), {
         nextAttemptAt: null,
         attempt: 0,
         maxAttempts: null,
@@ -312,6 +309,8 @@ export class Runner {
     await maintenance.run(this.spec, this.#deps.files, this.#process === null, () => {
       this.#maintenance = this.#restartReason = null;
       this.#prepared.reset();
+      // The work has taken its files away.
+      if (this.#shouldRun && !this.#isWaking) this.#asleep = this.spec.archived() ?? this.#asleep;
     });
   }
 

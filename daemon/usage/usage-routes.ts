@@ -52,7 +52,7 @@ function summaryOf(
   const usage = state.observed.pid === null ? null : state.usage;
   const limits = spec.limits();
   const lastBytes = sizes.findLast(({ diskBytes }) => diskBytes !== null)?.diskBytes ?? null;
-  const diskBytes = state.usage?.disk_bytes ?? lastBytes;
+  const diskBytes = spec.archived() === null ? (state.usage?.disk_bytes ?? lastBytes) : 0;
   const { bytesPerDay, daysUntilLimit } = trendOf(sizes, limits.disk_bytes);
   return {
     name: spec.name,

@@ -7,11 +7,12 @@ import { plans } from './accounts/plans.ts';
 import { sessions } from './accounts/sessions.ts';
 import { users } from './accounts/users.ts';
 import { applications } from './applications.ts';
+import { archiveDatabase } from './archive.ts';
 import { audit } from './audit.ts';
 import { backups } from './backups.ts';
 import type { Endpoint, Method, Resource, Tag } from './contract/endpoint.ts';
 import { daemon } from './daemon.ts';
-import { databases } from './databases.ts';
+import { databases as withFiles } from './databases.ts';
 import { edge } from './edge.ts';
 import { events } from './events.ts';
 import { exports } from './exports.ts';
@@ -25,6 +26,8 @@ import { schedules } from './schedules.ts';
 import { secrets } from './secrets.ts';
 import { trash } from './trash.ts';
 import { usage } from './usage.ts';
+
+const databases = { ...withFiles, archive: archiveDatabase };
 
 /** Every resource of the HTTP API. The client, the OpenAPI document and docs/api.md derive from this list. */
 export const RESOURCES = {

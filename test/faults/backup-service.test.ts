@@ -74,6 +74,7 @@ async function open(): Promise<void> {
     readHost: () => ensureBackupHost(root, log),
     subjects: () => subjects,
     find: (name) => subjects.find((subject) => subject.name === name) ?? null,
+    archivedIn: () => null,
     masters: MASTERS,
     readRecoveryKey: () => Promise.resolve(recovery),
     settings: { written: { open: {}, secret: {} } },

@@ -152,6 +152,8 @@ export class Stage {
       } as unknown as InstanceLog,
       binary: { path: process.execPath, version: '0', sha256: 'abc', embedded: true, stamp: '' },
       pinnedVersion: null,
+      archived: () => null,
+      bringBack: () => Promise.resolve(null),
       binaryProblem: () => Promise.resolve(null),
       versionOf: () => null,
       host: '127.0.0.1',

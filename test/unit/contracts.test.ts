@@ -48,6 +48,7 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   pinDatabase: 'databases pin',
   deleteDatabase: 'databases delete',
   listTrash: 'databases list',
+  archiveDatabase: 'databases archive',
   undeleteDatabase: 'databases undelete',
   eraseDatabase: 'databases erase',
   getDatabaseLogs: 'databases logs',

@@ -6,6 +6,7 @@ import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { exists, makeDirectory, unlessMissing } from '../../base/files/dir.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
 import { Semaphore } from '../../base/semaphore.ts';
+import { endArchive } from '../../databases/archive/archive-files.ts';
 import type { Catalog, CatalogEntry } from '../../databases/catalog.ts';
 import type { OwnerSync } from '../../databases/owner/owner-sync.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
@@ -397,6 +398,7 @@ export class Restores {
         });
         onStep('swapped', name);
         await endSwap(directory);
+        await endArchive(catalog.archived, { name, directory });
         onStep('ended', name);
       },
       { code: 'requested', message: `restoring the backup ${id}` },

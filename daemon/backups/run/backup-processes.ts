@@ -27,6 +27,15 @@ export class BackupFailed extends Error {
   }
 }
 
+export function failed(reason: BackupFailureReason, message: string): BackupFailed {
+  return new BackupFailed({ reason, message });
+}
+
+/** Whether a backup failed because a disk is full. */
+export function isOfSpace(error: unknown): boolean {
+  return error instanceof BackupFailed && (error.reason === 'disk_full' || error.reason === 'target_full');
+}
+
 /**
  * Processes for work that takes long. The event loop of the daemon stays free, and an error in native code, such as that of
  * a thread that is ended while it compresses, ends a backup and not the daemon. Each process does one thing at a time, and

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { backoffMs } from '../../../shared/backoff.ts';
-import type { BackupFailureReason } from '../../../shared/backup-failure.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
 import { KeyedMutex } from '../../base/keyed-mutex.ts';
@@ -10,7 +9,7 @@ import { type Loop, startLoop } from '../../base/time/repeat.ts';
 import type { BackupConfig, WrittenSettings } from '../../config/backups.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
 import { CONTROL_PLANE } from '../manifest.ts';
-import { BackupFailed, BackupProcesses } from '../run/backup-processes.ts';
+import { BackupFailed, BackupProcesses, failed, isOfSpace } from '../run/backup-processes.ts';
 import type { BackupResults } from '../run/backup-work.ts';
 import type { BackupHost } from './backup-host.ts';
 import { BackupState, type DatabaseState, type UnusableKey } from './backup-state.ts';
@@ -44,6 +43,8 @@ export interface BackupsDeps {
   readHost: () => Promise<BackupHost>;
   subjects: () => Iterable<BackupSubject>;
   find: (name: string) => BackupSubject | null;
+  /** The backup that has the files of an archived database; null for others. */
+  archivedIn: (name: string) => NonNullable<DatabaseState['last']> | null;
   masters: MasterKeys;
   /** Reads the public half of the recovery key; null without one. */
   readRecoveryKey: () => Promise<string | null>;
@@ -163,6 +164,7 @@ export class Backups {
 
   /** When a database was last known to be backed up; its creation before the first backup. Null without data. */
   coveredSince(subject: BackupSubject): Date | null {
+    if (this.#deps.archivedIn(subject.name) !== null) return this.#deps.clock.now();
     return this.#confirmedAt(subject.name) ?? this.#createdAtOf(subject);
   }
 
@@ -189,6 +191,8 @@ export class Backups {
     }: { onlyChanged?: boolean; isUrgent?: boolean; isOwn?: boolean } = {},
   ): Promise<BackupOutcome> {
     return this.#perDatabase.run(subject.name, async () => {
+      const archived = this.#deps.archivedIn(subject.name);
+      if (archived !== null) return { result: 'unchanged', backup: archived };
       if (onlyChanged) {
         const last = this.#confirmUnchanged(subject);
         if (last) return { result: 'unchanged', backup: last };
@@ -453,7 +457,9 @@ export class Backups {
     const most = own.length === 0 ? 0 : await this.#deps.ownBackups(name);
     const held = [...this.#held].filter(({ database }) => database === name).map(({ id }) => id);
     const kept = most === null ? own : own.slice(Math.max(0, own.length - most));
-    const pinned = [...kept, ...held, ...(proven === null ? [] : [proven.backup])];
+    const archived = this.#deps.archivedIn(name);
+    const needed = [archived?.id, proven?.backup].filter((id) => id !== undefined);
+    const pinned = [...kept, ...held, ...needed];
     const { masters } = keys;
     const pruned = await this.#processes.run(
       { kind: 'prune', ...place, database: name, masters, rule, timezone, damaged, pinned, isDryRun },
@@ -519,11 +525,3 @@ export class Backups {
 
 /** The directory of copies, below FATHOM_DATA_DIR. */
 export const SCRATCH = 'backup-scratch';
-
-function isOfSpace(error: unknown): boolean {
-  return error instanceof BackupFailed && (error.reason === 'disk_full' || error.reason === 'target_full');
-}
-
-function failed(reason: BackupFailureReason, message: string): BackupFailed {
-  return new BackupFailed({ reason, message });
-}

@@ -201,6 +201,16 @@ export const databaseCommands = [
     },
   }),
   command({
+    words: ['databases', 'archive'],
+    summary: 'Move the files of a database into a backup until its next use; asks for the name',
+    positionals: NAME,
+    options: { yes: { type: 'boolean', default: false, describe: 'Do not ask' }, ...COMMON },
+    async run(args, context) {
+      const { archiveDatabase } = await import('./archive-action.ts');
+      return archiveDatabase(args, context);
+    },
+  }),
+  command({
     words: ['databases', 'delete'],
     summary: 'Move a database to the trash; asks for the name, or reads it from stdin',
     positionals: NAME,

@@ -5,6 +5,7 @@ import type { InstancePhase } from '../../../shared/instance.ts';
 import { ManualTime, settle } from '../../../test/helpers/manual-time.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import type { Logger } from '../../base/log/log.ts';
+import { ArchivedDatabases } from '../archive/archived-databases.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import { OwnerSync } from './owner-sync.ts';
 
@@ -26,6 +27,7 @@ async function stage(phase: InstancePhase | null = null) {
       },
     },
     catalog: {
+      archived: new ArchivedDatabases(),
       directoryOf: (name) => {
         looks.push(name);
         return join(directory, name);

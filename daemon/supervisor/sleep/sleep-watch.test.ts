@@ -39,6 +39,7 @@ function runnerOf(one: Database): Runner {
     spec: {
       name: one.name,
       kind: 'user',
+      archived: () => null,
       hasOwnJobs: () => one.hasJobs,
       staysAwake: () => one.sleepAfterMs === 0,
     },

@@ -178,7 +178,7 @@ export class SleepWatch {
     this.#nextFiles = first + FILE_CHECKS;
     for (const runner of asleep.slice(first, first + FILE_CHECKS)) {
       const { directory } = runner.spec;
-      if (!this.#deps.hasUsableFiles(dataDirOf(directory))) runner.wake();
+      if (runner.spec.archived() === null && !this.#deps.hasUsableFiles(dataDirOf(directory))) runner.wake();
     }
   }
 
@@ -193,7 +193,7 @@ export class SleepWatch {
     );
     for (const runner of unchecked.slice(0, JOB_CHECKS)) {
       this.#checked.add(runner);
-      if (!runner.spec.hasOwnJobs()) continue;
+      if (runner.spec.archived() !== null || !runner.spec.hasOwnJobs()) continue;
       const { name } = runner.spec;
       fleet.wake(name, 'schedule').catch((error: unknown) => {
         log.warn({ instance: name }, `cannot wake it for its own jobs: ${messageOf(error)}`);
@@ -204,8 +204,9 @@ export class SleepWatch {
 }
 
 /** Whether the files of a database that sleeps let it start. If not, its start shows the reason. */
-function canSleep({ spec: { directory } }: Runner): boolean {
-  const hasData = (fileState(`${dataDirOf(directory)}/data.db`)?.size ?? 0) > 0;
+function canSleep({ spec }: Runner): boolean {
+  const { directory } = spec;
+  const hasData = spec.archived() !== null || (fileState(`${dataDirOf(directory)}/data.db`)?.size ?? 0) > 0;
   return hasData && fileState(failedMarkerOf(directory)) === null;
 }
 

@@ -40,6 +40,8 @@ async function launched(
     directory,
     log,
     binary,
+    archived: () => null,
+    bringBack: () => Promise.resolve(null),
     binaryProblem: () => changedBinary(binary),
     port: { preferred: base },
     prepare,

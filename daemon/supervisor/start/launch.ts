@@ -86,6 +86,9 @@ export async function launch(
   let migrate: boolean;
   let limitation: PhaseReason | null = null;
   try {
+    const away = await spec.bringBack(signal);
+    if (signal.aborted) return { kind: 'interrupted', process: null };
+    if (away) return failed(away);
     const [problem, size] = await Promise.all([deps.files.startProblem(spec), prepareLog(spec, deps.log)]);
     if (problem) return failed(problem);
     const incomplete = wasMissing ? deps.files.incompleteReason(spec) : null;

@@ -1,6 +1,7 @@
 import { closeSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PhaseReasonCode } from '../../../../shared/reasons.ts';
+import { isArchived } from '../../data/archived-file.ts';
 import { findDamage } from '../../data/data-state.ts';
 import { CANNOT_START, type Unavailable } from '../../sockets/unavailable.ts';
 import { exitReason } from '../exit-reason.ts';
@@ -9,7 +10,9 @@ import type { ProcessExit, SpawnCommand } from './keeper-protocol.ts';
 /** Why the process of a sleeping database is not started; null when it can be. */
 export function startProblem({ file, sandbox: { dataDir } }: SpawnCommand): PhaseReasonCode | null {
   if (statSync(file, { throwIfNoEntry: false }) === undefined) return 'binary_missing';
-  return hasData(dataDir) ? (findDamage(dataDir, '')?.code ?? null) : 'data_dir_missing';
+  if (hasData(dataDir)) return findDamage(dataDir, '')?.code ?? null;
+  // Only the daemon brings its files back.
+  return isArchived(dataDir) ? 'archived' : 'data_dir_missing';
 }
 
 /** PocketBase would create a new, empty database in the place of a missing or empty one. */

@@ -1,0 +1,202 @@
+import { existsSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import PocketBase from 'pocketbase';
+import { expect, it } from 'vitest';
+import type { Deployment } from '../helpers/deployment.ts';
+import { addDocument, readAsOwner } from '../helpers/documents.ts';
+import { fathomd } from '../helpers/fathomd.ts';
+import { PASSWORD, signIn, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
+import { deployment } from '../helpers/harness.ts';
+import { until } from '../helpers/until.ts';
+
+const KEPT = [['kept', 'file of kept']];
+
+const directoryOf = (fathom: Deployment, name: string) => join(fathom.dataDir, 'user_dbs', name);
+
+const hasFiles = (fathom: Deployment, { name }: Tenant) =>
+  existsSync(join(directoryOf(fathom, name), 'pb_data'));
+
+async function tenantWithDocument(fathom: Deployment, label = 'user'): Promise<Tenant> {
+  const tenant = await signUp(fathom, label);
+  await addDocument(fathom, tenant, 'kept');
+  return tenant;
+}
+
+async function archivedTenant(fathom: Deployment, label = 'user'): Promise<Tenant> {
+  const tenant = await tenantWithDocument(fathom, label);
+  await fathom.client.databases.archive(tenant.name);
+  expect(hasFiles(fathom, tenant)).toBe(false);
+  return tenant;
+}
+
+const titles = async (fathom: Deployment, { name, ownerToken }: Tenant) => {
+  const { url } = await fathom.client.databases.get(name);
+  const response = await fetch(`${url}/api/collections/documents/records`, {
+    headers: { authorization: ownerToken },
+  });
+  const { items } = (await response.json()) as { items: { title: string }[] };
+  return [response.status, ...items.map(({ title }) => title)];
+};
+
+it('moves the files of a database into a backup, and the next request brings them back', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const tenant = await tenantWithDocument(fathom);
+  const { name } = tenant;
+  const before = await fathom.client.databases.get(name);
+  const { stdout, exitCode } = await fathomd(
+    ['databases', 'archive', name, '--yes', '--json', '--socket', fathom.socketPath],
+    {},
+  );
+  expect(exitCode).toBe(0);
+  const archived = JSON.parse(stdout) as { backup: string; phase: string; freed_bytes: number };
+  expect(archived).toMatchObject({ database: name, phase: 'asleep' });
+  expect(archived.freed_bytes).toBeGreaterThan(100_000);
+  expect(hasFiles(fathom, tenant)).toBe(false);
+
+  const instance = await fathom.client.databases.get(name);
+  expect(instance).toMatchObject({ phase: 'asleep', port: before.port, reason: { code: 'archived' } });
+  const usage = (await fathom.client.usage.all()).find((one) => one.name === name);
+  expect(usage?.disk_bytes).toBe(0);
+  await expect(fathom.client.databases.archive(name)).rejects.toMatchObject({ code: 'conflict' });
+
+  // The only copy stays, and there is nothing to back up.
+  const made = await fathom.client.backups.create(name);
+  expect(made).toMatchObject({ id: archived.backup });
+  const { kept } = await fathom.client.backups.prune(name, {});
+  expect(kept).toContain(archived.backup);
+  const { backups } = await fathom.client.daemon.status();
+  expect(backups).toMatchObject({ late: 0, failures: [] });
+
+  const begun = performance.now();
+  expect(await titles(fathom, tenant)).toEqual([200, 'kept']);
+  console.log(`freed ${archived.freed_bytes} bytes; back in ${Math.round(performance.now() - begun)} ms`);
+  expect(await readAsOwner(fathom, tenant)).toEqual(KEPT);
+  expect(existsSync(join(directoryOf(fathom, name), 'archived.json'))).toBe(false);
+  expect(await fathom.client.databases.get(name)).toMatchObject({ phase: 'running', reason: null });
+  const { items } = await fathom.client.audit.list({ target: name });
+  expect(items.map(({ action }) => action)).toContain('database.archive');
+});
+
+it('comes back at a sign-in, a wake and a start', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const tenant = await archivedTenant(fathom);
+  const { name } = tenant;
+  const session = await signIn(fathom, tenant);
+  expect(session.database).toMatchObject({ name, token: expect.any(String) as string });
+  expect(await readAsOwner(fathom, tenant)).toEqual(KEPT);
+
+  await fathom.client.databases.archive(name);
+  const global = new PocketBase(fathom.globalUrl);
+  await global.collection('users').authWithPassword(tenant.email, PASSWORD);
+  await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run');
+  expect(hasFiles(fathom, tenant)).toBe(true);
+
+  await fathom.client.databases.archive(name);
+  expect(await fathom.client.databases.wake(name)).toMatchObject({ phase: 'running' });
+
+  await fathom.client.databases.stop(name);
+  await fathom.client.databases.archive(name);
+  expect(await fathom.client.databases.get(name)).toMatchObject({
+    phase: 'stopped',
+    reason: { code: 'archived' },
+  });
+  expect(await fathom.client.databases.start(name)).toMatchObject({ phase: 'running' });
+  expect(await readAsOwner(fathom, tenant)).toEqual(KEPT);
+});
+
+it('stays archived over a restart of the daemon, and without one its clients get the reason', async () => {
+  const fathom = await deployment();
+  const daemon = await fathom.start();
+  const tenant = await archivedTenant(fathom);
+  const other = await archivedTenant(fathom, 'other');
+  const { name } = tenant;
+  const { url } = await fathom.client.databases.get(name);
+  daemon.signal('SIGKILL');
+  await daemon.exited;
+  const response = await until(
+    async () => {
+      const answer = await fetch(`${url}/api/health`).catch(() => null);
+      return answer?.status === 503 ? answer : null;
+    },
+    { what: 'an answer of the keeper' },
+  );
+  expect(await response.json()).toMatchObject({ data: { database: { code: 'archived' } } });
+  expect(hasFiles(fathom, tenant)).toBe(false);
+  await fathom.start();
+  // It was wanted meanwhile; the other one was not.
+  await untilInstance(fathom, name, ({ phase }) => phase === 'running', 'to run');
+  expect(await fathom.client.databases.get(other.name)).toMatchObject({
+    phase: 'asleep',
+    reason: { code: 'archived' },
+  });
+  expect(await readAsOwner(fathom, other)).toEqual(KEPT);
+});
+
+it('names a target that is away, and comes back when it is there again', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const tenant = await archivedTenant(fathom);
+  const target = join(fathom.dataDir, 'backups');
+  await rename(target, `${target}-away`);
+  const { url } = await fathom.client.databases.get(tenant.name);
+  const waiting = fetch(`${url}/api/health`).catch(() => null);
+  await untilInstance(
+    fathom,
+    tenant.name,
+    ({ phase, reason }) => phase === 'backing_off' && reason?.code === 'archive_unavailable',
+    'to name the reason',
+  );
+  await waiting;
+  await rename(`${target}-away`, target);
+  await fathom.client.databases.start(tenant.name);
+  expect(await readAsOwner(fathom, tenant)).toEqual(KEPT);
+});
+
+it('can be deleted, brought back, restored and erased while it is archived', async () => {
+  const fathom = await deployment({ DATABASE_TRASH_DAYS: '3' });
+  await fathom.start();
+  const tenant = await archivedTenant(fathom);
+  const { name } = tenant;
+  await fathom.client.databases.delete(name);
+  expect(await fathom.client.trash.undelete(name)).toMatchObject({ phase: 'running' });
+  expect(await readAsOwner(fathom, tenant)).toEqual(KEPT);
+
+  const { backup } = await fathom.client.databases.archive(name);
+  expect(await fathom.client.backups.restore(name, backup, {})).toMatchObject({ phase: 'running' });
+  expect(await readAsOwner(fathom, tenant)).toEqual(KEPT);
+
+  await fathom.client.databases.archive(name);
+  await fathom.client.databases.delete(name);
+  await fathom.client.trash.erase(name);
+  await until(async () => (await fathom.client.trash.all()).length === 0, { what: 'the erasure to end' });
+  expect(existsSync(directoryOf(fathom, name))).toBe(false);
+  expect(existsSync(join(fathom.dataDir, 'backups', 'manifests', name))).toBe(false);
+});
+
+it('can be pinned while it is archived, and rollouts leave it out', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const { name } = await archivedTenant(fathom);
+  expect(await fathom.client.databases.pin(name, { version: null })).toMatchObject({ phase: 'asleep' });
+  await expect(fathom.client.migrations.plan({ databases: [name] })).rejects.toMatchObject({
+    code: 'conflict',
+  });
+  expect(await fathom.client.databases.get(name)).toMatchObject({ reason: { code: 'archived' } });
+});
+
+it('refuses databases with files that no backup contains', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const tenant = await tenantWithDocument(fathom);
+  const own = join(directoryOf(fathom, tenant.name), 'pb_data', 'backups');
+  await mkdir(own, { recursive: true });
+  await writeFile(join(own, 'mine.zip'), 'zip');
+  await expect(fathom.client.databases.archive(tenant.name)).rejects.toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining('pb_data/backups') as string,
+  });
+  expect(await readAsOwner(fathom, tenant)).toEqual(KEPT);
+});
