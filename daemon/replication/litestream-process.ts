@@ -11,6 +11,7 @@ import { argumentsOf } from '../pocketbase/process/procfs.ts';
 import { ControlSocket } from './control-socket.ts';
 import { programEnvironment } from './litestream-binary.ts';
 import { litestreamConfig } from './litestream-config.ts';
+import { shortenError } from './litestream-error.ts';
 
 const START_TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 50;
@@ -179,15 +180,13 @@ function isPlain(line: string): boolean {
   return !line.startsWith('{');
 }
 
-const MAX_SHOWN = 300;
-
 const logLineSchema = z.object({ msg: z.string(), error: z.string().optional() });
 
 function describeLine(line: string): string {
   try {
     const { msg, error } = logLineSchema.parse(JSON.parse(line));
-    return (error === undefined ? msg : `${msg}: ${error}`).slice(0, MAX_SHOWN);
+    return shortenError(error === undefined ? msg : `${msg}: ${error}`);
   } catch {
-    return line.slice(0, MAX_SHOWN);
+    return shortenError(line);
   }
 }

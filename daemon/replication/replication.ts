@@ -16,6 +16,7 @@ import { checkReplica } from './check-replica.ts';
 import { Refused } from './control-socket.ts';
 import { readLitestream } from './litestream-binary.ts';
 import { replicaPrefix, replicaUrl } from './litestream-config.ts';
+import { remedyOf } from './litestream-error.ts';
 import { endFormerProcess, LitestreamProcess, type ProcessEnd } from './litestream-process.ts';
 import { bindLocalState, isLocalDamage, removeLocalState } from './local-state.ts';
 import { prepareTarget, requirePresent, wasUsed } from './replica-target.ts';
@@ -35,6 +36,7 @@ const FIRST_CHECK_MS = 10_000;
 const CHECK_EVERY_MS = 3_600_000;
 /** Every attempt stores the whole database. */
 const BEGIN_AGAIN_EVERY_MS = 3_600_000;
+const REACH_TARGET = 'mount or start the target of REPLICA, and let the user of fathomd write to it';
 const RUNS_AGAIN = 'it runs again, and this is shown for a minute; what was written meanwhile is replicated';
 
 /** Phases in which the files are replicated, and those in which they are not. In others, it stays as it is. */
@@ -212,7 +214,7 @@ export class Replication {
     const cause = this.#lastError === null ? '' : `: ${this.#lastError}`;
     return {
       text: `the replica of ${worst.name} is ${Math.round(worst.seconds)} s behind${cause}`,
-      remedy: 'mount or start the target of REPLICA, and let the user of fathomd write to it',
+      remedy: remedyOf(this.#lastError ?? '') ?? REACH_TARGET,
     };
   }
 
@@ -396,16 +398,13 @@ export class Replication {
         if (registered && at !== undefined) registered.syncedAt = new Date(at);
       }
       this.#silent = 0;
-      this.#lastError = this.#isLate() ? await process.lastError() : null;
+      const isLate = (this.#worst()?.seconds ?? 0) >= LATE_S;
+      this.#lastError = isLate ? await process.lastError() : null;
     } catch (error) {
       this.#silent += 1;
       this.#deps.log.warn({ err: error }, `Litestream does not answer: ${messageOf(error)}`);
       if (this.#silent >= MAX_SILENT) process.kill();
     }
-  }
-
-  #isLate(): boolean {
-    return (this.#worst()?.seconds ?? 0) >= LATE_S;
   }
 
   async #register({ name, phase }: ReplicationSubject, path: string): Promise<void> {

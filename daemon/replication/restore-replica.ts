@@ -6,11 +6,11 @@ import { FathomError, messageOf } from '../../shared/errors.ts';
 import { replaceFile } from '../base/files/replace-file.ts';
 import { NOTHING } from './check-replica.ts';
 import { programEnvironment } from './litestream-binary.ts';
+import { remedyOf, shortenError } from './litestream-error.ts';
 
 const run = promisify(execFile);
 /** Several GB from a target that is far away. */
 const TIMEOUT_MS = 3_600_000;
-const MAX_SHOWN = 300;
 
 /**
  * Restores a replica as it was at a time, and reads all of the result (`PRAGMA integrity_check`).
@@ -58,13 +58,16 @@ export async function restoreReplica({
         `the replica of ${name} has nothing of ${time}: it begins later, or keeps it no more; restore a backup`,
         { cause: error },
       );
-    throw new FathomError(
-      'backup.failed',
-      `${name} was not restored and is as before: ${text
+    const cause = shortenError(
+      text
         .split('\n')
         .at(-1)
-        ?.replace(/^Error: /, '')
-        .slice(0, MAX_SHOWN)}`,
+        ?.replace(/^Error: /, '') ?? '',
+    );
+    const remedy = remedyOf(cause);
+    throw new FathomError(
+      'backup.failed',
+      `${name} was not restored and is as before: ${cause}${remedy === null ? '' : `; ${remedy}`}`,
       { cause: error },
     );
   } finally {
