@@ -20,6 +20,7 @@ import { benchSandbox } from './instances/sandbox.ts';
 import { benchUpgrade } from './instances/upgrade.ts';
 import { benchAwake, benchWake } from './instances/wake.ts';
 import { benchQueue } from './queue/queue.ts';
+import { benchPage } from './web/page.ts';
 
 interface Benchmark {
   /** One line for the help. */
@@ -50,6 +51,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   backups: { about: 'Back up and restore a fleet, against restic', run: benchBackups },
   'backup-stall': { about: 'Writes during a backup, against writes without', run: benchWriteStall },
   console: { about: 'Drawing of the console, against bare Ink', run: benchConsole },
+  page: { about: 'Time until the page of owners can be used, against a blank page', run: benchPage },
   'console-size': { about: 'Key presses with 10,000 instances, against 10', run: benchConsoleSize },
 };
 
