@@ -34,6 +34,7 @@ interface HookModules {
   'work-items/removal': typeof import('../pb_apps/work-items/hooks/work-items/removal.js');
   'work-items/routes': typeof import('../pb_apps/work-items/hooks/work-items/routes.js');
   'work-items/rules': typeof import('../shared/work/hook-rules.ts');
+  'work-items/sprints': typeof import('../pb_apps/work-items/hooks/work-items/sprints.js');
   '_fathom/networks': typeof import('./user/networks.js');
   '_fathom/sign-in-limits': typeof import('./user/sign-in-limits.js');
   '_fathom/superuser-addresses': typeof import('./global/rules/superuser-addresses.js');

@@ -123,3 +123,15 @@ routerAdd(
   (e) => require(`${__hooks}/work-items/routes.js`).getItem(e),
   $apis.requireAuth('users', 'pm_members', '_superusers'),
 );
+routerAdd(
+  'POST',
+  '/api/v1/sprints/{id}/start',
+  (e) => require(`${__hooks}/work-items/sprints.js`).startSprint(e),
+  $apis.requireAuth('users', 'pm_members', '_superusers'),
+);
+routerAdd(
+  'POST',
+  '/api/v1/sprints/{id}/complete',
+  (e) => require(`${__hooks}/work-items/sprints.js`).completeSprint(e),
+  $apis.requireAuth('users', 'pm_members', '_superusers'),
+);

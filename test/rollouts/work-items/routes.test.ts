@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { databaseRows } from '../../helpers/fleet-state.ts';
 import { asSuperuser } from '../../helpers/instance-superuser.ts';
 import { readUserDatabase } from '../../helpers/user-migrations.ts';
-import { type Body, createWorkStage, records, type WorkStage } from './stage.ts';
+import { type Body, createWorkStage, type Person, records, type WorkStage } from './stage.ts';
 
 const ITEMS = '/api/v1/work-items';
 
@@ -18,6 +18,9 @@ beforeAll(async () => {
 afterAll(() => stage?.fathom.dispose());
 
 const titles = (body: Body) => (body['items'] as Body[]).map(({ title }) => title);
+const post = (id: string | undefined, action: string, body: object = {}, person: Person = 'member') =>
+  stage.call(person, 'POST', `/api/v1/sprints/${id}/${action}`, body);
+const sprintOf = async (id: string) => (await stage.call('owner', 'GET', `${ITEMS}/${id}`)).body['sprint'];
 const countItems = () =>
   readUserDatabase(stage.fathom, stage.tenant.name, (database) =>
     Number(database.prepare('SELECT count(*) AS n FROM pm_work_items').get()?.['n']),
@@ -88,6 +91,34 @@ it('lists items by their fields, page by page', async () => {
   expect((await stage.call('guest', 'GET', ITEMS)).status).toBe(401);
   // Quotes of a value are no part of the filter.
   expect(await list(`project_id=${encodeURIComponent("x' || id != '")}`)).toMatchObject({ total: 0 });
+});
+
+it('starts one sprint, and completes it with its unfinished items', async () => {
+  const [first, second] = await Promise.all(
+    ['first', 'second'].map((name) => stage.create('member', 'pm_sprints', { project, name })),
+  );
+  expect((await post(first?.id, 'start', {}, 'viewer')).status).toBe(404);
+  expect((await post(first?.id, 'start', {}, 'stranger')).status).toBe(401);
+  expect((await post(first?.id, 'start')).body).toMatchObject({ status: 'active' });
+  expect(await post(second?.id, 'start')).toMatchObject({
+    status: 409,
+    body: { data: { status: { code: 'sprint_active' } } },
+  });
+  const item = { item_type: 'task', title: 'task', project_id: project, sprint_id: first?.id };
+  const add = async (status: string) =>
+    String((await stage.call('member', 'POST', ITEMS, { ...item, status })).body['id']);
+  const [open, done] = [await add('todo'), await add('done')];
+  // Nothing changes when the items cannot move.
+  expect((await post(first?.id, 'complete', { move_to: first?.id })).status).toBe(400);
+  expect(await sprintOf(open)).toMatchObject({ id: first?.id, status: 'active' });
+  const completed = await post(first?.id, 'complete', { move_to: second?.id });
+  expect(completed).toMatchObject({ status: 200, body: { status: 'completed' } });
+  expect(await sprintOf(open)).toMatchObject({ id: second?.id });
+  expect(await sprintOf(done)).toMatchObject({ id: first?.id });
+  expect((await post(first?.id, 'complete')).status).toBe(409);
+  await post(second?.id, 'start');
+  expect((await post(second?.id, 'complete', { move_to: null })).status).toBe(200);
+  expect(await sprintOf(open)).toBeNull();
 });
 
 it('hides deleted items, and everything from a member who is deactivated', async () => {
