@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { expect, it } from 'vitest';
 import type { Deployment } from '../helpers/deployment.ts';
+import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { addDocument, readAsOwner } from '../helpers/documents.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { PASSWORD, signIn, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
@@ -60,6 +61,9 @@ it('moves the files of a database into a backup, and the next request brings the
   const usage = (await fathom.client.usage.all()).find((one) => one.name === name);
   expect(usage?.disk_bytes).toBe(0);
   await expect(fathom.client.databases.archive(name)).rejects.toMatchObject({ code: 'conflict' });
+
+  const findings = await doctorFindings(fathom);
+  expect(findings.filter((one) => JSON.stringify(one).includes('without data.db'))).toEqual([]);
 
   // The only copy stays, and there is nothing to back up.
   const made = await fathom.client.backups.create(name);

@@ -11,6 +11,7 @@ import type { ApplicationSettings } from '../../../databases/applications/source
 import { readPins } from '../../../databases/pins.ts';
 import type { Binaries } from '../../../pocketbase/binary/binaries.ts';
 import { ExecutableHashes } from '../../../pocketbase/binary/executable-hash.ts';
+import { isArchived } from '../../../pocketbase/data/archived-file.ts';
 import { findDamage } from '../../../pocketbase/data/data-state.ts';
 import { RESCUED_PREFIX } from '../../../pocketbase/data/rescue.ts';
 import { withDatabase } from '../../../pocketbase/data/sqlite.ts';
@@ -51,7 +52,7 @@ export interface FleetFacts {
   /** Of the control plane. `problem`: why they cannot be read. Null before the first start. */
   rows: ControlPlaneRows | { problem: string } | null;
   damaged: { name: string; problem: string }[];
-  /** Databases with a directory and without `data.db`. */
+  /** Databases with a directory and without `data.db`, unless they are archived. */
   withoutData: string[];
   /** Databases to which others than the owner have access, and why. */
   openAccounts: { name: string; problems: string[] }[];
@@ -208,8 +209,9 @@ async function findDamaged(databases: { name: string; file: string }[]): Promise
   return damaged;
 }
 
-/** A file that this user cannot look at is not missing. */
+/** A file that this user cannot look at is not missing, and neither is one in a backup. */
 async function isMissing(file: string): Promise<boolean> {
+  if (isArchived(dirname(file))) return false;
   return stat(file).then(
     () => false,
     (error: NodeJS.ErrnoException) => error.code === 'ENOENT' || error.code === 'ENOTDIR',
