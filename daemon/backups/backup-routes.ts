@@ -2,6 +2,7 @@ import {
   acceptBackupTarget,
   createBackup,
   createRecoveryKey,
+  type DatabaseBackups,
   listBackups,
   listFleetBackups,
   pruneBackups,
@@ -10,6 +11,7 @@ import {
 import { FathomError } from '../../shared/errors.ts';
 import type { UserLimits } from '../accounts/plans/user-limits.ts';
 import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../http/caller.ts';
+import { redactBackups } from '../http/redact.ts';
 import { type Api, serve, slicePage } from '../http/serve.ts';
 import type { RecoveryKeys } from './keys/recovery-keys.ts';
 import { answered } from './run/answered.ts';
@@ -65,9 +67,10 @@ export function backupRoutes(
     const subjects = [...backupSubjects.all()]
       .filter(({ owner, name }) => (all || owner === own) && (database ?? name) === name)
       .toSorted((a, b) => (a.name < b.name ? -1 : 1));
-    if (sort === 'problem') return slicePage(backupOverview.byProblem(subjects), request.query);
+    const redact = (item: DatabaseBackups) => redactBackups(caller, item);
+    if (sort === 'problem') return slicePage(backupOverview.byProblem(subjects).map(redact), request.query);
     const { items, ...page } = slicePage(subjects, request.query);
-    return { ...page, items: items.map((subject) => backupOverview.of(subject)) };
+    return { ...page, items: items.map((subject) => redact(backupOverview.of(subject))) };
   });
 
   serve(app, listBackups, async (request) => {

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
+import type { DatabaseBackups } from '../../shared/api/backups.ts';
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import type { Caller } from './caller.ts';
-import { redactReason } from './redact.ts';
+import { redactBackups, redactReason } from './redact.ts';
 
 const LOCAL: Caller = { kind: 'local' };
 
@@ -21,4 +22,37 @@ it('shows owners the code of a reason, and the message only where it says nothin
 
 it('shows operators everything', () => {
   expect(shownTo(LOCAL, 'exited')).toMatchObject({ message: 'of /srv/fathom', log_tail: ['/srv/fathom'] });
+});
+
+const AT = '2026-01-15T02:00:00.000Z';
+
+function failedBackups(code: 'backup.failed' | 'conflict'): DatabaseBackups {
+  const message = 'of /srv/fathom';
+  return {
+    database: '2026-01-15-001-johndoe',
+    last: null,
+    confirmed_at: null,
+    late: false,
+    running: false,
+    failure: { reason: 'target_away', message, remedy: 'see BACKUP_TARGET', since: AT },
+    retry_at: null,
+    restore: null,
+    last_restore: { backup: 'latest', ended_at: AT, problem: { code, detail: message } },
+    drilling: null,
+    drill: { backup: 'latest', at: AT, problem: message },
+    proven: null,
+  };
+}
+
+it('shows owners that backups, drills and restores failed, and what says nothing about the host', () => {
+  const shown = redactBackups(null, failedBackups('backup.failed'));
+  expect(shown).toMatchObject({
+    failure: { reason: 'target_away' },
+    drill: { problem: expect.any(String) },
+    last_restore: { problem: { code: 'backup.failed', detail: expect.any(String) } },
+  });
+  expect(JSON.stringify(shown)).not.toMatch(/srv|BACKUP_TARGET/);
+  const conflict = redactBackups(null, failedBackups('conflict'));
+  expect(conflict.last_restore?.problem?.detail).toBe('of /srv/fathom');
+  expect(redactBackups(LOCAL, failedBackups('conflict'))).toEqual(failedBackups('conflict'));
 });

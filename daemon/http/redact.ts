@@ -1,8 +1,10 @@
+import type { DatabaseBackups } from '../../shared/api/backups.ts';
 import type { Instance, PhaseReason } from '../../shared/api/instances.ts';
 import type { ErrorCode, FathomError } from '../../shared/errors.ts';
 import type { FleetEvent } from '../../shared/events.ts';
 import { type Caller, seesAll } from './caller.ts';
 
+const HIDDEN_CAUSE = 'an administrator sees the cause';
 const LATER = 'Try again later, or ask an administrator.';
 
 /**
@@ -15,7 +17,7 @@ const PUBLIC_DETAILS: Partial<Record<ErrorCode, string>> = {
   'databases.limit_reached':
     'The server has no room for another database. Try again later, or ask its administrator.',
   'instance.failed': `The database does not run. ${LATER}`,
-  'backup.failed': `The backup cannot be used, and the database is as before. ${LATER}`,
+  'backup.failed': `The backup cannot be made or used, and the database is as before. ${LATER}`,
   'control_plane.unavailable': `The accounts cannot be reached or changed now. ${LATER}`,
   'secret.undecryptable': `The database cannot be reached now. ${LATER}`,
   internal: `The request failed. ${LATER}`,
@@ -32,6 +34,24 @@ function isOperator(caller: Caller | null): boolean {
 /** Returns the message of an error that the caller may see. */
 export function redactDetail(caller: Caller | null, { code, message }: FathomError): string {
   return isOperator(caller) ? message : (PUBLIC_DETAILS[code] ?? message);
+}
+
+/** Hides messages that name paths and settings of the host. */
+export function redactBackups(caller: Caller | null, backups: DatabaseBackups): DatabaseBackups {
+  if (isOperator(caller)) return backups;
+  const { failure, drill, last_restore: restore } = backups;
+  return {
+    ...backups,
+    failure: failure && { ...failure, message: HIDDEN_CAUSE, remedy: LATER },
+    drill: drill && { ...drill, problem: drill.problem && HIDDEN_CAUSE },
+    last_restore: restore && {
+      ...restore,
+      problem: restore.problem && {
+        ...restore.problem,
+        detail: PUBLIC_DETAILS[restore.problem.code] ?? restore.problem.detail,
+      },
+    },
+  };
 }
 
 /** Hides paths of the host and the output of the process from callers who may see their own database only. */
@@ -54,5 +74,5 @@ export function redactEvent(caller: Caller | null, event: FleetEvent): FleetEven
 /** Hides the message, which may contain output of the process. */
 export function redactReason(caller: Caller | null, reason: PhaseReason | null): PhaseReason | null {
   if (reason === null || PUBLIC_REASONS.has(reason.code) || isOperator(caller)) return reason;
-  return { code: reason.code, message: 'an administrator sees the cause' };
+  return { code: reason.code, message: HIDDEN_CAUSE };
 }

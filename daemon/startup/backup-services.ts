@@ -105,6 +105,7 @@ export async function createBackupServices(deps: BackupServicesDeps): Promise<Ba
       config: config.backups,
       subjects: () => subjects.all(),
       restoreOf: (name) => restores.progressOf(name),
+      lastRestoreOf: (name) => restores.ended.of(name),
       drills: () => drills,
       replica: () => deps.replication.status(),
       clock,

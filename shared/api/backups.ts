@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ERROR_CODES, type ErrorCode } from '../errors.ts';
 import { INSTANCE_PHASES } from '../instance.ts';
 import { backupFailureSchema, backupsTag } from './backup-status.ts';
 import { endpoint } from './contract/endpoint.ts';
@@ -64,6 +65,19 @@ export type RestoreProgress = z.infer<typeof restoreSchema>;
 /** What a drill does. The database serves meanwhile. */
 export const DRILL_STAGES = ['waiting', 'reading', 'testing'] as const;
 
+const endedRestoreSchema = z.object({
+  backup: z
+    .string()
+    .describe('Id of the backup, or the time that was restored; `latest` when it is not known.'),
+  ended_at: time,
+  problem: z
+    .object({ code: z.enum(Object.keys(ERROR_CODES) as ErrorCode[]), detail: z.string() })
+    .nullable()
+    .describe('Why it failed; null when it did not.'),
+});
+
+export type EndedRestore = z.infer<typeof endedRestoreSchema>;
+
 const drillProgressSchema = restoreSchema.omit({ backup: true }).extend({ stage: z.enum(DRILL_STAGES) });
 
 export type DrillProgress = z.infer<typeof drillProgressSchema>;
@@ -80,6 +94,9 @@ const databaseSchema = z
     failure: backupFailureSchema.nullable().describe('Why the last attempt failed; null if it did not.'),
     retry_at: time.nullable(),
     restore: restoreSchema.nullable().describe('The restore in progress; null without one.'),
+    last_restore: endedRestoreSchema
+      .nullable()
+      .describe('The last restore that ended since the start of the daemon; null without one.'),
     drilling: drillProgressSchema.nullable().describe('The drill in progress; null without one.'),
     drill: z
       .object({ backup: z.string(), at: time, problem: z.string().nullable() })
@@ -102,6 +119,7 @@ const databaseSchema = z
         failure: null,
         retry_at: null,
         restore: null,
+        last_restore: null,
         drilling: null,
         drill: { backup: EXAMPLE_BACKUP.id, at: EXAMPLE_TIME, problem: null },
         proven: { backup: EXAMPLE_BACKUP.id, at: EXAMPLE_TIME },

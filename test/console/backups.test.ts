@@ -26,6 +26,7 @@ function known(database: string, more: Partial<DatabaseBackups> = {}): DatabaseB
     failure: null,
     retry_at: null,
     restore: null,
+    last_restore: null,
     drilling: null,
     drill: null,
     proven: null,

@@ -104,6 +104,7 @@ const status = () =>
     config: config(),
     subjects: () => subjects,
     restoreOf: () => null,
+    lastRestoreOf: () => null,
     drills: () => ({ nextAt: null, running: null, progressOf: () => null }),
     replica: () => null,
     clock: time,

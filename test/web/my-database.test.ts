@@ -12,6 +12,8 @@ import {
   webStage,
 } from './web-stage.ts';
 
+const DAY_MS = 86_400_000;
+
 describe.skipIf(!hasChromium)('the page of owners', () => {
   let stage: WebStage;
 
@@ -46,6 +48,7 @@ describe.skipIf(!hasChromium)('the page of owners', () => {
       expect(await example.innerText()).toContain("save('YOUR_TOKEN')");
       await expectAccessible(page);
       await page.getByRole('button', { name: 'Show the token' }).click();
+      await page.getByRole('button', { name: 'Show the token', pressed: true }).waitFor();
       const [, token = ''] = /save\('([^']+)'\)/.exec(await example.innerText()) ?? [];
       const records = `${database.url}/api/collections/documents/records`;
       const made = await call('POST', records, { headers: { authorization: token }, body: { title: 'x' } });
@@ -138,6 +141,52 @@ describe.skipIf(!hasChromium)('the page of owners', () => {
     await page.getByRole('link', { name: 'My database' }).click();
     await phaseShown(page, 'running');
     expect(await stored()).not.toBe(before);
+  });
+
+  it.each([
+    ['behind', -800],
+    ['ahead', 800],
+  ])('renews the session in time, and keys end in time, with a clock that is %s', async (name, days) => {
+    const { fathom } = stage;
+    const email = `clock-${name}@example.com`;
+    const { user } = await signUp(fathom.url, email);
+    const page = await stage.open();
+    await page.clock.install({ time: Date.now() + days * DAY_MS });
+    await page.reload();
+    const renewals: string[] = [];
+    page.on('request', (request) => {
+      if (request.url().endsWith('/auth/refresh')) renewals.push(request.url());
+    });
+    await signInAt(page, email);
+    await phaseShown(page, 'running');
+    await page.clock.runFor(3 * 60_000);
+    await page.getByRole('link', { name: 'API keys' }).click();
+    await page.getByLabel('Name').fill('for a month');
+    await page.getByRole('button', { name: 'Create the key' }).click();
+    await page.getByText('Copy it now').waitFor();
+    expect(renewals).toEqual([]);
+    const { items } = await fathom.client.apiKeys.list({ user_id: user.id });
+    const endsInMs = Date.parse(items[0]?.expires_at ?? '') - Date.now();
+    expect(Math.abs(endsInMs - 30 * DAY_MS)).toBeLessThan(10 * 60_000);
+
+    await page.getByRole('button', { name: /^Revoke the key/ }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Revoke the key' }).click();
+    await page.getByText('You have no keys.').waitFor();
+    expect(await page.getByText('Copy it now').count()).toBe(0);
+
+    await Promise.all([page.waitForRequest(/auth\/refresh$/), page.clock.fastForward(13 * 3_600_000)]);
+  });
+
+  it('loads again what it could not load while the connection was lost', async () => {
+    await signUp(stage.fathom.url, 'offline@example.com');
+    const page = await stage.open();
+    await signInAt(page, 'offline@example.com');
+    await page.context().setOffline(true);
+    await page.getByRole('link', { name: 'API keys' }).click();
+    await page.getByText('The server does not answer.').waitFor();
+    await page.context().setOffline(false);
+    await page.getByText('You have no keys.').waitFor();
+    expect(await page.getByText('The server does not answer.').count()).toBe(0);
   });
 
   it('works with the keyboard alone', async () => {

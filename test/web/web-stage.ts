@@ -57,7 +57,8 @@ export async function webStage(
 }
 
 /** A failed request of the page is no violation: the browser writes one of these lines for each. */
-const FAILED_REQUEST = /^Failed to load resource: the server responded with a status of \d+/;
+const FAILED_REQUEST =
+  /^Failed to load resource: the server responded with a status of \d+|: net::ERR_INTERNET_DISCONNECTED$/;
 
 function watch(page: Page, [origin, ...others]: string[], suspicious: string[]): void {
   const isOther = (url: string) => others.some((other) => url.startsWith(`${other}/`));

@@ -35,7 +35,7 @@ const READING = (Object.keys(PERMISSIONS) as Permission[]).filter(
 );
 
 export function KeysScreen({ session }: { session: Session }) {
-  const { client } = useServices();
+  const { client, store } = useServices();
   const userId = session.user.id;
   const load = useCallback(
     (options: CallOptions) => client.apiKeys.list({ user_id: userId, per_page: SHOWN }, options),
@@ -48,9 +48,14 @@ export function KeysScreen({ session }: { session: Session }) {
     const { key } = await client.apiKeys.add({
       name,
       ...(scope === 'read' ? { permissions: READING } : {}),
-      ...(days === '' ? {} : { expires_at: new Date(Date.now() + Number(days) * DAY_MS).toISOString() }),
+      ...(days === '' ? {} : { expires_at: new Date(store.nowMs + Number(days) * DAY_MS).toISOString() }),
     });
     setMade(key);
+    reload();
+  };
+
+  const revoked = (prefix: string) => {
+    if (made?.startsWith(`fk_${prefix}`)) setMade(null);
     reload();
   };
 
@@ -75,12 +80,12 @@ export function KeysScreen({ session }: { session: Session }) {
         </Form>
       </section>
       {error !== null && <Problem error={error} />}
-      {data !== null && <Keys items={data.items} onChange={reload} />}
+      {data !== null && <Keys items={data.items} onRevoked={revoked} />}
     </Screen>
   );
 }
 
-function Keys({ items, onChange }: { items: readonly ApiKey[]; onChange: () => void }) {
+function Keys({ items, onRevoked }: { items: readonly ApiKey[]; onRevoked: (prefix: string) => void }) {
   const { client } = useServices();
   if (items.length === 0) return <p>You have no keys.</p>;
   return (
@@ -105,7 +110,7 @@ function Keys({ items, onChange }: { items: readonly ApiKey[]; onChange: () => v
               confirm="Revoke the key"
               onConfirm={async () => {
                 await client.apiKeys.revoke(id);
-                onChange();
+                onRevoked(prefix);
               }}
             >
               Revoke

@@ -1,6 +1,6 @@
-import { useCallback, useEffect, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import type { Session } from '../../shared/api/accounts/auth.ts';
-import type { DatabaseBackups, ListedBackup } from '../../shared/api/backups.ts';
+import type { DatabaseBackups, EndedRestore, ListedBackup } from '../../shared/api/backups.ts';
 import type { CallOptions } from '../../shared/client/client-methods.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { formatBytes } from '../database/bytes.ts';
@@ -11,14 +11,17 @@ import { ActionButton } from '../widgets/action-button.tsx';
 import { ConfirmButton } from '../widgets/confirm-button.tsx';
 import { Field } from '../widgets/field.tsx';
 import { Notice } from '../widgets/notice.tsx';
-import { Problem } from '../widgets/problem.tsx';
+import { Problem, sentence } from '../widgets/problem.tsx';
 import { Screen } from '../widgets/screen.tsx';
 import { Time } from '../widgets/time.tsx';
 import { useLoad } from '../widgets/use-load.ts';
 import { saveFile } from './save-file.ts';
 
 const SHOWN = 100;
+/** While something is in progress. */
 const REFRESH_MS = 2_000;
+/** Others may begin something: another tab, an administrator, the schedule. */
+const IDLE_REFRESH_MS = 15_000;
 
 const STAGES: Readonly<Record<NonNullable<DatabaseBackups['restore']>['stage'], string>> = {
   waiting: 'waits for its turn',
@@ -69,7 +72,7 @@ function Backups({ name }: { name: string }) {
         A backup holds all records and files of your database. Others are made automatically, as the server is
         set up.
       </p>
-      <Status name={name} isWorking={isWorking} />
+      <Status name={name} isWorking={isWorking} onChange={reload} />
       {done !== null && <Notice kind="done">{done}</Notice>}
       <div className="actions">
         <ActionButton onClick={() => work(create)}>Back up now</ActionButton>
@@ -108,7 +111,7 @@ function Backup({ name, backup: { id, created_at, bytes, damaged }, work }: Back
     }
     await work(async () => {
       await client.backups.restore(name, id);
-      return `The database is as it was at ${at}. Your password did not change.`;
+      return `The database is as it was at ${at}. Your password did not change. All sessions in the database ended: users sign in again, and programs need a new token.`;
     });
   };
   return (
@@ -154,8 +157,15 @@ function Backup({ name, backup: { id, created_at, bytes, damaged }, work }: Back
   );
 }
 
+interface StatusProps {
+  name: string;
+  isWorking: boolean;
+  /** There is another backup, or a restore has ended. */
+  onChange: () => void;
+}
+
 /** The last backup, and what is in progress. */
-function Status({ name, isWorking }: { name: string; isWorking: boolean }) {
+function Status({ name, isWorking, onChange }: StatusProps) {
   const { client } = useServices();
   const load = useCallback(
     (options: CallOptions) => client.backups.list({ database: name }, options),
@@ -165,18 +175,24 @@ function Status({ name, isWorking }: { name: string; isWorking: boolean }) {
   const status = data?.items[0];
   const isBusy = isWorking || status?.running === true || (status?.restore ?? null) !== null;
   useEffect(() => {
-    if (!isBusy) return;
-    const timer = setInterval(reload, REFRESH_MS);
+    const timer = setInterval(reload, isBusy ? REFRESH_MS : IDLE_REFRESH_MS);
     return () => {
       clearInterval(timer);
-      reload();
+      if (isBusy) reload();
     };
   }, [isBusy, reload]);
+  const ended = status && `${status.last?.id} ${status.last_restore?.ended_at}`;
+  const former = useRef(ended);
+  useEffect(() => {
+    if (former.current !== undefined && former.current !== ended) onChange();
+    former.current = ended;
+  }, [ended, onChange]);
   if (status === undefined) return null;
-  const { running, restore, failure, confirmed_at, late } = status;
+  const { running, restore, last_restore, failure, confirmed_at, late } = status;
   return (
     <div role="status">
       {restore !== null && <p>A restore is in progress: it {STAGES[restore.stage]}.</p>}
+      {restore === null && last_restore !== null && <Ended restore={last_restore} />}
       {running && <p>A backup is in progress.</p>}
       {failure !== null && <p className="error">The last backup failed. An administrator sees the cause.</p>}
       {late && <p className="error">The next backup is late.</p>}
@@ -186,5 +202,20 @@ function Status({ name, isWorking }: { name: string; isWorking: boolean }) {
         </p>
       )}
     </div>
+  );
+}
+
+/** Also for a tab that was loaded again meanwhile. */
+function Ended({ restore: { ended_at, problem } }: { restore: EndedRestore }) {
+  if (problem === null)
+    return (
+      <p>
+        Restored: <Time at={ended_at} />
+      </p>
+    );
+  return (
+    <p className="error">
+      The restore of <Time at={ended_at} /> failed: {sentence(problem.detail)}
+    </p>
   );
 }

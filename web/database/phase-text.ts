@@ -30,7 +30,7 @@ const OWNER_REMEDIES: Partial<Record<PhaseReasonCode, string>> = {
   sign_ins_failed: 'Nothing to do. You can sign in on this page in any case.',
   over_disk: 'Delete records or files, or ask an administrator for a higher limit.',
   near_disk_limit: 'Delete records or files, or ask an administrator for a higher limit.',
-  database_corrupt: 'Ask an administrator to restore a backup.',
+  database_corrupt: 'Restore a backup on the screen Backups, or ask an administrator.',
 };
 
 const REMEDIES: Readonly<Record<RetryRule, string>> = {

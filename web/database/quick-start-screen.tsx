@@ -16,6 +16,11 @@ export function QuickStartScreen({ session, live }: { session: Session; live: Li
   const { keeper } = useServices();
   const [isShown, setShown] = useState(false);
   const { database } = session;
+  const toggle = async () => {
+    // A restore ends tokens, also one by an administrator. A token that has ended reads empty lists.
+    if (!isShown) await keeper.renew();
+    setShown(!isShown);
+  };
   // The database may have another port than at the sign-in.
   const url = live.instance?.url ?? database?.url ?? null;
   return (
@@ -37,9 +42,9 @@ export function QuickStartScreen({ session, live }: { session: Session; live: Li
           )}
           <div className="actions">
             {database.token !== null && (
-              <button type="button" aria-pressed={isShown} onClick={() => setShown(!isShown)}>
+              <ActionButton isPressed={isShown} onClick={toggle}>
                 Show the token
-              </button>
+              </ActionButton>
             )}
             <ActionButton kind="quiet" onClick={() => keeper.renew()}>
               Get a new token

@@ -1,6 +1,6 @@
 import type { Session } from '../../shared/api/accounts/auth.ts';
 import type { FathomClient } from '../../shared/client/client-methods.ts';
-import type { SessionStore } from './session-store.ts';
+import { issuedAtMs, type SessionStore } from './session-store.ts';
 
 const CHECK_MS = 60_000;
 /** A session is renewed when less of its lifetime is left. */
@@ -11,6 +11,7 @@ export class SessionKeeper {
   readonly #client: FathomClient;
   readonly #store: SessionStore;
   #renewal: Promise<Session> | null = null;
+
   /** Sessions that live shorter are renewed in the middle of their life. */
   #lifetimeMs = RENEW_BEFORE_MS * 2;
 
@@ -25,7 +26,7 @@ export class SessionKeeper {
   }
 
   signedIn(session: Session): void {
-    this.#lifetimeMs = Date.parse(session.expires_at) - Date.now();
+    this.#lifetimeMs = Date.parse(session.expires_at) - issuedAtMs(session);
     this.#store.save(session);
   }
 
@@ -46,7 +47,7 @@ export class SessionKeeper {
   #check(): void {
     const session = this.#store.current;
     if (session === null || document.visibilityState === 'hidden') return;
-    const leftMs = Date.parse(session.expires_at) - Date.now();
+    const leftMs = Date.parse(session.expires_at) - this.#store.nowMs;
     if (leftMs > Math.min(RENEW_BEFORE_MS, this.#lifetimeMs / 2)) return;
     // A session that has ended is forgotten by the client; after other failures, the next check tries again.
     this.renew().catch(() => undefined);

@@ -2,6 +2,8 @@ import type { Session } from '../../shared/api/accounts/auth.ts';
 
 const KEY = 'fathom.session';
 
+type StoredSession = Session & { skew_ms?: number };
+
 /** Why there is no session: null before the first sign-in. */
 export type SignedOut = 'ended' | 'signed_out' | 'password_changed' | 'account_deleted' | null;
 
@@ -12,7 +14,7 @@ export type SignedOut = 'ended' | 'signed_out' | 'password_changed' | 'account_d
 export class SessionStore {
   readonly #storage: Storage;
   readonly #listeners = new Set<() => void>();
-  #current: Session | null;
+  #current: StoredSession | null;
   #signedOut: SignedOut = null;
 
   constructor(storage: Storage) {
@@ -24,14 +26,19 @@ export class SessionStore {
     return this.#current;
   }
 
+  /** The time of the daemon. The clock of the browser may be wrong by days. */
+  get nowMs(): number {
+    return Date.now() + (this.#current?.skew_ms ?? 0);
+  }
+
   get signedOut(): SignedOut {
     return this.#signedOut;
   }
 
   save(session: Session): void {
-    this.#current = session;
+    this.#current = { ...session, skew_ms: issuedAtMs(session) - Date.now() };
     this.#signedOut = null;
-    this.#storage.setItem(KEY, JSON.stringify(session));
+    this.#storage.setItem(KEY, JSON.stringify(this.#current));
     this.#notify();
   }
 
@@ -61,12 +68,21 @@ export class SessionStore {
   }
 }
 
-function readSession(storage: Storage): Session | null {
+/** When the daemon made the token of a session: the token is a JWT. */
+export function issuedAtMs({ token }: Session): number {
+  const [, payload = ''] = token.split('.');
+  const { iat } = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/'))) as { iat: number };
+  return iat * 1000;
+}
+
+function readSession(storage: Storage): StoredSession | null {
   const text = storage.getItem(KEY);
   if (text === null) return null;
   try {
-    const session = JSON.parse(text) as Partial<Session> | null;
-    return typeof session?.token === 'string' && session.user !== undefined ? (session as Session) : null;
+    const session = JSON.parse(text) as Partial<StoredSession> | null;
+    return typeof session?.token === 'string' && session.user !== undefined
+      ? (session as StoredSession)
+      : null;
   } catch {
     // Another release wrote it: sign in again.
     return null;

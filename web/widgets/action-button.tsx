@@ -6,11 +6,13 @@ interface ActionButtonProps {
   kind?: 'danger' | 'quiet';
   /** More than the text says, for screen readers. */
   label?: string;
+  /** For a button that switches something on and off. */
+  isPressed?: boolean;
   onClick: () => Promise<unknown>;
 }
 
 /** Runs an action once at a time, and shows why it failed. */
-export function ActionButton({ children, kind, label, onClick }: ActionButtonProps) {
+export function ActionButton({ children, kind, label, isPressed, onClick }: ActionButtonProps) {
   const [error, setError] = useState<unknown>(null);
   const [isBusy, setBusy] = useState(false);
   const run = async () => {
@@ -31,6 +33,7 @@ export function ActionButton({ children, kind, label, onClick }: ActionButtonPro
         type="button"
         className={kind}
         aria-label={label}
+        aria-pressed={isPressed}
         aria-disabled={isBusy}
         onClick={() => void run()}
       >

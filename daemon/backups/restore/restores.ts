@@ -23,7 +23,7 @@ import type { BackupProcesses } from '../run/backup-processes.ts';
 import type { FoundBackup } from '../run/restore-work.ts';
 import type { BackUpBefore } from '../service/back-up-before.ts';
 import { adoptData } from './adopt-data.ts';
-import { describeFailure } from './describe-failure.ts';
+import { EndedRestores, UNDONE } from './describe-failure.ts';
 import { requireSpace, requireWithinLimit } from './require-space.ts';
 import { chooseBackupBefore, type RestoreReplica, requirePast, stageTime } from './stage-time.ts';
 import {
@@ -94,11 +94,13 @@ export interface RestoreOptions {
 export class Restores {
   readonly #deps: RestoresDeps;
   readonly #active = new Map<string, RestoreProgress>();
+  readonly ended: EndedRestores;
   readonly #slots = new Semaphore(MAX_RESTORES);
   readonly #stopped = new AbortController();
 
   constructor(deps: RestoresDeps) {
     this.#deps = deps;
+    this.ended = new EndedRestores(deps.clock);
   }
 
   /**
@@ -116,9 +118,11 @@ export class Restores {
     await using held = new AsyncDisposableStack();
     try {
       const chosen = await this.#backUpFirst(name, id, options, held);
-      return await this.#deps.inTurn(name, () => this.#restoreInSlot(name, chosen, options));
+      const restored = await this.#deps.inTurn(name, () => this.#restoreInSlot(name, chosen, options));
+      this.ended.add(name, restored.backup, null);
+      return restored;
     } catch (error) {
-      throw describeFailure(error, name);
+      throw this.ended.addFailed(name, id, error);
     } finally {
       this.#active.delete(name);
     }
@@ -455,6 +459,7 @@ export class Restores {
       const swap = await readSwap(directory);
       if (swap === null) {
         await removeRestore(directory);
+        this.ended.add(name, 'latest', UNDONE);
         log.warn({ instance: name }, 'undid a restore that an earlier daemon did not end');
         return;
       }
@@ -464,6 +469,7 @@ export class Restores {
         onMoved: () => {},
       });
       await endSwap(directory);
+      this.ended.add(name, swap.backup, null);
       log.warn(
         { instance: name, backup: swap.backup },
         'finished a restore that an earlier daemon did not end',

@@ -1,5 +1,10 @@
 import type { BackupStatus } from '../../../shared/api/backup-status.ts';
-import type { DatabaseBackups, DrillProgress, RestoreProgress } from '../../../shared/api/backups.ts';
+import type {
+  DatabaseBackups,
+  DrillProgress,
+  EndedRestore,
+  RestoreProgress,
+} from '../../../shared/api/backups.ts';
 import { BACKUP_REMEDIES } from '../../../shared/backup-failure.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import type { BackupConfig } from '../../config/backups.ts';
@@ -15,6 +20,8 @@ export interface OverviewDeps {
   subjects: () => Iterable<BackupSubject>;
   /** The restore in progress; null without one. */
   restoreOf: (database: string) => RestoreProgress | null;
+  /** The restore that ended last; null without one. */
+  lastRestoreOf: (database: string) => EndedRestore | null;
   /** The schedule of drills, and the one in progress. */
   drills: () => {
     nextAt: Date | null;
@@ -35,7 +42,7 @@ export class BackupOverview {
   }
 
   of(subject: BackupSubject): DatabaseBackups {
-    const { backups, restoreOf, drills } = this.#deps;
+    const { backups, restoreOf, lastRestoreOf, drills } = this.#deps;
     const { last, confirmed_at, failure, drill, proven } = backups.stateOf(subject.name);
     return {
       database: subject.name,
@@ -46,6 +53,7 @@ export class BackupOverview {
       failure: failure && toView(failure),
       retry_at: failure?.retry_at ?? null,
       restore: restoreOf(subject.name),
+      last_restore: lastRestoreOf(subject.name),
       drilling: drills().progressOf(subject.name),
       drill,
       proven,
