@@ -21,6 +21,18 @@ onRecordValidate((e) => {
   e.next();
 }, 'users');
 
+// Before a mail goes to an address that the account could not have.
+onRecordRequestEmailChangeRequest((e) => {
+  const { problemOf } = require(`${__hooks}/rules/addresses.js`);
+  const problem = problemOf(e.newEmail);
+  if (problem) {
+    throw new BadRequestError('The e-mail address is refused.', {
+      newEmail: new ValidationError(problem.code, problem.message),
+    });
+  }
+  e.next();
+}, 'users');
+
 // PocketBase has looked for the exact spelling.
 onRecordAuthWithPasswordRequest((e) => {
   if (!e.record) e.record = require(`${__hooks}/lib/addresses.js`).findByAddress(e.app, e.identity);
