@@ -26,13 +26,13 @@ export function validateParent(item: PlacedItem, parent: PlacedItem | null): Ref
   if (parent === null)
     return allowed.length === 0
       ? undefined
-      : { code: 'parent_required', message: `A ${item.itemType} needs a parent: ${listOf(allowed)}.` };
+      : { code: 'parent_required', message: `This ${item.itemType} needs a parent: ${listOf(allowed)}.` };
   if (allowed.length === 0)
-    return { code: 'parent_not_allowed', message: `A ${item.itemType} has no parent.` };
+    return { code: 'parent_not_allowed', message: `This ${item.itemType} has no parent.` };
   if (!allowed.includes(parent.itemType))
     return {
       code: 'parent_not_allowed',
-      message: `The parent of a ${item.itemType} is one of: ${listOf(allowed)}. It is not a ${parent.itemType}.`,
+      message: `The parent of this ${item.itemType} is one of: ${listOf(allowed)}. Its type is not ${parent.itemType}.`,
     };
   if (item.projectId !== parent.projectId)
     return { code: 'parent_not_allowed', message: 'The parent belongs to another project.' };
