@@ -28,6 +28,7 @@ interface HookModules {
   'rules/superusers': typeof import('./global/rules/superusers.js');
   'work-items/access': typeof import('../pb_apps/work-items/hooks/work-items/access.js');
   'work-items/activity': typeof import('../pb_apps/work-items/hooks/work-items/activity.js');
+  'work-items/collections': typeof import('../pb_apps/work-items/hooks/work-items/collections.js');
   'work-items/items': typeof import('../pb_apps/work-items/hooks/work-items/items.js');
   'work-items/others': typeof import('../pb_apps/work-items/hooks/work-items/others.js');
   'work-items/owner': typeof import('../pb_apps/work-items/hooks/work-items/owner.js');

@@ -292,7 +292,7 @@ export function unknownUser(id: string | undefined, cause?: unknown): FathomErro
   return new FathomError('not_found', `there is no user '${id}'`, { cause });
 }
 
-/** @throws FathomError `database.deleted` for a sign-in that the trash refuses (`pb_hooks/global/lib/trash.js`) */
+/** Statuses of the global PocketBase for sign-ins with a provider that it refuses. */
 const PROVIDER_REFUSALS = [400, 403, 404, 429, 503];
 
 /** Hooks refuse a sign-up with a reason, which PocketBase does not have for a wrong code. */
@@ -309,6 +309,7 @@ function toProviderError(error: unknown): unknown {
   return new FathomError('auth.failed', reason, { cause: error });
 }
 
+/** @throws FathomError `database.deleted` for a sign-in that the trash refuses (`pb_hooks/global/lib/trash.js`) */
 function requireNotDeleted(error: unknown): void {
   if (!isStatus(error, 403)) return;
   const refusal = fieldsOf(error.response['data']).find(({ code }) => code === 'database_deleted');

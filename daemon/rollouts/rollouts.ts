@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Rollout } from '../../shared/api/rollouts.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { AuditTrail } from '../audit/audit-trail.ts';
+import { forEachConcurrent } from '../base/concurrent.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import { holdMigrations } from '../databases/migrations/held-migrations.ts';
@@ -181,17 +182,11 @@ export class Rollouts {
   /** From now on, a start applies nothing that the rollout has not tested on the database. */
   async #holdAll(plan: RolloutPlan): Promise<void> {
     const { catalog, changeOf } = this.#deps;
-    for (let next = 0; next < plan.databases.length; next += HELD_AT_ONCE) {
-      const entries = plan.databases
-        .slice(next, next + HELD_AT_ONCE)
-        .flatMap((name) => catalog.find(name) ?? []);
-      await Promise.all(
-        entries.map(async (entry) => {
-          const { hold } = changeOf(plan, entry);
-          if (hold !== null) await holdMigrations(entry.runner.spec.directory, hold);
-        }),
-      );
-    }
+    await forEachConcurrent(plan.databases, HELD_AT_ONCE, async (name) => {
+      const entry = catalog.find(name);
+      const hold = entry && changeOf(plan, entry).hold;
+      if (hold) await holdMigrations(entry.runner.spec.directory, hold);
+    });
   }
 
   /** Tests the first databases of a plan on clones, before anything changes. */

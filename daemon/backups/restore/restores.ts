@@ -23,7 +23,7 @@ import type { BackupProcesses } from '../run/backup-processes.ts';
 import type { FoundBackup } from '../run/restore-work.ts';
 import type { BackUpBefore } from '../service/back-up-before.ts';
 import { adoptData } from './adopt-data.ts';
-import { EndedRestores, UNDONE } from './describe-failure.ts';
+import { EndedRestores, UNDONE } from './ended-restores.ts';
 import { requireSpace, requireWithinLimit } from './require-space.ts';
 import { chooseBackupBefore, type RestoreReplica, requirePast, stageTime } from './stage-time.ts';
 import {
@@ -248,15 +248,12 @@ export class Restores {
 
   /** Reads the backup into a directory beside the data, in another process. */
   async #stage(entry: CatalogEntry, id: string): Promise<FoundOne> {
-    const { target, masterKeys: masters, processes, reserveBytes, onStep } = this.#deps;
+    const { target, masterKeys: masters, processes, onStep } = this.#deps;
     const { name } = entry.row;
     const { directory } = entry.runner.spec;
-    const staged = dataDirOf(restoreDirOf(directory));
     const backup = await this.#find(name, id);
     onStep('reading', name);
-    this.#note(name, { stage: 'reading', backup: backup.id, bytes: backup.bytes });
-    await makeDirectory(restoreDirOf(directory));
-    await requireSpace(directory, backup, reserveBytes);
+    const staged = await this.#beginStage(name, directory, backup);
     const work = { kind: 'restore', target, database: name, masters, id: backup.id } as const;
     const onBytes = (read_bytes: number) => this.#note(name, { read_bytes });
     await processes.run({ ...work, directory: staged }, { onBytes });
@@ -266,19 +263,16 @@ export class Restores {
 
   /** The same for the replica as it was at a time. */
   async #stageTime(entry: CatalogEntry, at: Date): Promise<FoundOne> {
-    const { target, processes, reserveBytes, onStep } = this.#deps;
+    const { target, processes, onStep } = this.#deps;
     const { name } = entry.row;
     const { directory } = entry.runner.spec;
-    const staged = dataDirOf(restoreDirOf(directory));
     onStep('reading', name);
     const files = chooseBackupBefore(await processes.run({ kind: 'list', target, database: name }), at);
     const present = await stat(join(dataDirOf(directory), 'data.db')).catch(unlessMissing);
     const bytes = (files?.bytes ?? 0) + (present?.size ?? 0);
     const time = at.toISOString();
     const found = { id: time, created_at: time, bytes, filesFrom: files?.id ?? null };
-    this.#note(name, { stage: 'reading', backup: time, bytes });
-    await makeDirectory(restoreDirOf(directory));
-    await requireSpace(directory, found, reserveBytes);
+    const staged = await this.#beginStage(name, directory, found);
     const { signal } = this.#stopped;
     await stageTime({ name, at, staged, directory, signal }, this.#deps, files);
     await this.#endStage(entry, staged, found);
@@ -287,18 +281,15 @@ export class Restores {
 
   /** The same for an archive, which becomes a database of this owner. */
   async #stageArchive(entry: CatalogEntry, archive: string): Promise<FoundOne> {
-    const { target, processes, reserveBytes, thread, onStep } = this.#deps;
+    const { target, processes, thread, onStep } = this.#deps;
     const { name, user } = entry.row;
     const { directory } = entry.runner.spec;
-    const staged = dataDirOf(restoreDirOf(directory));
     onStep('reading', name);
     const facts = await processes.run({ kind: 'archive', target, archive });
     const found = { ...facts, filesFrom: null };
-    const { id, bytes } = found;
-    this.#note(name, { stage: 'reading', backup: id, bytes });
+    const { bytes } = found;
     requireWithinLimit(bytes, entry.runner.spec.limits().disk_bytes);
-    await makeDirectory(restoreDirOf(directory));
-    await requireSpace(directory, found, reserveBytes, 'import it again');
+    const staged = await this.#beginStage(name, directory, found, 'import it again');
     const onBytes = (read_bytes: number) => this.#note(name, { read_bytes });
     await processes.run({ kind: 'unpack', target, archive, directory: staged, bytes }, { onBytes });
     this.#note(name, { stage: 'testing' });
@@ -306,6 +297,18 @@ export class Restores {
     await adoptData(staged, user, thread);
     await this.#endStage(entry, staged, found, { hasSessions: false });
     return found;
+  }
+
+  /**
+   * @param next what to do when there is space
+   * @returns the directory for what is read
+   */
+  async #beginStage(name: string, directory: string, found: FoundOne, next?: string): Promise<string> {
+    const { id, bytes } = found;
+    this.#note(name, { stage: 'reading', backup: id, bytes });
+    await makeDirectory(restoreDirOf(directory));
+    await requireSpace(directory, found, this.#deps.reserveBytes, next);
+    return dataDirOf(restoreDirOf(directory));
   }
 
   async #endStage(

@@ -56,9 +56,20 @@ function requireNone(field, refusal, status) {
   if (refusal) throw refusalOf(field, refusal, status);
 }
 
+/**
+ * Whether a rule of a collection admits the person of a request. PocketBase does not ask rules for what a route reads or saves.
+ * @param {core.RequestEvent} e
+ * @param {core.App} app of the transaction
+ * @param {core.Record} record
+ * @param {string | null} rule
+ */
+function isAdmitted(e, app, record, rule) {
+  return e.hasSuperuserAuth() || app.canAccessRecord(record, e.requestInfo(), rule ?? '');
+}
+
 /** Now, as PocketBase stores dates. */
 function now() {
   return new Date().toISOString().replace('T', ' ');
 }
 
-module.exports = { actorOf, setActor, readActor, memberOf, refusalOf, requireNone, now };
+module.exports = { actorOf, setActor, readActor, memberOf, refusalOf, requireNone, isAdmitted, now };

@@ -1,4 +1,7 @@
-const { actorOf, memberOf, now, refusalOf, setActor } = require(`${__hooks}/work-items/access.js`);
+const { actorOf, isAdmitted, memberOf, now, refusalOf, setActor } = require(
+  `${__hooks}/work-items/access.js`,
+);
+const { MARKED } = require(`${__hooks}/work-items/collections.js`);
 const { findLive } = require(`${__hooks}/work-items/items.js`);
 
 /** What belongs to a project, beside items. */
@@ -61,10 +64,7 @@ function restore(e) {
       app.save(one);
       restored.push(one);
     }
-    const rule = item.collection().updateRule;
-    // PocketBase does not ask rules for what a route saves.
-    if (!e.hasSuperuserAuth() && !app.canAccessRecord(item, e.requestInfo(), rule ?? ''))
-      throw new ForbiddenError('Not allowed.');
+    if (!isAdmitted(e, app, item, item.collection().updateRule)) throw new ForbiddenError('Not allowed.');
   });
   return restored[0];
 }
@@ -123,19 +123,12 @@ function purge(app) {
   const before = new Date(Date.now() - TRASH_DAYS * 86400000).toISOString().replace('T', ' ');
   const old = "deleted_at <> '' AND deleted_at < {:before}";
   const found = new DynamicModel({ found: false });
-  const own = [
-    'pm_work_items',
-    'pm_sprints',
-    'pm_comments',
-    'pm_time_entries',
-    'pm_swim_lanes',
-    'pm_llm_context',
-  ];
-  const any = own.map((table) => `EXISTS (SELECT 1 FROM ${table} WHERE ${old})`).join(' OR ');
+  const any = MARKED.map((table) => `EXISTS (SELECT 1 FROM ${table} WHERE ${old})`).join(' OR ');
   app.db().newQuery(`SELECT ${any} AS found`).bind({ before }).one(found);
   if (!found.found) return;
   app.runInTransaction((tx) => {
-    for (const table of own) tx.db().newQuery(`DELETE FROM ${table} WHERE ${old}`).bind({ before }).execute();
+    for (const table of MARKED)
+      tx.db().newQuery(`DELETE FROM ${table} WHERE ${old}`).bind({ before }).execute();
     const items = 'NOT IN (SELECT id FROM pm_work_items)';
     for (const sql of [
       `DELETE FROM pm_comments WHERE work_item ${items}`,

@@ -1,4 +1,4 @@
-const { actorOf, setActor } = require(`${__hooks}/work-items/access.js`);
+const { actorOf, isAdmitted, setActor } = require(`${__hooks}/work-items/access.js`);
 
 /** Fields of requests, and the columns that they are. */
 const COLUMNS = /** @type {{ [field: string]: string }} */ ({
@@ -18,19 +18,17 @@ const MAX_PER_PAGE = 200;
 
 /** @param {core.RequestEvent} e */
 function createItem(e) {
-  const info = e.requestInfo();
+  const { body } = e.requestInfo();
   const collection = e.app.findCachedCollectionByNameOrId('pm_work_items');
   const record = new Record(collection);
   for (const [field, column] of Object.entries(COLUMNS)) {
-    const value = info.body[field];
+    const value = body[field];
     if (value !== undefined && value !== null) record.set(column, value);
   }
   setActor(record, actorOf(e));
   e.app.runInTransaction((app) => {
     app.save(record);
-    // PocketBase does not ask rules for what a route saves.
-    if (!e.hasSuperuserAuth() && !app.canAccessRecord(record, info, collection.createRule ?? ''))
-      throw new ForbiddenError('Not allowed.');
+    if (!isAdmitted(e, app, record, collection.createRule)) throw new ForbiddenError('Not allowed.');
   });
   e.response.header().set('Location', `/api/v1/work-items/${record.id}`);
   return e.json(201, describe(e.app, [record])[0]);
@@ -72,10 +70,8 @@ function listItems(e) {
 
 /** @param {core.RequestEvent} e @param {core.Record} record */
 function requireReader(e, record) {
-  const rule = record.collection().viewRule ?? '';
   const canRead =
-    record.getString('deleted_at') === '' &&
-    (e.hasSuperuserAuth() || e.app.canAccessRecord(record, e.requestInfo(), rule));
+    record.getString('deleted_at') === '' && isAdmitted(e, e.app, record, record.collection().viewRule);
   if (!canRead) throw new NotFoundError('There is no such item.');
 }
 

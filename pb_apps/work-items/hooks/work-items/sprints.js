@@ -1,4 +1,6 @@
-const { actorOf, now, refusalOf, requireNone, setActor } = require(`${__hooks}/work-items/access.js`);
+const { actorOf, isAdmitted, now, refusalOf, requireNone, setActor } = require(
+  `${__hooks}/work-items/access.js`,
+);
 const { findLive, workflowOf } = require(`${__hooks}/work-items/items.js`);
 const rules = require(`${__hooks}/work-items/rules.js`);
 
@@ -46,14 +48,11 @@ function completeSprint(e) {
  * @param {(app: core.App, sprint: core.Record) => void} then
  */
 function changeSprint(e, status, then) {
-  const info = e.requestInfo();
   /** @type {core.Record[]} */
   const changed = [];
   e.app.runInTransaction((app) => {
     const sprint = findLive(app, 'pm_sprints', e.request.pathValue('id'));
-    const rule = sprint?.collection().updateRule ?? '';
-    // PocketBase does not ask rules for what a route saves.
-    if (!sprint || !(e.hasSuperuserAuth() || app.canAccessRecord(sprint, info, rule)))
+    if (!sprint || !isAdmitted(e, app, sprint, sprint.collection().updateRule))
       throw new NotFoundError('There is no such sprint.');
     if (sprint.getString('status') === status)
       throw refusalOf('status', { code: 'move_not_allowed', message: `The sprint is ${status}.` }, 409);
