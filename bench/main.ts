@@ -13,6 +13,7 @@ import { benchDatabaseList } from './fleet/database-list.ts';
 import { benchFleetStart } from './fleet/fleet-start.ts';
 import { benchIdle } from './fleet/idle.ts';
 import { benchLargeFleet } from './fleet/large-fleet.ts';
+import { benchGateway } from './instances/gateway.ts';
 import { benchGoRuntime } from './instances/go-runtime.ts';
 import { benchNeighbours } from './instances/neighbours.ts';
 import { benchRecovery } from './instances/recovery.ts';
@@ -41,6 +42,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   neighbours: { about: 'Response times beside a database at its limits', run: benchNeighbours },
   wake: { about: 'Wake sleeping databases, against a bare boot', run: benchWake },
   awake: { about: 'Requests to an awake database, against a bare one', run: benchAwake },
+  gateway: { about: 'Work items by the API, against the database itself', run: benchGateway },
   upgrade: { about: 'Time without an answer during an upgrade, against a bare restart', run: benchUpgrade },
   idle: { about: 'Processor and memory of an idle fleet', run: benchIdle },
   'large-fleet': { about: 'Start, processor and memory with 10,000 databases', run: benchLargeFleet },

@@ -32,6 +32,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/backups/drills/': ['daemon/backups/restore/'],
   'daemon/queue/': ['daemon/databases/'],
   'daemon/usage/': ['daemon/databases/'],
+  'daemon/work/': ['daemon/databases/'],
   'daemon/http/': ['daemon/accounts/', 'daemon/metrics/'],
   'daemon/*-routes.ts': [
     'daemon/backups/',
@@ -43,6 +44,7 @@ const layers: Record<string, readonly string[]> = {
     'daemon/rollouts/',
     'daemon/secrets/',
     'daemon/usage/',
+    'daemon/work/',
   ],
   'daemon/stream/': ['daemon/http/', 'daemon/queue/'],
   'daemon/audit/audit-requests.ts': ['daemon/http/', 'daemon/audit/'],

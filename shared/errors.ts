@@ -36,6 +36,10 @@ export const ERROR_CODES = {
   'ports.exhausted': { status: 503, exit: 75, title: 'No free port' },
   'instance.failed': { status: 502, exit: 70, title: 'The instance does not run' },
   'instance.not_running': { status: 409, exit: 1, title: 'The instance is not running' },
+  'database.unavailable': { status: 503, exit: 75, title: 'The database cannot be used now' },
+  'database.failed': { status: 502, exit: 70, title: 'The database did not answer as expected' },
+  'database.full': { status: 507, exit: 75, title: 'The database takes no new data' },
+  'application.missing': { status: 409, exit: 1, title: 'The database does not have this application' },
   'provision.failed': { status: 502, exit: 70, title: 'The database could not be provisioned' },
   'backup.failed': { status: 502, exit: 70, title: 'The backup cannot be made or used' },
   'secret.undecryptable': { status: 500, exit: 78, title: 'A stored secret cannot be decrypted' },
@@ -47,6 +51,8 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 export interface FieldError {
   path: string;
   message: string;
+  /** For programs. */
+  code?: string;
 }
 
 /** An error that the user can act on: `message` says what failed, why, and what to do. */
@@ -56,16 +62,24 @@ export class FathomError extends Error {
   readonly fields: readonly FieldError[];
   /** Other things that look wrong and may be the cause. */
   readonly warnings: readonly string[];
+  /** Seconds after which a client should try again; null when it is not known. */
+  readonly retryAfterS: number | null;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { cause?: unknown; fields?: readonly FieldError[]; warnings?: readonly string[] } = {},
+    options: {
+      cause?: unknown;
+      fields?: readonly FieldError[];
+      warnings?: readonly string[];
+      retryAfterS?: number | null;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.fields = options.fields ?? [];
     this.warnings = options.warnings ?? [];
+    this.retryAfterS = options.retryAfterS ?? null;
   }
 
   get status(): number {

@@ -6,7 +6,6 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { ClientResponseError } from 'pocketbase';
 import type { Problem } from '../../shared/api/contract/endpoint.ts';
 import { ERROR_CODES, type ErrorCode, FathomError } from '../../shared/errors.ts';
-import { RateLimitedError } from '../accounts/sign-in/sign-in-limits.ts';
 import { isDiskFull } from '../base/files/dir.ts';
 import { fieldsOf } from '../control-plane/client.ts';
 import type { Caller } from './caller.ts';
@@ -62,7 +61,9 @@ function shorten(text: string): string {
 
 /** How a failed request is logged; null for a mistake of the client. Every start has requests that are too early. */
 export function logLevelOf({ code, status }: FathomError): 'error' | 'info' | null {
-  if (code === 'daemon.starting') return 'info';
+  if (code === 'daemon.starting' || code === 'database.failed') return 'info';
+  // The state of the database is the cause, and is reported where it changes.
+  if (code === 'database.unavailable' || code === 'database.full') return null;
   return status >= 500 ? 'error' : null;
 }
 
@@ -115,7 +116,7 @@ export function formatRefusal(error: FathomError): string {
 
 /** Returns the headers of an error. */
 function headersOf(error: FathomError): Record<string, string> {
-  if (error instanceof RateLimitedError) return { 'retry-after': String(error.retryAfterS) };
+  if (error.retryAfterS !== null) return { 'retry-after': String(error.retryAfterS) };
   if (error.code === 'daemon.starting') return { 'retry-after': '1' };
   if (error.status === 401) return { 'www-authenticate': 'Bearer' };
   return error.code === 'request.unsupported_type' ? { accept: 'application/json' } : {};

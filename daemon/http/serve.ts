@@ -42,6 +42,8 @@ type Handler<E extends Endpoint> = (
 export function serve<E extends Endpoint>(app: Api, endpoint: E, handler: Handler<E>): void {
   const { method, path, permission, audit, params, query, body, responses, errorForm, whileStarting } =
     endpoint;
+  const bodyLimit =
+    endpoint.bodyLimitBytes ?? (permission === 'public' ? PUBLIC_BODY_LIMIT_BYTES : undefined);
   const defaultStatus = Math.min(...Object.keys(responses).map(Number));
   const schemas = Object.entries(responses).flatMap(([status, { schema, mediaType }]) =>
     schema === undefined || mediaType !== undefined ? [] : [[status, schema]],
@@ -51,7 +53,7 @@ export function serve<E extends Endpoint>(app: Api, endpoint: E, handler: Handle
     method,
     // HEAD would read all of it, to send nothing.
     ...(isStream && { exposeHeadRoute: false }),
-    ...(permission === 'public' ? { bodyLimit: PUBLIC_BODY_LIMIT_BYTES } : {}),
+    ...(bodyLimit === undefined ? {} : { bodyLimit }),
     url: path.replace(/\{(\w+)\}/g, ':$1'),
     config: {
       operationId: endpoint.operationId,

@@ -40,6 +40,7 @@ import { type SecretRoutesDeps, secretRoutes } from '../secrets/secret-routes.ts
 import { type StatusRoutesDeps, statusRoutes } from '../status/status-routes.ts';
 import { attachStream, type StreamDeps } from '../stream/stream-server.ts';
 import { type UsageRoutesDeps, usageRoutes } from '../usage/usage-routes.ts';
+import { type WorkRoutesDeps, workRoutes } from '../work/work-routes.ts';
 
 /** The services that routes use. Each file of routes declares its own part. */
 export interface Services
@@ -80,7 +81,8 @@ export interface Services
     UsageRoutesDeps,
     UserHookDeps,
     UserRoutesDeps,
-    WebPageRoutesDeps {}
+    WebPageRoutesDeps,
+    WorkRoutesDeps {}
 
 /** Creates the API of one transport, with its stream. */
 export async function createApiWithStream(services: Services, transport: Transport): Promise<Served> {
@@ -127,6 +129,7 @@ export function registerRoutes(app: Api, services: Services): void {
   lifecycleRoutes(app, services);
   migrationRoutes(app, services);
   applicationRoutes(app, services);
+  workRoutes(app, services);
   rolloutRoutes(app, services);
   restoreRoutes(app, services);
   edgeRoutes(app, services);

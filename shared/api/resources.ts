@@ -26,6 +26,7 @@ import { schedules } from './schedules.ts';
 import { secrets } from './secrets.ts';
 import { trash } from './trash.ts';
 import { usage } from './usage.ts';
+import { work } from './work/endpoints.ts';
 
 const databases = { ...withFiles, archive: archiveDatabase };
 
@@ -49,6 +50,7 @@ export const RESOURCES = {
   events,
   migrations,
   applications,
+  work,
   queue,
   rollouts,
   schedules,

@@ -25,12 +25,11 @@ export interface LimitSettings {
 
 /** Reported with the header `Retry-After`. */
 export class RateLimitedError extends FathomError {
-  readonly retryAfterS: number;
+  declare readonly retryAfterS: number;
 
   constructor(message: string, waitMs: number) {
     const seconds = Math.max(1, Math.ceil(waitMs / 1000));
-    super('rate_limited', `${message}; try again in ${seconds} s`);
-    this.retryAfterS = seconds;
+    super('rate_limited', `${message}; try again in ${seconds} s`, { retryAfterS: seconds });
   }
 }
 

@@ -36,6 +36,9 @@ export const PERMISSIONS = {
   'databases.browse': grants('own', 'all', 'all', 'all'),
   'databases.configure': grants(null, null, null, 'all'),
   'databases.delete': grants(null, null, null, 'all'),
+  // Projects, items and sprints in the own database, through the API.
+  'work-items.read': grants('own', 'own', 'own', 'own'),
+  'work-items.write': grants('own', null, 'own', 'own'),
   'backups.read': grants('own', 'all', 'all', 'all'),
   'backups.create': grants('own', null, 'all', 'all'),
   // The recovery key opens all backups.

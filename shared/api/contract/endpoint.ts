@@ -49,6 +49,8 @@ export interface Endpoint {
   errorForm?: 'lifecycle';
   /** Available while the daemon starts. */
   whileStarting?: true;
+  /** Of the body; 64 KiB by default. */
+  bodyLimitBytes?: number;
   /** How long a client should wait for the answer, in milliseconds; 10 s by default. */
   timeoutMs?: number;
 }
@@ -102,7 +104,15 @@ export const problemSchema = z
     detail: z.string(),
     code: z.string(),
     request_id: z.string(),
-    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    errors: z
+      .array(
+        z.object({
+          path: z.string(),
+          message: z.string(),
+          code: z.string().optional().meta({ description: 'For programs, such as `version_conflict`.' }),
+        }),
+      )
+      .optional(),
   })
   .meta({
     id: 'Problem',
