@@ -162,9 +162,9 @@ await build({
   logLevel: 'warning',
 });
 
-/** The rules of work items for PocketBase's JavaScript, which knows neither newer syntax nor modules. */
+/** The rules and operations of work items for PocketBase's JavaScript, which knows neither newer syntax nor modules. */
 await build({
-  entryPoints: { rules: 'shared/work/hook-rules.ts' },
+  entryPoints: { rules: 'shared/work/hook-rules.ts', operations: 'shared/work/api/hook-operations.ts' },
   outdir: 'pb_apps/work-items/hooks/work-items',
   bundle: true,
   format: 'cjs',

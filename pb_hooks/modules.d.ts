@@ -29,10 +29,15 @@ interface HookModules {
   'work-items/access': typeof import('../pb_apps/work-items/hooks/work-items/access.js');
   'work-items/activity': typeof import('../pb_apps/work-items/hooks/work-items/activity.js');
   'work-items/collections': typeof import('../pb_apps/work-items/hooks/work-items/collections.js');
+  'work-items/dtos': typeof import('../pb_apps/work-items/hooks/work-items/dtos.js');
+  'work-items/item-routes': typeof import('../pb_apps/work-items/hooks/work-items/item-routes.js');
   'work-items/items': typeof import('../pb_apps/work-items/hooks/work-items/items.js');
+  'work-items/operations': typeof import('../shared/work/api/hook-operations.ts');
   'work-items/others': typeof import('../pb_apps/work-items/hooks/work-items/others.js');
   'work-items/owner': typeof import('../pb_apps/work-items/hooks/work-items/owner.js');
+  'work-items/project-routes': typeof import('../pb_apps/work-items/hooks/work-items/project-routes.js');
   'work-items/removal': typeof import('../pb_apps/work-items/hooks/work-items/removal.js');
+  'work-items/resources': typeof import('../pb_apps/work-items/hooks/work-items/resources.js');
   'work-items/routes': typeof import('../pb_apps/work-items/hooks/work-items/routes.js');
   'work-items/rules': typeof import('../shared/work/hook-rules.ts');
   'work-items/sprints': typeof import('../pb_apps/work-items/hooks/work-items/sprints.js');

@@ -34,12 +34,12 @@ onBootstrap((e) => {
       const { actorOf, setActor } = require(`${__hooks}/work-items/access.js`);
       setActor(e.record, actorOf(e));
       if (e.record.collection().name === 'pm_work_items')
-        require(`${__hooks}/work-items/items.js`).checkVersion(e);
+        require(`${__hooks}/work-items/items.js`).checkVersion(e, e.record);
       e.next();
     },
     ...CHANGED,
   );
-  onRecordDeleteRequest((e) => require(`${__hooks}/work-items/removal.js`).markDeleted(e), ...MARKED);
+  onRecordDeleteRequest((e) => require(`${__hooks}/work-items/removal.js`).deleteRecord(e), ...MARKED);
 
   onRecordCreate(
     (e) => require(`${__hooks}/work-items/others.js`).prepare(e),
@@ -66,39 +66,13 @@ onRecordCreate((e) => require(`${__hooks}/work-items/items.js`).prepareItem(e), 
 onRecordCreateExecute((e) => require(`${__hooks}/work-items/items.js`).createItem(e), 'pm_work_items');
 onRecordUpdateExecute((e) => require(`${__hooks}/work-items/items.js`).changeItem(e), 'pm_work_items');
 
-routerAdd(
-  'POST',
-  '/api/v1/work-items/{id}/restore',
-  (e) => e.json(200, require(`${__hooks}/work-items/removal.js`).restore(e)),
-  $apis.requireAuth('users', 'pm_members', '_superusers'),
-);
-routerAdd(
-  'POST',
-  '/api/v1/work-items',
-  (e) => require(`${__hooks}/work-items/routes.js`).createItem(e),
-  $apis.requireAuth('users', 'pm_members', '_superusers'),
-);
-routerAdd(
-  'GET',
-  '/api/v1/work-items',
-  (e) => require(`${__hooks}/work-items/routes.js`).listItems(e),
-  $apis.requireAuth('users', 'pm_members', '_superusers'),
-);
-routerAdd(
-  'GET',
-  '/api/v1/work-items/{id}',
-  (e) => require(`${__hooks}/work-items/routes.js`).getItem(e),
-  $apis.requireAuth('users', 'pm_members', '_superusers'),
-);
-routerAdd(
-  'POST',
-  '/api/v1/sprints/{id}/start',
-  (e) => require(`${__hooks}/work-items/sprints.js`).startSprint(e),
-  $apis.requireAuth('users', 'pm_members', '_superusers'),
-);
-routerAdd(
-  'POST',
-  '/api/v1/sprints/{id}/complete',
-  (e) => require(`${__hooks}/work-items/sprints.js`).completeSprint(e),
-  $apis.requireAuth('users', 'pm_members', '_superusers'),
-);
+{
+  const { OPERATIONS } = require(`${__hooks}/work-items/operations.js`);
+  for (const { method, path } of Object.values(OPERATIONS))
+    routerAdd(
+      method,
+      path,
+      (e) => require(`${__hooks}/work-items/routes.js`).answer(e),
+      $apis.requireAuth('users', 'pm_members', '_superusers'),
+    );
+}

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { untilRunning } from '../../helpers/fleet-actions.ts';
 import { changeUserDatabase, readUserDatabase } from '../../helpers/user-migrations.ts';
+import { codes } from './operate.ts';
 import {
   type Answer,
   addItem,
@@ -28,12 +29,6 @@ const get = async (id: string, collection = 'pm_work_items') =>
   (await stage.call('owner', 'GET', records(collection, id))).body;
 const exists = async (id: string) =>
   (await stage.call('owner', 'GET', records('pm_work_items', id))).status === 200;
-
-/** The codes of the fields that were refused. */
-function codes({ status, body }: Answer): [number, Record<string, string>] {
-  const fields = Object.entries((body['data'] ?? {}) as Record<string, { code: string }>);
-  return [status, Object.fromEntries(fields.map(([field, { code }]) => [field, code]))];
-}
 
 async function task(more: object = {}): Promise<string> {
   const item = { item_type: 'task', title: 'task', project, ...more };
@@ -222,7 +217,7 @@ describe('deletion', () => {
     expect((await remove('viewer', epic, '?cascade=true')).status).toBe(404);
     expect((await remove('member', epic, '?cascade=true')).status).toBe(204);
     for (const gone of [epic, story, id]) expect(await exists(gone)).toBe(false);
-    expect(codes(await restore('member', id))).toEqual([409, { parent: 'deleted' }]);
+    expect(codes(await restore('member', id))).toEqual([409, { parent_id: 'deleted' }]);
     expect([(await restore('guest', epic)).status, (await restore('stranger', epic)).status]).toEqual([
       401, 401,
     ]);

@@ -43,6 +43,9 @@ describe('create work item API', () => {
       project_id: project,
       assignee: { id: owner, name: expect.any(String) as string },
       sprint: null,
+      points: 0,
+      due_date: null,
+      labels: [],
       rank: expect.any(String) as string,
       version: 1,
       created_at: expect.any(Number) as number,
@@ -70,7 +73,10 @@ describe('create work item API', () => {
     expect(status).toBe(400);
     expect(Object.keys(body['data'] as object)).toEqual(expect.arrayContaining(['item_type', 'title']));
     const forged = { item_type: 'task', title: 'a', project_id: project, created_by: stage.ids.viewer };
-    expect((await stage.call('owner', 'POST', ITEMS, forged)).status).toBe(403);
+    expect(await stage.call('owner', 'POST', ITEMS, forged)).toMatchObject({
+      status: 400,
+      body: { data: { created_by: { code: 'unknown_field' } } },
+    });
   });
 });
 
@@ -97,7 +103,7 @@ it('starts one sprint, and completes it with its unfinished items', async () => 
   const [first, second] = await Promise.all(
     ['first', 'second'].map((name) => stage.create('member', 'pm_sprints', { project, name })),
   );
-  expect((await post(first?.id, 'start', {}, 'viewer')).status).toBe(404);
+  expect((await post(first?.id, 'start', {}, 'viewer')).status).toBe(403);
   expect((await post(first?.id, 'start', {}, 'stranger')).status).toBe(401);
   expect((await post(first?.id, 'start')).body).toMatchObject({ status: 'active' });
   expect(await post(second?.id, 'start')).toMatchObject({
@@ -132,11 +138,23 @@ it('hides deleted items, and everything from a member who is deactivated', async
     204,
   );
   expect((await stage.call('owner', 'GET', path)).status).toBe(404);
+  expect(await stage.call('former', 'GET', ITEMS)).toMatchObject({
+    status: 403,
+    body: { message: 'This member is deactivated.' },
+  });
+});
+
+it('refuses members what a rule of the collection leaves to superusers', async () => {
   const rows = await databaseRows(stage.fathom);
   const row = rows.find(({ name }) => name === stage.tenant.name);
   if (!row) throw new Error('the database has no row');
-  await (await asSuperuser(stage.fathom, row))
-    .collection('pm_members')
-    .update(stage.ids.viewer, { is_active: false });
-  expect((await stage.call('viewer', 'GET', ITEMS)).status).toBe(404);
+  const { collections } = await asSuperuser(stage.fathom, row);
+  const { createRule } = await collections.getOne('pm_work_items');
+  const item = { item_type: 'task', title: 'a', project_id: project };
+  const before = countItems();
+  await collections.update('pm_work_items', { createRule: null });
+  expect((await stage.call('owner', 'POST', ITEMS, item)).status).toBe(403);
+  expect(countItems()).toBe(before);
+  await collections.update('pm_work_items', { createRule });
+  expect((await stage.call('owner', 'POST', ITEMS, item)).status).toBe(201);
 });

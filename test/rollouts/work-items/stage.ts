@@ -4,7 +4,8 @@ import { PASSWORD } from '../../helpers/http-call.ts';
 
 export const WITH_WORK_ITEMS = { FATHOM_APPS: 'documents,work-items' };
 
-export type Person = 'owner' | 'admin' | 'member' | 'viewer' | 'guest' | 'stranger';
+/** `former` is a member who is deactivated and still has a token; `stranger` is the owner of another database. */
+export type Person = 'owner' | 'admin' | 'member' | 'viewer' | 'guest' | 'stranger' | 'former';
 
 export type Body = Record<string, unknown>;
 
@@ -19,8 +20,14 @@ export interface WorkStage {
   daemon: Daemon;
   tenant: Tenant;
   /** Ids of members. */
-  ids: Record<'owner' | 'admin' | 'member' | 'viewer', string>;
-  call(person: Person, method: string, path: string, body?: unknown): Promise<Answer>;
+  ids: Record<'owner' | 'admin' | 'member' | 'viewer' | 'former', string>;
+  call(
+    person: Person,
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
   /** Creates a record. @throws when it is refused */
   create(person: Person, collection: string, body: unknown): Promise<Body & { id: string }>;
 }
@@ -32,30 +39,31 @@ export async function createWorkStage(): Promise<WorkStage> {
   await untilRunning(fathom, tenant.name);
   const { url } = await instance(fathom, tenant.name);
   const tokens: Partial<Record<Person, string>> = { owner: tenant.ownerToken, stranger: other.ownerToken };
-  const call: WorkStage['call'] = (person, method, path, body) =>
-    callAt(String(url), tokens[person], method, path, body);
+  const call: WorkStage['call'] = (person, method, path, body, headers) =>
+    callAt(String(url), tokens[person], method, path, body, headers);
   const create: WorkStage['create'] = async (person, collection, body) => {
     const answer = await call(person, 'POST', records(collection), body);
     if (answer.status !== 200)
       throw new Error(`${collection}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body as Body & { id: string };
   };
-  const ids = { owner: tenant.userId, admin: '', member: '', viewer: '' };
-  for (const role of ['admin', 'member', 'viewer'] as const) {
-    const email = `${role}@example.com`;
+  const ids = { owner: tenant.userId, admin: '', member: '', viewer: '', former: '' };
+  for (const name of ['admin', 'member', 'viewer', 'former'] as const) {
+    const email = `${name}@example.com`;
     const account = {
       email,
       password: PASSWORD,
       passwordConfirm: PASSWORD,
-      name: role,
-      role,
+      name,
+      role: name === 'former' ? 'admin' : name,
       is_active: true,
     };
-    ids[role] = (await create('owner', 'pm_members', account)).id;
+    ids[name] = (await create('owner', 'pm_members', account)).id;
     const path = '/api/collections/pm_members/auth-with-password';
     const { body } = await call('guest', 'POST', path, { identity: email, password: PASSWORD });
-    tokens[role] = String(body['token']);
+    tokens[name] = String(body['token']);
   }
+  await call('owner', 'PATCH', records('pm_members', ids.former), { is_active: false });
   return { fathom, daemon, tenant, ids, call, create };
 }
 
@@ -69,10 +77,12 @@ async function callAt(
   method: string,
   path: string,
   body: unknown,
+  headers: Record<string, string> = {},
 ): Promise<Answer> {
   const response = await fetch(`${url}${path}`, {
     method,
     headers: {
+      ...headers,
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     },

@@ -57,14 +57,30 @@ function requireNone(field, refusal, status) {
 }
 
 /**
- * Whether a rule of a collection admits the person of a request. PocketBase does not ask rules for what a route reads or saves.
+ * Whether a rule of a collection admits the person of a request; null admits superusers only. PocketBase does not ask rules for
+ * what a route reads or saves.
  * @param {core.RequestEvent} e
  * @param {core.App} app of the transaction
  * @param {core.Record} record
  * @param {string | null} rule
  */
 function isAdmitted(e, app, record, rule) {
-  return e.hasSuperuserAuth() || app.canAccessRecord(record, e.requestInfo(), rule ?? '');
+  return e.hasSuperuserAuth() || (rule !== null && app.canAccessRecord(record, e.requestInfo(), rule));
+}
+
+/**
+ * Runs in a transaction, and returns the result.
+ * @template T
+ * @param {core.RequestEvent} e @param {(app: core.App) => T} run
+ * @returns {T}
+ */
+function inTransaction(e, run) {
+  /** @type {any[]} */
+  const results = [];
+  e.app.runInTransaction((app) => {
+    results.push(run(app));
+  });
+  return results[0];
 }
 
 /** Now, as PocketBase stores dates. */
@@ -72,4 +88,14 @@ function now() {
   return new Date().toISOString().replace('T', ' ');
 }
 
-module.exports = { actorOf, setActor, readActor, memberOf, refusalOf, requireNone, isAdmitted, now };
+module.exports = {
+  actorOf,
+  setActor,
+  readActor,
+  memberOf,
+  refusalOf,
+  requireNone,
+  isAdmitted,
+  inTransaction,
+  now,
+};

@@ -144,14 +144,14 @@ function versionConflict() {
   return refusalOf('version', { code: 'version_conflict', message }, 409);
 }
 
-/** Compares the version that the client read. @param {core.RecordRequestEvent} e */
-function checkVersion(e) {
-  const current = e.record.original().getInt('version');
+/** Compares the version that the client read. @param {core.RequestEvent} e @param {core.Record} record */
+function checkVersion(e, record) {
+  const current = record.original().getInt('version');
   const { version } = e.requestInfo().body;
   const header = rules.versionOfIfMatch(e.requestInfo().headers['if_match'] ?? '');
   for (const expected of [header, version])
     requireNone('version', rules.validateVersion(current, expected), 409);
-  e.record.set('version', current);
+  record.set('version', current);
 }
 
 /** @param {core.App} app @param {core.Record} record */

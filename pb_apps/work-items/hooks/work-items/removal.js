@@ -1,4 +1,4 @@
-const { actorOf, isAdmitted, memberOf, now, refusalOf, setActor } = require(
+const { actorOf, inTransaction, isAdmitted, memberOf, now, refusalOf, setActor } = require(
   `${__hooks}/work-items/access.js`,
 );
 const { MARKED } = require(`${__hooks}/work-items/collections.js`);
@@ -12,29 +12,37 @@ const TRASH_DAYS = 30;
  * Marks a record as deleted instead of removing it. A deleted one, which only superusers see, is removed.
  * @param {core.RecordRequestEvent} e
  */
-function markDeleted(e) {
+function deleteRecord(e) {
   const { record } = e;
   if (record.getString('deleted_at') !== '') return e.next();
-  const actor = actorOf(e);
   const cascades = e.requestInfo().query['cascade'] === 'true';
-  e.app.runInTransaction((app) => {
-    const { name } = record.collection();
-    const current = app.findRecordById(name, record.id);
-    const below = name === 'pm_work_items' ? belowOf(app, current, '') : [];
-    if (below.some((one) => one.collection().name === 'pm_work_items') && !cascades) {
-      const message = 'Items are below this item. Delete them first, or with ?cascade=true.';
-      throw refusalOf('id', { code: 'has_children', message }, 409);
-    }
-    const at = now();
-    for (const one of [current, ...below]) {
-      one.set('deleted_at', at);
-      if (one.collection().name === 'pm_work_items') one.set('deleted_by', memberOf(actor));
-      setActor(one, actor);
-      app.save(one);
-    }
-    if (name === 'pm_sprints') leaveSprint(app, record.id, actor);
-  });
+  e.app.runInTransaction((app) =>
+    markDeleted(app, app.findRecordById(record.collection().name, record.id), actorOf(e), cascades),
+  );
   return e.noContent(204);
+}
+
+/**
+ * In a transaction.
+ * @param {core.App} app @param {core.Record} record
+ * @param {ReturnType<typeof actorOf>} actor
+ * @param {boolean} cascades whether the items below it are deleted too
+ */
+function markDeleted(app, record, actor, cascades) {
+  const { name } = record.collection();
+  const below = name === 'pm_work_items' ? belowOf(app, record, '') : [];
+  if (below.some((one) => one.collection().name === 'pm_work_items') && !cascades) {
+    const message = 'Items are below this item. Delete them first, or with ?cascade=true.';
+    throw refusalOf('id', { code: 'has_children', message }, 409);
+  }
+  const at = now();
+  for (const one of [record, ...below]) {
+    one.set('deleted_at', at);
+    if (one.collection().name === 'pm_work_items') one.set('deleted_by', memberOf(actor));
+    setActor(one, actor);
+    app.save(one);
+  }
+  if (name === 'pm_sprints') leaveSprint(app, record.id, actor);
 }
 
 /**
@@ -45,9 +53,7 @@ function markDeleted(e) {
 function restore(e) {
   const actor = actorOf(e);
   const id = e.request.pathValue('id');
-  /** @type {core.Record[]} */
-  const restored = [];
-  e.app.runInTransaction((app) => {
+  return inTransaction(e, (app) => {
     const [item] = app.findRecordsByFilter('pm_work_items', "id = {:id} && deleted_at != ''", '', 1, 0, {
       id,
     });
@@ -62,11 +68,10 @@ function restore(e) {
       if (one.collection().name === 'pm_work_items') one.set('deleted_by', '');
       setActor(one, actor);
       app.save(one);
-      restored.push(one);
     }
     if (!isAdmitted(e, app, item, item.collection().updateRule)) throw new ForbiddenError('Not allowed.');
+    return item;
   });
-  return restored[0];
 }
 
 /**
@@ -141,4 +146,4 @@ function purge(app) {
   });
 }
 
-module.exports = { markDeleted, restore, purge };
+module.exports = { deleteRecord, markDeleted, restore, purge };

@@ -1,105 +1,87 @@
-const { actorOf, isAdmitted, setActor } = require(`${__hooks}/work-items/access.js`);
+const { OPERATIONS, typedQuery, validate } = require(`${__hooks}/work-items/operations.js`);
 
-/** Fields of requests, and the columns that they are. */
-const COLUMNS = /** @type {{ [field: string]: string }} */ ({
-  item_type: 'item_type',
-  title: 'title',
-  description: 'description',
-  status: 'status',
-  priority: 'priority',
-  parent_id: 'parent',
-  project_id: 'project',
-  assignee_id: 'assignee',
-  sprint_id: 'sprint',
+/** @typedef {{ id: string, query: any, body: any }} Input */
+/** @type {{ [name: string]: (e: core.RequestEvent, input: Input) => unknown }} */
+const HANDLERS = {
+  ...require(`${__hooks}/work-items/item-routes.js`),
+  ...require(`${__hooks}/work-items/project-routes.js`),
+  ...require(`${__hooks}/work-items/sprints.js`),
+};
+
+/** Fields of requests that have another name in the collections. */
+const FIELDS = /** @type {{ [column: string]: string }} */ ({
+  parent: 'parent_id',
+  project: 'project_id',
+  assignee: 'assignee_id',
+  sprint: 'sprint_id',
 });
-const FILTERS = ['item_type', 'status', 'project_id', 'assignee_id', 'sprint_id', 'parent_id'];
-const PER_PAGE = 50;
-const MAX_PER_PAGE = 200;
 
-/** @param {core.RequestEvent} e */
-function createItem(e) {
-  const { body } = e.requestInfo();
-  const collection = e.app.findCachedCollectionByNameOrId('pm_work_items');
-  const record = new Record(collection);
-  for (const [field, column] of Object.entries(COLUMNS)) {
-    const value = body[field];
-    if (value !== undefined && value !== null) record.set(column, value);
+/** Answers a request: checks the person, the query and the body, in one place for all operations. @param {core.RequestEvent} e */
+function answer(e) {
+  const { pattern } = e.request;
+  const found = Object.entries(OPERATIONS).find(([, { method, path }]) => `${method} ${path}` === pattern);
+  const [name, operation] = found ?? ['', null];
+  const handle = HANDLERS[name];
+  if (!operation || !handle) throw new NotFoundError(`There is no operation ${pattern}.`);
+  requireActive(e);
+  const { query, body, status } =
+    /** @type {import('../../../../shared/work/api/operation.ts').Operation} */ (operation);
+  const info = e.requestInfo();
+  const input = {
+    id: e.request.pathValue('id'),
+    query: query ? admit(query, typedQuery(query, info.query)) : {},
+    body: body ? admit(body, JSON.parse(JSON.stringify(info.body))) : {},
+  };
+  const result = withFieldNames(() => handle(e, input));
+  return status === 204 ? e.noContent(204) : e.json(status, result);
+}
+
+/** The rules of the collections refuse a deactivated member too, but an empty list asks no rule. @param {core.RequestEvent} e */
+function requireActive(e) {
+  const { auth } = e;
+  if (auth?.collection().name === 'pm_members' && !auth.getBool('is_active'))
+    throw new ForbiddenError('This member is deactivated.');
+}
+
+/** @param {import('../../../../shared/work/api/schema.ts').ObjectSchema} schema @param {unknown} value */
+function admit(schema, value) {
+  const refusals = [...validate(schema, value)];
+  if (refusals.length > 0) throw refusalOfFields(400, refusals);
+  return value;
+}
+
+/** Names fields in refusals as requests do. @template T @param {() => T} run */
+function withFieldNames(run) {
+  try {
+    return run();
+  } catch (error) {
+    // An error from a save is wrapped: the refusal of a hook, or the errors of PocketBase's own validation.
+    const cause = /** @type {any} */ (error).value ?? error;
+    const isRefusal = cause.status !== undefined;
+    const { status, data, message } = isRefusal ? cause : new ApiError(400, '', cause);
+    const refusals = Object.entries(data).map(([column, refusal]) => [FIELDS[column] ?? column, refusal]);
+    if (refusals.length === 0) throw error;
+    throw refusalOfFields(status, /** @type {any} */ (refusals), isRefusal ? message : undefined);
   }
-  setActor(record, actorOf(e));
-  e.app.runInTransaction((app) => {
-    app.save(record);
-    if (!isAdmitted(e, app, record, collection.createRule)) throw new ForbiddenError('Not allowed.');
+}
+
+/**
+ * @param {number} status
+ * @param {[field: string, { code: string, message: string }][]} refusals
+ * @param {string} [message] by default that of the first field
+ */
+function refusalOfFields(status, refusals, message) {
+  const errors = refusals.map(([field, refusal]) => {
+    const { code } = refusal;
+    const isMissing = code === 'validation_missing_rel_records';
+    return /** @type {const} */ ([field, code, isMissing ? 'There is no such record.' : refusal.message]);
   });
-  e.response.header().set('Location', `/api/v1/work-items/${record.id}`);
-  return e.json(201, describe(e.app, [record])[0]);
+  const [[field, , reason] = ['', '', '']] = errors;
+  return new ApiError(
+    status,
+    message ?? (field === '' ? reason : `Field ${field}: ${reason}`),
+    Object.fromEntries(errors.map(([name, code, text]) => [name, new ValidationError(code, text)])),
+  );
 }
 
-/** @param {core.RequestEvent} e */
-function getItem(e) {
-  const record = e.app.findRecordById('pm_work_items', e.request.pathValue('id'));
-  requireReader(e, record);
-  return e.json(200, describe(e.app, [record])[0]);
-}
-
-/** @param {core.RequestEvent} e */
-function listItems(e) {
-  const { query } = e.requestInfo();
-  /** @type {{ [name: string]: string }} */
-  const wanted = { deleted_at: '' };
-  for (const name of FILTERS) {
-    const value = query[name];
-    if (value) wanted[COLUMNS[name] ?? name] = value;
-  }
-  const page = Math.max(1, Math.floor(Number(query['page'])) || 1);
-  const perPage = Math.min(MAX_PER_PAGE, Math.max(1, Math.floor(Number(query['per_page'])) || PER_PAGE));
-  const filter = Object.keys(wanted)
-    .map((column) => (column === 'deleted_at' ? "deleted_at = ''" : `${column} = {:${column}}`))
-    .join(' && ');
-  /** @param {number} limit @param {number} offset */
-  const find = (limit, offset) =>
-    /** @type {core.Record[]} */ (
-      e.app.findRecordsByFilter('pm_work_items', filter, 'rank,created', limit, offset, wanted)
-    );
-  const records = find(perPage, (page - 1) * perPage);
-  const [first] = records.length > 0 ? records : find(1, 0);
-  // The rule is about the person, so it is the same for all items that are not deleted.
-  if (first) requireReader(e, first);
-  const total = first ? e.app.countRecords('pm_work_items', $dbx.hashExp(wanted)) : 0;
-  return e.json(200, { items: describe(e.app, records), page, per_page: perPage, total });
-}
-
-/** @param {core.RequestEvent} e @param {core.Record} record */
-function requireReader(e, record) {
-  const canRead =
-    record.getString('deleted_at') === '' && isAdmitted(e, e.app, record, record.collection().viewRule);
-  if (!canRead) throw new NotFoundError('There is no such item.');
-}
-
-/** The items as clients get them. @param {core.App} app @param {core.Record[]} records */
-function describe(app, records) {
-  app.expandRecords(records, ['assignee', 'sprint'], /** @type {any} */ (null));
-  return records.map((record) => {
-    const assignee = record.expandedOne('assignee');
-    const sprint = record.expandedOne('sprint');
-    return {
-      id: record.id,
-      item_type: record.getString('item_type'),
-      title: record.getString('title'),
-      description: record.getString('description'),
-      status: record.getString('status'),
-      priority: record.getInt('priority'),
-      parent_id: record.getString('parent') || null,
-      project_id: record.getString('project') || record.id,
-      assignee: assignee ? { id: assignee.id, name: assignee.getString('name') } : null,
-      sprint: sprint
-        ? { id: sprint.id, name: sprint.getString('name'), status: sprint.getString('status') }
-        : null,
-      rank: record.getString('rank'),
-      version: record.getInt('version'),
-      created_at: record.getDateTime('created').time().unixMilli(),
-      updated_at: record.getDateTime('updated').time().unixMilli(),
-    };
-  });
-}
-
-module.exports = { createItem, getItem, listItems };
+module.exports = { answer };

@@ -1,26 +1,25 @@
-const { actorOf, isAdmitted, now, refusalOf, requireNone, setActor } = require(
+const { actorOf, inTransaction, now, refusalOf, requireNone, setActor } = require(
   `${__hooks}/work-items/access.js`,
 );
+const { sprintOf } = require(`${__hooks}/work-items/dtos.js`);
 const { findLive, workflowOf } = require(`${__hooks}/work-items/items.js`);
+const { findReadable, requireAdmission } = require(`${__hooks}/work-items/resources.js`);
 const rules = require(`${__hooks}/work-items/rules.js`);
 
-/** Makes a sprint active. @param {core.RequestEvent} e */
-function startSprint(e) {
-  return e.json(
-    200,
-    changeSprint(e, 'active', () => {}),
-  );
+/** @typedef {{ id: string, body: any }} Input */
+
+/** Makes a sprint active. @param {core.RequestEvent} e @param {Input} input */
+function start_sprint(e, { id }) {
+  return changeStatus(e, id, 'active', () => {});
 }
 
 /**
  * Completes a sprint, and moves its unfinished items into another sprint, or out of sprints.
- * @param {core.RequestEvent} e
+ * @param {core.RequestEvent} e @param {Input} input
  */
-function completeSprint(e) {
-  const target = e.requestInfo().body['move_to'] ?? '';
-  if (typeof target !== 'string')
-    throw refusalOf('move_to', { code: 'invalid', message: 'It is the id of a sprint, or null.' });
-  const sprint = changeSprint(e, 'completed', (app, current) => {
+function complete_sprint(e, { id, body }) {
+  const target = body.move_to ?? '';
+  return changeStatus(e, id, 'completed', (app, current) => {
     if (target !== '') {
       const next = findLive(app, 'pm_sprints', target);
       const isOther =
@@ -38,22 +37,17 @@ function completeSprint(e) {
       app.save(item);
     }
   });
-  return e.json(200, sprint);
 }
 
 /**
  * Changes the status of a sprint, and what follows, in one transaction.
- * @param {core.RequestEvent} e
- * @param {string} status
+ * @param {core.RequestEvent} e @param {string} id @param {string} status
  * @param {(app: core.App, sprint: core.Record) => void} then
  */
-function changeSprint(e, status, then) {
-  /** @type {core.Record[]} */
-  const changed = [];
-  e.app.runInTransaction((app) => {
-    const sprint = findLive(app, 'pm_sprints', e.request.pathValue('id'));
-    if (!sprint || !isAdmitted(e, app, sprint, sprint.collection().updateRule))
-      throw new NotFoundError('There is no such sprint.');
+function changeStatus(e, id, status, then) {
+  const changed = inTransaction(e, (app) => {
+    const sprint = findReadable(e, app, 'pm_sprints', id);
+    requireAdmission(e, app, sprint, 'updateRule');
     if (sprint.getString('status') === status)
       throw refusalOf('status', { code: 'move_not_allowed', message: `The sprint is ${status}.` }, 409);
     if (status === 'active') requireNone('status', findOtherActive(app, sprint), 409);
@@ -62,9 +56,9 @@ function changeSprint(e, status, then) {
     setActor(sprint, actorOf(e));
     app.save(sprint);
     then(app, sprint);
-    changed.push(sprint);
+    return sprint;
   });
-  return changed[0];
+  return sprintOf(changed);
 }
 
 /** @param {core.App} app @param {core.Record} sprint */
@@ -76,4 +70,4 @@ function findOtherActive(app, sprint) {
   return { code: 'sprint_active', message: `The sprint "${other.getString('name')}" is active.` };
 }
 
-module.exports = { startSprint, completeSprint };
+module.exports = { start_sprint, complete_sprint };

@@ -1,0 +1,169 @@
+const { actorOf, inTransaction, setActor } = require(`${__hooks}/work-items/access.js`);
+const { itemsOf, projectOf } = require(`${__hooks}/work-items/dtos.js`);
+const { checkVersion } = require(`${__hooks}/work-items/items.js`);
+const { markDeleted, restore } = require(`${__hooks}/work-items/removal.js`);
+const { findReadable, listPage, LIVE, requireAdmission } = require(`${__hooks}/work-items/resources.js`);
+
+/** @typedef {{ id: string, query: any, body: any }} Input */
+
+/** Fields of requests, and the columns that they are. */
+const COLUMNS = /** @type {{ [field: string]: string }} */ ({
+  item_type: 'item_type',
+  title: 'title',
+  description: 'description',
+  status: 'status',
+  priority: 'priority',
+  points: 'points',
+  due_date: 'due_date',
+  labels: 'labels',
+  workflow: 'workflow',
+  parent_id: 'parent',
+  project_id: 'project',
+  assignee_id: 'assignee',
+  sprint_id: 'sprint',
+});
+/** What a replacement empties. */
+const REPLACED = [
+  'description',
+  'priority',
+  'points',
+  'due_date',
+  'labels',
+  'workflow',
+  'assignee_id',
+  'sprint_id',
+];
+const FILTERS = ['item_type', 'status', 'project_id', 'assignee_id', 'sprint_id', 'parent_id'];
+const CONTAINS = 'instr(lower(title), lower({:q})) > 0 OR instr(lower(description), lower({:q})) > 0';
+const SORTS = /** @type {{ [field: string]: string }} */ ({ created_at: 'created', updated_at: 'updated' });
+
+/** @param {core.Record} record @param {{ [field: string]: any }} body */
+function setValues(record, body) {
+  for (const [field, column] of Object.entries(COLUMNS)) {
+    const value = body[field];
+    if (value === undefined) continue;
+    record.set(column, field === 'due_date' && value !== null ? new Date(value).toISOString() : value);
+  }
+  // Below its project, as a new item without a parent.
+  if (body['parent_id'] === null) record.set('parent', record.getString('project'));
+}
+
+/** @param {core.RequestEvent} e @param {core.Record} record */
+function describe(e, record) {
+  const [item] = itemsOf(e.app, [record]);
+  e.response.header().set('ETag', `"${record.getInt('version')}"`);
+  return item;
+}
+
+/** @param {core.RequestEvent} e @param {{ [field: string]: any }} body */
+function create(e, body) {
+  const record = new Record(e.app.findCachedCollectionByNameOrId('pm_work_items'));
+  setValues(record, body);
+  setActor(record, actorOf(e));
+  e.app.runInTransaction((app) => {
+    app.save(record);
+    requireAdmission(e, app, record, 'createRule');
+  });
+  return record;
+}
+
+/** @param {core.RequestEvent} e @param {Input} input */
+function create_work_item(e, { body }) {
+  const record = create(e, body);
+  e.response.header().set('Location', `/api/v1/work-items/${record.id}`);
+  return describe(e, record);
+}
+
+/** @param {core.RequestEvent} e @param {Input} input */
+function create_project(e, { body }) {
+  const record = create(e, { ...body, item_type: 'project' });
+  e.response.header().set('Location', `/api/v1/projects/${record.id}`);
+  return projectOf(e.app, record);
+}
+
+/** @param {core.RequestEvent} e @param {Input} input */
+function get_work_item(e, { id }) {
+  return describe(e, findReadable(e, e.app, 'pm_work_items', id));
+}
+
+/** @param {core.RequestEvent} e @param {Input} input */
+function change_work_item(e, { id, body }) {
+  const actor = actorOf(e);
+  const changed = inTransaction(e, (app) => {
+    const record = findReadable(e, app, 'pm_work_items', id);
+    requireAdmission(e, app, record, 'updateRule');
+    checkVersion(e, record);
+    setValues(record, body);
+    setActor(record, actor);
+    app.save(record);
+    return record;
+  });
+  return describe(e, changed);
+}
+
+/** @param {core.RequestEvent} e @param {Input} input */
+function replace_work_item(e, { id, body }) {
+  const empty = Object.fromEntries(REPLACED.map((field) => [field, null]));
+  return change_work_item(e, { id, query: {}, body: { ...empty, parent_id: null, ...body } });
+}
+
+/** @param {core.RequestEvent} e @param {Input} input */
+function delete_work_item(e, { id, query }) {
+  const actor = actorOf(e);
+  e.app.runInTransaction((app) => {
+    const record = findReadable(e, app, 'pm_work_items', id);
+    requireAdmission(e, app, record, 'deleteRule');
+    markDeleted(app, record, actor, query.cascade === true);
+  });
+}
+
+/** @param {core.RequestEvent} e */
+function restore_work_item(e) {
+  return describe(e, restore(e));
+}
+
+/** @param {core.RequestEvent} e @param {Input} input */
+function list_work_items(e, { query }) {
+  return listPage(e, 'pm_work_items', query, conditionsOf(query), orderOf(query.sort), (records) =>
+    itemsOf(e.app, records),
+  );
+}
+
+/** @param {core.RequestEvent} e @param {Input} input */
+function list_projects(e, { query }) {
+  return list_work_items(e, { id: '', body: {}, query: { ...query, item_type: 'project' } });
+}
+
+/** @param {{ [name: string]: any }} query */
+function conditionsOf(query) {
+  // The indices are for what is not deleted, so this condition has no parameter.
+  const where = [$dbx.exp(LIVE)];
+  for (const name of FILTERS)
+    if (query[name] !== undefined) where.push($dbx.hashExp({ [COLUMNS[name] ?? name]: query[name] }));
+  if (query['label'] !== undefined) {
+    const labels = "json_each(CASE WHEN json_valid(labels) THEN labels ELSE '[]' END)";
+    const sql = `EXISTS (SELECT 1 FROM ${labels} AS label WHERE label.value = {:label})`;
+    where.push($dbx.exp(sql, { label: query['label'] }));
+  }
+  if (query['q'] !== undefined) where.push($dbx.exp(CONTAINS, { q: query['q'] }));
+  return where;
+}
+
+/** The id decides between equal values, so that pages do not overlap. @param {string} [sort] */
+function orderOf(sort = 'rank') {
+  const field = sort.replace('-', '');
+  const direction = sort.startsWith('-') ? 'DESC' : 'ASC';
+  return [`${SORTS[field] ?? field} ${direction}`, `id ${direction}`];
+}
+
+module.exports = {
+  list_work_items,
+  create_work_item,
+  get_work_item,
+  replace_work_item,
+  change_work_item,
+  delete_work_item,
+  restore_work_item,
+  list_projects,
+  create_project,
+};

@@ -1,0 +1,11 @@
+import { ITEM_OPERATIONS } from './items.ts';
+import type { Operation } from './operation.ts';
+import { SPRINT_OPERATIONS } from './sprints.ts';
+
+/** All operations by name. */
+export const OPERATIONS = { ...ITEM_OPERATIONS, ...SPRINT_OPERATIONS } as const satisfies Record<
+  string,
+  Operation
+>;
+
+export type OperationName = keyof typeof OPERATIONS;
