@@ -9,11 +9,12 @@ import type { Transport } from './http/caller.ts';
 import { keepRunFiles } from './http/listen/keep-run-files.ts';
 import { listenOnSocket, listenOnTcp } from './http/listen/listen.ts';
 import { exposureOf } from './pocketbase/advisories/assess-releases.ts';
-import { createServices, type DaemonServices, type ServiceOptions } from './startup/create-services.ts';
+import { createServices, type DaemonServices } from './startup/create-services.ts';
 import { startPeriodicChecks } from './startup/periodic-checks.ts';
 import { type Host, prepareHost } from './startup/prepare-host.ts';
 import { reload } from './startup/reload.ts';
 import { createApiWithStream } from './startup/routes.ts';
+import type { ServiceOptions } from './startup/service-options.ts';
 import { startControlPlane } from './startup/start-control-plane.ts';
 import { GLOBAL_NAME } from './supervisor/global-instance.ts';
 import { groupByInstance } from './supervisor/start/takeover.ts';
@@ -64,6 +65,9 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   // The fleet is stopped last, after everything that uses it.
   resources.defer(() => fleet.close(fleetEnd));
   resources.defer(() => services.audit.stop());
+  // From here on, so that a daemon that does not become ready is reported.
+  await services.alerts.start();
+  resources.defer(() => services.alerts.stop());
   await listen(config, { host, services, resources, adminSocketFd: options.adminSocketFd ?? null });
 
   await services.replication.endFormer();

@@ -20,6 +20,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/control-plane/': ['daemon/pocketbase/'],
   'daemon/secrets/': ['daemon/control-plane/'],
   'daemon/accounts/': ['daemon/control-plane/', 'daemon/events/'],
+  'daemon/alerts/': ['daemon/accounts/'],
   'daemon/audit/': ['daemon/control-plane/', 'daemon/events/'],
   'daemon/supervisor/': ['daemon/pocketbase/'],
   'daemon/databases/': ['daemon/supervisor/', 'daemon/accounts/', 'daemon/audit/'],
@@ -49,6 +50,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/stream/': ['daemon/http/', 'daemon/queue/'],
   'daemon/audit/audit-requests.ts': ['daemon/http/', 'daemon/audit/'],
   'daemon/startup/': [
+    'daemon/alerts/',
     'daemon/replication/',
     'daemon/*-routes.ts',
     'daemon/stream/',

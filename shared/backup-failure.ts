@@ -26,6 +26,9 @@ export const BACKUP_REMEDIES: Readonly<Record<BackupFailureReason, string>> = {
 };
 
 export interface BackupProblem {
+  /** The same for as long as the problem lasts. */
+  kind: BackupFailureReason | 'late' | 'keys' | 'replica' | 'drill_failed' | 'unproven' | 'escrow';
+  databases: number;
   text: string;
   remedy: string;
 }
@@ -39,28 +42,41 @@ export function backupProblems({
   replica = null,
 }: {
   late: number;
-  failures: readonly { databases: number; message: string; remedy: string }[];
+  failures: readonly { reason: BackupFailureReason; databases: number; message: string; remedy: string }[];
   unusable_keys?: readonly { database: string; problem: string }[];
   drills?: DrillProblems;
   replica?: { problem: string | null; remedy: string | null } | null;
 }): BackupProblem[] {
-  const found = failures.map(({ databases, message, remedy }) => ({
-    text: databases === 1 ? message : `${databases} databases: ${message}`,
-    remedy,
-  }));
+  const found = failures.map(
+    ({ reason, databases, message, remedy }): BackupProblem => ({
+      kind: reason,
+      databases,
+      text: databases === 1 ? message : `${databases} databases: ${message}`,
+      remedy,
+    }),
+  );
   if (late > 0)
     found.push({
+      kind: 'late',
+      databases: late,
       text: late === 1 ? '1 database has no recent backup' : `${late} databases have no recent backup`,
       remedy: "'fathomd backups list' names them, 'fathomd backups create --all' backs them up",
     });
   const [key] = keys;
   if (key)
     found.push({
+      kind: 'keys',
+      databases: keys.length,
       text: `backups of ${countOthers(key.database, keys.length)} cannot be opened with the present keys: ${key.problem}`,
       remedy: 'copy its file in keys/ from another copy of the target, or set AES_PREVIOUS_MASTER_KEY',
     });
   if (replica !== null && replica.problem !== null)
-    found.push({ text: replica.problem, remedy: replica.remedy ?? 'the log of the daemon has more' });
+    found.push({
+      kind: 'replica',
+      databases: 1,
+      text: replica.problem,
+      remedy: replica.remedy ?? 'the log of the daemon has more',
+    });
   return drills === undefined ? found : [...found, ...drillProblems(drills)];
 }
 
@@ -77,18 +93,24 @@ function drillProblems(drills: DrillProblems): BackupProblem[] {
   const [failed] = drills.failed;
   if (failed)
     found.push({
+      kind: 'drill_failed',
+      databases: drills.failed_databases,
       text: `no proven backup for ${countOthers(failed.database, drills.failed_databases)}: the drill failed: ${failed.problem}`,
       remedy: `'fathomd backups create ${failed.database}', then 'fathomd backups drill ${failed.database}'`,
     });
   const [unproven] = drills.unproven;
   if (unproven !== undefined)
     found.push({
+      kind: 'unproven',
+      databases: drills.unproven_databases,
       text: `no proven backup for ${countOthers(unproven, drills.unproven_databases)} in five weeks`,
       remedy: `'fathomd backups drill ${unproven}' proves the last one, or says why it cannot`,
     });
   const problem = drills.escrow?.problem ?? null;
   if (problem !== null)
     found.push({
+      kind: 'escrow',
+      databases: 1,
       text: `the secrets of the host are not safe on the target: ${problem}`,
       remedy:
         "remove escrow/secrets.json on the target, then 'fathomd backups create global' stores it again",

@@ -6,6 +6,7 @@ import type { SandboxSetting } from '../../shared/sandbox.ts';
 import type { SettingsInput } from '../../shared/settings-files.ts';
 import type { SignUpMode } from '../../shared/sign-up.ts';
 import { isVersion } from '../../shared/version.ts';
+import { type AlertConfig, alertWarnings, readAlerts } from './alerts.ts';
 import { type BackupConfig, readBackups, type WrittenSettings, writtenSettings } from './backups.ts';
 import { type LimitsConfig, readAllowedTargets, readLimits, readTrustedProxies } from './limits.ts';
 import { type MailConfig, mailWarnings, readMail, readSiteUrl } from './mail.ts';
@@ -117,6 +118,7 @@ export interface Config {
   /** Age at which entries of the audit log are archived; null never. */
   auditRetentionMs: number | null;
   oauth: OAuthConfig;
+  alerts: AlertConfig;
   backups: BackupConfig;
   replica: ReplicaConfig;
   /** What is backed up of the settings. */
@@ -150,6 +152,7 @@ export function loadConfig(input: SettingsInput): LoadedConfig {
       ...publicUrlWarnings(config),
       ...proxyWarnings(config),
       ...mailWarnings(config),
+      ...alertWarnings(config.alerts),
     ],
     adminPasswordOrigin: sources.originOf('PB_ADMIN_PASSWORD') ?? 'nowhere',
     sources,
@@ -240,6 +243,7 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: st
     },
     auditRetentionMs: read.wholeNumber('AUDIT_RETENTION_DAYS') * 86_400_000 || null,
     oauth: readOAuth(read),
+    alerts: readAlerts(read),
     backups: readBackups(read, { dataDir, cwd }),
     replica: readReplica(read, { dataDir, cwd }),
     written: writtenSettings(sources),

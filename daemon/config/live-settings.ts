@@ -15,13 +15,14 @@ export type LiveSettings = Pick<
   | 'mail'
   | 'siteUrl'
   | 'releaseSources'
+  | 'alerts'
   | 'written'
 >;
 
 /** A copy, which a reload changes. */
 export function liveSettingsOf(config: Config): LiveSettings {
   const { webPage, corsOrigins, limits, signUps, maxAwake, trashDays, restarts } = config;
-  const { mail, siteUrl, releaseSources, written } = config;
+  const { mail, siteUrl, releaseSources, alerts, written } = config;
   return {
     webPage,
     corsOrigins,
@@ -33,6 +34,7 @@ export function liveSettingsOf(config: Config): LiveSettings {
     mail,
     siteUrl,
     releaseSources,
+    alerts,
     written,
   };
 }

@@ -16,6 +16,11 @@ const IMPLICIT_PORT = 465;
 const SENDER = /^(?:"?(?<name>[^"<>\p{Cc}]{0,100}?)"?\s*<(?<inner>[^<>]+)>|(?<bare>[^<>]+))$/u;
 const ADDRESS = /^[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[a-z0-9.-]{1,190}$/i;
 
+/** Whether a mail can be sent to the text, without a name. */
+export function isMailAddress(text: string): boolean {
+  return ADDRESS.test(text);
+}
+
 /** Null without SMTP_HOST. */
 export function readMail(read: ValueReader): MailConfig | null {
   const host = read.text('SMTP_HOST');
@@ -98,7 +103,7 @@ function readSender(read: ValueReader): MailConfig['from'] | null {
   if (text === null) return null;
   const { name, inner, bare } = SENDER.exec(text)?.groups ?? {};
   const address = (inner ?? bare ?? '').trim();
-  if (ADDRESS.test(address)) return { name: name?.trim() || DEFAULT_NAME, address };
+  if (isMailAddress(address)) return { name: name?.trim() || DEFAULT_NAME, address };
   read.problem(
     'MAIL_FROM',
     "is not a sender; write it like noreply@example.com or 'Example Cloud <noreply@example.com>'",

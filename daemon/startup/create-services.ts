@@ -11,7 +11,7 @@ import { UserLimits } from '../accounts/plans/user-limits.ts';
 import { Buckets } from '../accounts/sign-in/buckets.ts';
 import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
 import { SignUps } from '../accounts/sign-up/sign-ups.ts';
-import type { ArchiveStep } from '../audit/archive/audit-archive.ts';
+import type { Alerts } from '../alerts/alerts.ts';
 import { Counts } from '../base/counts.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
@@ -20,7 +20,6 @@ import { ControlPlaneClient } from '../control-plane/client.ts';
 import { packageFiles } from '../databases/applications/sources.ts';
 import { DatabaseRepository } from '../databases/database-repository.ts';
 import { createDatabaseServices, type DatabaseServices } from '../databases/database-services.ts';
-import type { ProvisionStep } from '../databases/provisioning/provisioner.ts';
 import { TrashRepository } from '../databases/trash/trash-repository.ts';
 import { EventBus } from '../events/bus.ts';
 import { Journal } from '../events/journal.ts';
@@ -38,7 +37,6 @@ import { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { privateBytes } from '../pocketbase/process/procfs.ts';
 import { createDaemonQueue } from '../queue/worker/daemon-host.ts';
 import { Replication } from '../replication/replication.ts';
-import type { ChangeStep } from '../rollouts/change.ts';
 import { createRollouts } from '../rollouts/rollout-services.ts';
 import type { DiskReasons } from '../supervisor/disk/disk-limit.ts';
 import { DiskReserve } from '../supervisor/disk/disk-reserve.ts';
@@ -53,45 +51,22 @@ import { PortMoves } from '../supervisor/start/port-moves.ts';
 import { PortAllocator, portIsFree } from '../supervisor/start/ports.ts';
 import { STOP_GRACE_MS } from '../supervisor/start/terminate.ts';
 import { UsageHistory } from '../usage/usage-history.ts';
-import type { RestoreStep } from './backup-services.ts';
+import { createAlerts } from './alert-services.ts';
 import { createBackupServices } from './backup-services.ts';
 import { daemonStatus } from './daemon-status.ts';
 import { createIdentityServices } from './identity-services.ts';
 import type { Host } from './prepare-host.ts';
 import type { Services } from './routes.ts';
+import type { ServiceOptions } from './service-options.ts';
 import { createTrashServices, type TrashServices } from './trash-services.ts';
 
 const HOUR_MS = 3_600_000;
-
-export interface ServiceOptions {
-  demo: boolean;
-  version: string;
-  /** Called after each step of a provisioning. */
-  onProvisionStep?: (step: ProvisionStep, name: string) => void;
-  /** Migrations of user databases; the package's own by default. */
-  userMigrationsDir?: string;
-  /** Checks the host. Adds the pid of the process that does it to the set while it runs. */
-  diagnose?: (running: Set<number>) => ReturnType<NonNullable<Services['diagnose']>>;
-  /** How long the stop of an instance may take before it is killed, in milliseconds. */
-  stopGraceMs?: number;
-  /** Lifetime of a lease on a task, in milliseconds. */
-  leaseMs?: number;
-  /** Age at which entries of the audit log are archived, in milliseconds. */
-  auditRetentionMs?: number;
-  /** SLEEP_AFTER of all databases, in milliseconds. */
-  sleepAfterMs?: number;
-  /** Called when a step of the change of a database begins, or has ended. */
-  onChangeStep?: (step: ChangeStep, database: string) => void;
-  /** Called when a step of the restore of a database begins, or has ended. */
-  onRestoreStep?: (step: RestoreStep, database: string) => void;
-  /** Called after each step of archiving the audit log. */
-  onArchiveStep?: (step: ArchiveStep) => void;
-}
 
 type OwnServices = Services & TrashServices & Pick<DatabaseServices, 'reconciler' | 'tryMigrations'>;
 
 /** All services of the daemon. */
 export interface DaemonServices extends OwnServices {
+  alerts: Alerts;
   signUpLimits: SignUpLimits;
   driver: ChildProcessDriver;
   controlPlane: ControlPlaneClient;
@@ -368,6 +343,7 @@ export async function createServices({
     ...trashServices,
     accountMails,
     activity,
+    alerts: createAlerts({ config, settings, status, fleet, clock, log, options }),
     apiUrl,
     bus,
     changes: new Buckets({ capacity: config.limits.changesPerUser, windowMs: HOUR_MS, clock }),

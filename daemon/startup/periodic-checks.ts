@@ -25,6 +25,7 @@ export function startPeriodicChecks({
   pageCheckMs: number;
 }): void {
   const {
+    alerts,
     fleet,
     auditArchive,
     backups,
@@ -91,4 +92,6 @@ export function startPeriodicChecks({
   ownerSync.start();
   resources.defer(() => ownerSync.stop());
   resources.defer(keepReconciled({ reconciler, bus, clock, log }));
+  // First of all, so that a stop causes no alert.
+  resources.defer(() => alerts.stop());
 }

@@ -10,8 +10,8 @@ import type { ControlPlaneClient } from '../control-plane/client.ts';
 import type { Catalog } from '../databases/catalog.ts';
 
 /**
- * Applies a new configuration to the running daemon: log level, limits, sign-ups, sleep, restarts, mail, CORS and sign-in
- * providers. Instances are not restarted.
+ * Applies a new configuration to the running daemon: log level, limits, sign-ups, sleep, restarts, mail, alerts, CORS and
+ * sign-in providers. Instances are not restarted.
  *
  * @returns the names of other settings that differ and need a restart of the daemon
  */
@@ -39,6 +39,7 @@ export async function reload(
   settings.mail = next.mail;
   settings.siteUrl = next.siteUrl;
   settings.releaseSources = next.releaseSources;
+  settings.alerts = next.alerts;
   settings.written = reloadWritten(settings.written, next.written);
   // Databases of plans without a time of their own show the new one.
   if (sleepAfter !== next.limits.perUser.sleep_after) catalog.plansChanged(() => true);

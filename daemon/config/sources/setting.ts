@@ -10,6 +10,7 @@ export const SETTING_GROUPS = {
   instances: 'PocketBase',
   backups: 'Backups',
   queue: 'Queue',
+  alerts: 'Alerts',
   logs: 'Logs',
   providers: 'Sign-in providers',
 } as const;

@@ -11,6 +11,8 @@ import { GENERATED_SECRETS, SETTINGS, VARIABLES, type Variable } from './variabl
 
 const SECRETS = Object.fromEntries(GENERATED_SECRETS.map((name) => [name, generateSecret(name)]));
 
+const WEBHOOK_SECRET = `whsec_${generateSecret('AES_MASTER_KEY')}`;
+
 /** A set of settings that is valid, so that each one can be changed alone. */
 const BEFORE: Partial<Record<Variable, string>> = {
   ...SECRETS,
@@ -29,6 +31,8 @@ const BEFORE: Partial<Record<Variable, string>> = {
   SMTP_PASSWORD: 'smtp-secret',
   MAIL_FROM: 'noreply@example.com',
   PUBLIC_URL: 'https://fathom.example.com',
+  ALERT_WEBHOOK_URL: 'https://ops.example.com/fathom',
+  ALERT_WEBHOOK_SECRET: WEBHOOK_SECRET,
 };
 
 const CHANGED: Partial<Record<Variable, string>> = {
@@ -54,6 +58,9 @@ const CHANGED: Partial<Record<Variable, string>> = {
   BACKUP_BEFORE_CHANGES: 'off',
   BACKUP_DRILLS: 'off',
   BACKUP_KEEP: '1d',
+  ALERT_WEBHOOK_SECRET: `whsec_${generateSecret('AES_MASTER_KEY')}`,
+  ALERT_MAIL_TO: 'ops@example.com',
+  ALERT_QUIET_HOURS: '22:00-07:00',
 };
 
 let cwd: string;

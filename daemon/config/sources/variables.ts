@@ -1,6 +1,7 @@
 import { MAX_LIMIT } from '../../../shared/limits.ts';
 import { SANDBOX_SETTINGS } from '../../../shared/sandbox.ts';
 import { DEFAULT_DATA_DIR } from '../../../shared/settings-files.ts';
+import { ALERT_SETTINGS } from './alert-settings.ts';
 import { BACKUP_SETTINGS } from './backup-settings.ts';
 import { LIMIT_SETTINGS, USER_LIMIT_SETTINGS } from './limit-settings.ts';
 import { MAIL_SETTINGS } from './mail-settings.ts';
@@ -324,6 +325,7 @@ export const SETTINGS = {
       'Hosts and networks that are not public and that http.request and mail.send may connect to, ' +
       'like localhost:25, intranet.example.com or 10.0.0.0/8.',
   },
+  ...ALERT_SETTINGS,
 
   LOG_LEVEL: {
     type: 'choice',
