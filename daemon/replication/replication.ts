@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { ReplicaStatus } from '../../shared/api/backup-status.ts';
+import type { ReplicaTimes } from '../../shared/api/replicas.ts';
 import { backoffMs } from '../../shared/backoff.ts';
-import { FathomError, messageOf } from '../../shared/errors.ts';
+import { messageOf } from '../../shared/errors.ts';
 import type { InstancePhase } from '../../shared/instance.ts';
 import { BackupProcesses } from '../backups/run/backup-processes.ts';
 import { ensureBackupHost } from '../backups/service/backup-host.ts';
@@ -19,8 +20,8 @@ import { replicaPrefix, replicaUrl } from './litestream-config.ts';
 import { remedyOf } from './litestream-error.ts';
 import { endFormerProcess, LitestreamProcess, type ProcessEnd } from './litestream-process.ts';
 import { bindLocalState, isLocalDamage, removeLocalState } from './local-state.ts';
+import { ReplicaReader } from './replica-reader.ts';
 import { prepareTarget, requirePresent, wasUsed } from './replica-target.ts';
-import { restoreReplica } from './restore-replica.ts';
 
 const LOOK_EVERY_MS = 1_000;
 const BACKOFF = { baseMs: 1_000, capMs: 300_000 };
@@ -84,6 +85,7 @@ export class Replication {
   /** Why databases are not registered, by the path of `data.db`. */
   readonly #refused = new Map<string, string>();
   readonly #erasures = new BackupProcesses(1);
+  readonly #reader: ReplicaReader;
   #subjects: () => Iterable<ReplicationSubject> = () => [];
   #process: LitestreamProcess | null = null;
   #version: string | null = null;
@@ -106,6 +108,7 @@ export class Replication {
 
   constructor(deps: ReplicationDeps) {
     this.#deps = deps;
+    this.#reader = new ReplicaReader(deps.config, () => this.#readHost());
   }
 
   /** Ends the Litestream of a daemon that was killed. Call it before files of databases are moved. */
@@ -124,6 +127,7 @@ export class Replication {
 
   /** Ends Litestream, which sends what is left. Call it after the databases have ended. */
   async stop(): Promise<void> {
+    this.#reader.stop();
     await this.#loop?.stop();
     const process = this.#process;
     this.#process = null;
@@ -152,28 +156,24 @@ export class Replication {
     await this.#erasures.run({ kind: 'erase-replica', target, prefix: replicaPrefix(host, name) });
   }
 
+  /** @see ReplicaReader.restore */
+  restore: ReplicaReader['restore'] = (...wanted) => this.#reader.restore(...wanted);
+
   /**
-   * Restores `data.db` as it was at a time: without a write after it.
+   * The times to which a database can be restored.
    *
-   * @param file must not exist
-   * @throws FathomError `conflict`, `not_found`, `backup.failed`
+   * @throws FathomError `conflict`, `backup.failed`
    */
-  async restore(name: string, at: Date, file: string, signal: AbortSignal): Promise<void> {
-    const { target, binaryPath } = this.#deps.config;
-    if (target === null)
-      throw new FathomError('conflict', 'REPLICA is not set, so there are backups only; restore one of them');
-    const binary = await readLitestream(binaryPath);
-    if (!binary.usable) throw new FathomError('backup.failed', `${binary.problem}; ${binary.remedy}`);
-    const host = await this.#readHost();
-    await requirePresent(target, host);
-    await restoreReplica({
-      binary: binary.path,
-      url: replicaUrl(target, host, name),
-      name,
-      at,
-      file,
-      signal,
-    });
+  async times(name: string): Promise<ReplicaTimes> {
+    const from = await this.#reader.readFirstTime(name);
+    return { from: from?.toISOString() ?? null, to: this.#lastTime(name)?.toISOString() ?? null };
+  }
+
+  /** What does not run does not change. Null while a replica has nothing, and without Litestream. */
+  #lastTime(name: string): Date | null {
+    const subject = [...this.#subjects()].find((one) => one.name === name);
+    if (subject === undefined || RELEASED.has(subject.phase())) return this.#deps.clock.now();
+    return this.#registered.get(fileOf(subject.directory))?.syncedAt ?? null;
   }
 
   /** Null without REPLICA. */

@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { chmod, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { FathomError, messageOf } from '../../shared/errors.ts';
+import { FathomError } from '../../shared/errors.ts';
 import { replaceFile } from '../base/files/replace-file.ts';
 import { NOTHING } from './check-replica.ts';
 import { programEnvironment } from './litestream-binary.ts';
-import { remedyOf, shortenError } from './litestream-error.ts';
+import { describeFailure, outputOf } from './litestream-error.ts';
 
 const run = promisify(execFile);
 /** Several GB from a target that is far away. */
@@ -49,8 +49,7 @@ export async function restoreReplica({
     });
   } catch (error) {
     signal.throwIfAborted();
-    const { stderr = '' } = error as { stderr?: string };
-    const text = stderr.trim() || messageOf(error);
+    const text = outputOf(error);
     // A replica that does not reach so far back has nothing of before either.
     if (text.includes(NOTHING))
       throw new FathomError(
@@ -58,16 +57,9 @@ export async function restoreReplica({
         `the replica of ${name} has nothing of ${time}: it begins later, or keeps it no more; restore a backup`,
         { cause: error },
       );
-    const cause = shortenError(
-      text
-        .split('\n')
-        .at(-1)
-        ?.replace(/^Error: /, '') ?? '',
-    );
-    const remedy = remedyOf(cause);
     throw new FathomError(
       'backup.failed',
-      `${name} was not restored and is as before: ${cause}${remedy === null ? '' : `; ${remedy}`}`,
+      `${name} was not restored and is as before: ${describeFailure(text)}`,
       { cause: error },
     );
   } finally {

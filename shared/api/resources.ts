@@ -21,6 +21,7 @@ import { lifecycle } from './lifecycle.ts';
 import { migrations } from './migrations.ts';
 import { pocketbase } from './pocketbase.ts';
 import { queue } from './queue.ts';
+import { replicas } from './replicas.ts';
 import { rollouts } from './rollouts.ts';
 import { schedules } from './schedules.ts';
 import { secrets } from './secrets.ts';
@@ -46,6 +47,7 @@ export const RESOURCES = {
   backups,
   exports,
   imports,
+  replicas,
   edge,
   events,
   migrations,

@@ -5,6 +5,8 @@ import { damageChunks } from '../helpers/backups.ts';
 import { addDocument, titlesOf } from '../helpers/documents.ts';
 import { signUp } from '../helpers/fleet-actions.ts';
 import { sharedDeployment } from '../helpers/harness.ts';
+import { litestream, nextSecond, replicated } from '../helpers/replication.ts';
+import { until } from '../helpers/until.ts';
 import { ago } from './fleet-fixtures.ts';
 import { daemon, open } from './stage.ts';
 
@@ -109,7 +111,85 @@ describe('drills of a real daemon', () => {
   });
 });
 
+describe.skipIf(litestream === null)('a replica of a real daemon', () => {
+  it('is restored to a time, after the name of the database was typed', async () => {
+    const { fathom } = await replicated();
+    await fathom.start();
+    const tenant = await signUp(fathom, 'cat');
+    await addDocument(fathom, tenant, 'kept');
+    const started = Date.now();
+    await until(
+      async () => {
+        const found = await fathom.client.replicas.times(tenant.name);
+        return found.from !== null && Date.parse(found.to ?? '') > started + 1_000 ? found : null;
+      },
+      { what: 'the replica' },
+    );
+    const at = await nextSecond();
+    await addDocument(fathom, tenant, 'lost');
+    const screen = open({ socketPath: fathom.socketPath }, { columns: 100, rows: 30 });
+    await screen.shows('● live');
+    screen.press('0', '/', tenant.name, 'enter');
+    await screen.shows('no backup yet');
+    screen.press('enter');
+    await screen.shows('T restores a time since');
+    screen.press('T');
+    await screen.shows(`Restore ${tenant.name} to a time?`, 'until now, in ', 'Uploaded files come from');
+    screen.press(at.toISOString(), 'down', tenant.name, 'enter');
+    await screen.shows(`✓ restored ${tenant.name}`);
+    expect(titlesOf(fathom, tenant)).toEqual(['kept']);
+  });
+});
+
 describe('backups', () => {
+  it('are restored to a time of the replica only, and not without a replica', async () => {
+    const stub = await daemon();
+    const permissions = ['backups.create', 'backups.restore'];
+    stub.status = { permissions, backups: BACKUP_STATUS };
+    stub.answers.set('/api/v1/backups', pageOf([known(NAME)]));
+    stub.answers.set(`/api/v1/databases/${NAME}/backups`, pageOf([listed('20261121t020000000z-00000001')]));
+    const without = open({ url: stub.url }, { columns: 80, rows: 24 });
+    await without.shows('● live', '● ready');
+    without.press('0', 'enter');
+    await without.shows('1 backup, ');
+    without.press('T');
+    await without.notices('set REPLICA');
+
+    const replica = {
+      target: '/mnt/replica',
+      version: '0.5.17',
+      pid: 1,
+      databases: 1,
+      lag_seconds: 1,
+      restarts: 0,
+      problem: null,
+      remedy: null,
+    };
+    stub.status = { permissions, backups: { ...BACKUP_STATUS, replica } };
+    stub.answers.set(`/api/v1/databases/${NAME}/replica`, { from: ago(600), to: ago(1) });
+    const screen = open({ url: stub.url }, { columns: 80, rows: 24 });
+    await screen.shows('● live', '● ready');
+    screen.press('0', 'enter');
+    await screen.shows('T restores a time since');
+    screen.press('T');
+    await screen.shows(`Restore ${NAME} to a time?`, 'until now, in ', 'in steps of 30 seconds', '--at TIME');
+    expect(screen.lines.every((line) => line.length <= 80)).toBe(true);
+    screen.press('noon', 'enter');
+    await screen.shows('is not a time');
+    screen.press('ctrl+u', ago(1_200), 'enter');
+    await screen.shows('the replica has nothing of', 'restore a backup');
+    screen.press('ctrl+u', ago(-600), 'enter');
+    await screen.shows('is in the future');
+    const at = ago(300);
+    screen.press('ctrl+u', at, 'down', 'another');
+    await screen.hides('--at TIME');
+    screen.press('enter');
+    await screen.shows('the name does not match');
+    expect(stub.requests.filter((one) => one.startsWith('POST'))).toEqual([]);
+    screen.press('esc');
+    await screen.opens(null);
+  });
+
   it('tell what is late, failed or at work, with reason and next step, at 80×24', async () => {
     const stub = await daemon();
     const failure = {

@@ -353,5 +353,6 @@ const KEYS: Readonly<Record<string, string>> = {
   space: ' ',
   'ctrl+c': '\u0003',
   'ctrl+r': '\u0012',
+  'ctrl+u': '\u0015',
   backspace: '\u007F',
 };

@@ -176,6 +176,14 @@ describe.skipIf(litestream === null)('with Litestream', () => {
     await owner.collection('documents').delete(first.id);
     await untilReplica(fathom, target, tenant.name, ['second', 'third']);
     const after = await nextSecond();
+    const { from } = await until(
+      async () => {
+        const times = await fathom.client.replicas.times(tenant.name);
+        return Date.parse(times.to ?? '') >= after.getTime() ? times : null;
+      },
+      { what: 'the last time' },
+    );
+    expect(Date.parse(from ?? '')).toBeLessThanOrEqual(before.getTime());
 
     const restore = (...argv: string[]) =>
       runInProcess(['backups', 'restore', tenant.name, ...argv, '--socket', fathom.socketPath], {
@@ -216,6 +224,10 @@ describe.skipIf(litestream === null)('with Litestream', () => {
     expect(past).toMatchObject({ code: 1, err: textWith('has nothing of 2024-01-15T10:30:00.000Z') });
     expect(await restore('--at', 'noon', '--yes')).toMatchObject({ code: 2, err: textWith('is not a time') });
     expect(titlesOf(fathom, tenant)).toEqual(['second', 'third']);
+    expect(await fathom.client.backups.restore(tenant.name, 'latest', { at: from ?? '' })).toMatchObject({
+      created_at: from,
+      phase: 'running',
+    });
   });
 
   it('replicates to S3, and erases there', async () => {

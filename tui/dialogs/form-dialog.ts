@@ -1,6 +1,6 @@
 import { keyFor } from '../keys/places.ts';
 import { sanitise } from '../store/text/sanitise.ts';
-import type { Form } from '../store/view/form.ts';
+import { commandOfForm, type Form } from '../store/view/form.ts';
 import type { Box } from '../widgets/drawing/repaint.ts';
 import type { Span } from '../widgets/line.ts';
 import { cutStart, fit, widthOf, wrapWords } from '../widgets/text.ts';
@@ -10,7 +10,8 @@ const VALUE = 56;
 
 /** Draws a form. Secrets are not drawn, not even their length. */
 export function formDialog(over: DialogArea, form: Form, ready: boolean): Box {
-  const { fields, at, error, busy, command } = form;
+  const { fields, at, error, busy } = form;
+  const command = commandOfForm(form);
   const label = Math.max(0, ...fields.map((field) => widthOf(field.label)));
   const room = Math.max(10, Math.min(VALUE, over.columns - label - 12));
   const words = (text: string) => wrapWords(text, label + room + 4);

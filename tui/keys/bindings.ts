@@ -18,7 +18,7 @@ export const GROUP_TITLES = {
   trash: 'Deleted databases',
   undeletion: 'Selected deleted database',
   backups: 'Backups of the selected database',
-  restores: 'Selected backup',
+  restores: 'Restores of the database',
   actions: 'Instances: all marked ones, or the selected one',
   tasks: 'Tasks: all marked ones, or the selected one',
   failures: 'Tasks with the same error',
@@ -219,8 +219,14 @@ export const BINDINGS: readonly Binding[] = [
     [
       'backup.restore',
       'R',
-      'replace the data of the database by it (asks for the name of the database)',
+      'replace the data of the database by the selected backup (asks for its name)',
       { hint: 'restore', menu: 'restore the selected backup' },
+    ],
+    [
+      'backup.restoreTime',
+      'T',
+      'replace the data of the database by that of a time (asks for the time, and for its name)',
+      { menu: 'restore the database to a time of its replica' },
     ],
   ]),
   ...group('marks', [

@@ -33,6 +33,7 @@ export type Command =
   | 'backup.create'
   | 'backup.drill'
   | 'backup.restore'
+  | 'backup.restoreTime'
   | 'user.role'
   | 'user.activity'
   | 'user.sign-out'

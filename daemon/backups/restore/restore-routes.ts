@@ -1,5 +1,6 @@
 import { restoreBackup } from '../../../shared/api/backups.ts';
 import { importArchive } from '../../../shared/api/imports.ts';
+import { getReplicaTimes, type ReplicaTimes } from '../../../shared/api/replicas.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { UserLimits } from '../../accounts/plans/user-limits.ts';
 import type { UserRepository } from '../../accounts/user-repository.ts';
@@ -13,6 +14,7 @@ import type { Restores } from './restores.ts';
 export interface RestoreRoutesDeps {
   catalog: Catalog;
   restores: Restores;
+  replication: { times: (name: string) => Promise<ReplicaTimes> };
   provisioner: Provisioner;
   users: UserRepository;
   userLimits: UserLimits;
@@ -20,7 +22,7 @@ export interface RestoreRoutesDeps {
 
 /** Registers the routes of restores. */
 export function restoreRoutes(app: Api, deps: RestoreRoutesDeps): void {
-  const { catalog, restores, provisioner, users, userLimits } = deps;
+  const { catalog, restores, replication, provisioner, users, userLimits } = deps;
 
   serve(app, restoreBackup, async (request) => {
     const { name, id } = request.params;
@@ -41,6 +43,14 @@ export function restoreRoutes(app: Api, deps: RestoreRoutesDeps): void {
     // A path of the host.
     return !isOwner ? restored : { ...restored, kept_in: null };
   });
+
+  serve(app, getReplicaTimes, (request) => {
+    const { name } = request.params;
+    requireOwnerOrAll(request, catalog.find(name)?.row.user ?? null);
+    catalog.get(name);
+    return replication.times(name);
+  });
+
   serve(app, importArchive, async (request) => {
     // It names a file of the host.
     if (request.caller?.kind !== 'local')

@@ -274,7 +274,8 @@ export class Restores {
     const found = { id: time, created_at: time, bytes, filesFrom: files?.id ?? null };
     const staged = await this.#beginStage(name, directory, found);
     const { signal } = this.#stopped;
-    await stageTime({ name, at, staged, directory, signal }, this.#deps, files);
+    const onBytes = (read: number) => this.#note(name, { read_bytes: Math.min(read, bytes) });
+    await stageTime({ name, at, staged, directory, signal, onBytes }, this.#deps, files);
     await this.#endStage(entry, staged, found);
     return found;
   }

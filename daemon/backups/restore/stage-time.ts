@@ -1,13 +1,17 @@
-import { opendir } from 'node:fs/promises';
+import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError } from '../../../shared/errors.ts';
 import { cloneOrCopy } from '../../base/files/clone-or-copy.ts';
 import { exists, makeDirectory, unlessMissing } from '../../base/files/dir.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
+import type { Clock } from '../../base/time/clock.ts';
+import { repeat } from '../../base/time/repeat.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
 import { dataDirOf } from '../../supervisor/instance-spec.ts';
 import type { BackupProcesses } from '../run/backup-processes.ts';
 import type { BackupResults } from '../run/backup-work.ts';
+
+const MEASURE_EVERY_MS = 500;
 
 /** Restores `data.db` of a replica as it was at a time. @throws FathomError `not_found`, `conflict`, `backup.failed` */
 export type RestoreReplica = (name: string, at: Date, file: string, signal: AbortSignal) => Promise<void>;
@@ -38,28 +42,48 @@ export async function stageTime(
     staged,
     directory,
     signal,
-  }: { name: string; at: Date; staged: string; directory: string; signal: AbortSignal },
+    onBytes,
+  }: {
+    name: string;
+    at: Date;
+    staged: string;
+    directory: string;
+    signal: AbortSignal;
+    onBytes: (read: number) => void;
+  },
   {
     target,
     masterKeys: masters,
     processes,
     restoreReplica,
-  }: { target: string; masterKeys: MasterKeys; processes: BackupProcesses; restoreReplica: RestoreReplica },
-  backup: { id: string } | null,
+    clock,
+  }: {
+    target: string;
+    masterKeys: MasterKeys;
+    processes: BackupProcesses;
+    restoreReplica: RestoreReplica;
+    clock: Clock;
+  },
+  backup: { id: string; bytes: number } | null,
 ): Promise<void> {
   if (backup === null) await makeDirectory(staged);
   else
-    await processes.run({
-      kind: 'restore',
-      target,
-      database: name,
-      masters,
-      id: backup.id,
-      directory: staged,
-    });
+    await processes.run(
+      { kind: 'restore', target, database: name, masters, id: backup.id, directory: staged },
+      { onBytes },
+    );
   const file = join(staged, 'data.db');
   for (const suffix of ['', '-wal', '-shm']) await removeTree(`${file}${suffix}`);
-  await restoreReplica(name, at, file, signal);
+  const stopMeasuring = repeat(clock, MEASURE_EVERY_MS, async () => {
+    // What Litestream writes until it is whole. Best effort: it is progress only.
+    const written = await stat(`${file}.tmp`).catch(() => null);
+    if (written !== null) onBytes((backup?.bytes ?? 0) + written.size);
+  });
+  try {
+    await restoreReplica(name, at, file, signal);
+  } finally {
+    await stopMeasuring();
+  }
   await addMissing(join(dataDirOf(directory), 'storage'), join(staged, 'storage'));
 }
 

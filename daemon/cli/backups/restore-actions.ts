@@ -1,6 +1,7 @@
+import { messageOf } from '../../../shared/errors.ts';
+import { parseLocalTime } from '../../../shared/local-time.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
-import { parseLocalTime } from '../input/local-time.ts';
 import { readConfirmation } from '../input/prompt.ts';
 import { UsageError } from '../input/usage-error.ts';
 import { printable } from '../output/print.ts';
@@ -29,7 +30,7 @@ export async function restoreDatabase(
   context: CliContext,
 ): Promise<number> {
   if (at !== undefined && backup !== 'latest') throw new UsageError("use either '--backup' or '--at'");
-  const time = at === undefined ? undefined : parseLocalTime(at, new Date()).toISOString();
+  const time = at === undefined ? undefined : timeOf(at);
   const { databases, backups } = connect(args, context);
   const { email } = await databases.get(name);
   const question = [
@@ -60,4 +61,13 @@ export async function restoreDatabase(
     if (kept !== null) printLine(context.stdout, printable(`its data from before is in ${kept}`));
   }
   return 0;
+}
+
+/** @throws UsageError */
+function timeOf(text: string): string {
+  try {
+    return parseLocalTime(text, new Date()).toISOString();
+  } catch (error) {
+    throw new UsageError(messageOf(error));
+  }
 }

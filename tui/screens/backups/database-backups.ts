@@ -16,16 +16,24 @@ import { loadError, loadingSpan } from '../frame/hints.ts';
 import { withDetail } from '../frame/list-detail.ts';
 import type { List } from '../screen.ts';
 import { agoText, failedDrillSpans, proofFacts, stateFacts, WATCH_MS } from './backup-text.ts';
-import { offerRestore, startBackup, startDrill } from './restoring.ts';
+import { isReplicated, offerRestore, offerRestoreToTime, startBackup, startDrill } from './restoring.ts';
 
 /** The tab Backups of an instance: what is known about its backups, and those on the target. */
 
 /** Most that the list shows. */
 const MOST_SHOWN = 500;
 const DETAIL_ROWS = 2;
+/** The list of the replica is read from the target. */
+const TIMES_MS = 60_000;
 
 /** The list is read from the target, so only when the database has another last backup, or after an action. */
 export function databaseBackupsRequests({ fleet }: Pick<ConsoleState, 'fleet'>, name: string): PageRequest[] {
+  const times: PageRequest = {
+    slot: 'replicaTimes',
+    key: name,
+    intervalMs: TIMES_MS,
+    load: ({ replicas }) => replicas.times(name),
+  };
   const state = pageOf(fleet, 'backupState', name)?.value ?? null;
   const lastAction = fleet.actions.findLast(({ ended_at }) => ended_at !== null)?.id ?? 0;
   return [
@@ -41,6 +49,7 @@ export function databaseBackupsRequests({ fleet }: Pick<ConsoleState, 'fleet'>, 
       version: `${lastAction} ${state?.last?.id ?? ''}`,
       load: async ({ backups }) => (await backups.ofDatabase(name, { per_page: MOST_SHOWN })).items,
     },
+    ...(isReplicated(fleet, name) ? [times] : []),
   ];
 }
 
@@ -87,6 +96,9 @@ export function runInBackups(console: Console, command: Command, name: string): 
       return true;
     case 'backup.restore':
       offerRestore(console, name, chosenOf(stateOf(console), name));
+      return true;
+    case 'backup.restoreTime':
+      offerRestoreToTime(console, name);
       return true;
     default:
       return false;
@@ -175,7 +187,12 @@ function detailOf(view: View, name: string, state: DatabaseBackups | null): Span
       ['plain', ` → ${failure.remedy}`],
     ];
   const chosen = chosenOf(view, name);
-  if (chosen === undefined) return [];
+  const from = pageOf(view.fleet, 'replicaTimes', name)?.value?.from ?? null;
+  const times =
+    from === null
+      ? null
+      : `${keyFor('backup.restoreTime')} restores a time since ${stamp(from, view.fleet.now)}`;
+  if (chosen === undefined) return times === null ? [] : [['muted', ` ${times}`]];
   if (chosen.damaged)
     return [
       ['bad', ' This backup cannot be restored: a part of it is missing or damaged'],
@@ -188,6 +205,7 @@ function detailOf(view: View, name: string, state: DatabaseBackups | null): Span
     chosen.id,
     proven && `proved by a drill ${longDuration(since(proven.at, view.fleet.now))} ago`,
     `${keyFor('backup.restore')} restores it`,
+    times,
   ];
   return [['muted', ` ${facts.filter((fact) => fact !== null).join(' · ')}`]];
 }

@@ -3,6 +3,7 @@ import { editText } from '../../keys/edit-text.ts';
 import { commandOf, keyFor } from '../../keys/places.ts';
 import { sanitise } from '../../store/text/sanitise.ts';
 import {
+  commandOfForm,
   currentField,
   type Form,
   moveInForm,
@@ -11,7 +12,7 @@ import {
   valueOf,
 } from '../../store/view/form.ts';
 import { setRole } from '../accounts/account-actions.ts';
-import { restoreDatabase } from '../backups/restoring.ts';
+import { restoreDatabase, restoreToTime } from '../backups/restoring.ts';
 import { type Console, showNotice } from '../console.ts';
 import { deleteDatabase } from '../databases/deletion.ts';
 import type { Press } from './answer-guard.ts';
@@ -26,7 +27,7 @@ export function handleFormKey(console: Console, form: Form, { press, isSingle }:
     case 'form.cancel':
       return showForm(console, null);
     case 'form.copy':
-      return form.command === undefined ? undefined : copyCommand(console, form.command);
+      return copyFormCommand(console, form);
     default:
   }
   if (form.busy) return;
@@ -41,6 +42,11 @@ export function handleFormKey(console: Console, form: Form, { press, isSingle }:
     default:
       return showForm(console, editCurrentField(form, press));
   }
+}
+
+function copyFormCommand(console: Console, form: Form): void {
+  const text = commandOfForm(form);
+  if (text !== undefined) copyCommand(console, text);
 }
 
 function editCurrentField(form: Form, press: string): Form {
@@ -103,6 +109,8 @@ async function applyForm(console: Console, form: Form): Promise<string | null> {
       return deleteDatabase(console, form.purpose.name, value('name').trim());
     case 'restore-backup':
       return restoreDatabase(console, form.purpose, value('name').trim());
+    case 'restore-time':
+      return restoreToTime(console, form.purpose, { time: value('time'), typed: value('name').trim() });
     case 'set-role':
       return setRole(console, form.purpose, value('role'));
     case 'remove-server':

@@ -13,6 +13,7 @@ export type FleetCommands = Pick<
   | 'events'
   | 'invitations'
   | 'queue'
+  | 'replicas'
   | 'sessions'
   | 'trash'
   | 'usage'
@@ -229,6 +230,14 @@ const KINDS = {
     noun: 'database',
     usualMs: 10_000,
     run: ({ backups }, name, id) => backups.restore(name, id, {}),
+  },
+  // A form asks for the time and the name of the database: `screens/backups/restoring.ts`.
+  restoreTime: {
+    word: 'restore',
+    past: 'restored',
+    noun: 'database',
+    usualMs: 10_000,
+    run: ({ backups }, name, at) => backups.restore(name, 'latest', { at }),
   },
   // A form asks for the role: `screens/accounts/account-actions.ts`.
   setRole: {

@@ -10,6 +10,7 @@ import type { Collection, DatabaseRecord } from '../../../shared/api/databases.t
 import type { JournalEntry } from '../../../shared/api/events.ts';
 import type { Probe } from '../../../shared/api/instances.ts';
 import type { DeadGroup, Task, TaskSummary } from '../../../shared/api/queue.ts';
+import type { ReplicaTimes } from '../../../shared/api/replicas.ts';
 import type { DeletedDatabase } from '../../../shared/api/trash.ts';
 import type { UsageHistory } from '../../../shared/api/usage.ts';
 import type { Topic } from '../../../shared/events.ts';
@@ -33,6 +34,7 @@ export interface PageValues {
   backups: readonly ListedBackup[];
   /** Null for a database that is unknown to the backups. */
   backupState: DatabaseBackups | null;
+  replicaTimes: ReplicaTimes;
   trash: Latest<DeletedDatabase>;
   users: Latest<User>;
   keys: Latest<ApiKey>;

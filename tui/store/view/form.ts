@@ -8,6 +8,7 @@ export type FormPurpose =
   | { kind: 'remove-server'; name: string }
   | { kind: 'delete-database'; name: string }
   | { kind: 'restore-backup'; name: string; backup: ListedBackup }
+  | { kind: 'restore-time'; name: string; times: { from: string; to: string | null } }
   | { kind: 'set-role'; id: string; email: string };
 
 export interface Field {
@@ -28,8 +29,8 @@ export interface Form {
   verb: string;
   /** The form deletes something and is drawn in the colour of errors. */
   danger?: true;
-  /** The fathomd command that does the same, without the program's name. */
-  command?: string;
+  /** The fathomd command that does the same, without the program's name; of the values of the fields. */
+  command?: string | ((form: Form) => string);
   fields: readonly Field[];
   /** Index of the current field. */
   at: number;
@@ -59,6 +60,11 @@ export function pasteInForm(form: Form, text: string): Form {
   const field = currentField(form);
   if (field === undefined || typeof field.kind === 'object') return form;
   return setCurrentValue(form, field.value + text);
+}
+
+/** The command that does the same; undefined without one. */
+export function commandOfForm(form: Form): string | undefined {
+  return typeof form.command === 'function' ? form.command(form) : form.command;
 }
 
 export function valueOf({ fields }: Form, name: string): string {
