@@ -36,6 +36,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/work/': ['daemon/databases/'],
   'daemon/http/': ['daemon/accounts/', 'daemon/metrics/'],
   'daemon/*-routes.ts': [
+    'daemon/alerts/',
     'daemon/backups/',
     'daemon/http/',
     'daemon/backups/archived/',
@@ -50,7 +51,6 @@ const layers: Record<string, readonly string[]> = {
   'daemon/stream/': ['daemon/http/', 'daemon/queue/'],
   'daemon/audit/audit-requests.ts': ['daemon/http/', 'daemon/audit/'],
   'daemon/startup/': [
-    'daemon/alerts/',
     'daemon/replication/',
     'daemon/*-routes.ts',
     'daemon/stream/',

@@ -13,7 +13,7 @@ const endedSchema = itemSchema.extend({ duration_s: z.int() });
 export const alertMessageSchema = z.object({
   /** The same in each attempt. */
   id: z.string(),
-  type: z.literal('alert'),
+  type: z.enum(['alert', 'alert.test']),
   timestamp: z.string(),
   /** The whole alert as text, for chats. */
   text: z.string(),
@@ -63,6 +63,17 @@ export function alertMessage(
     timestamp: now.toISOString(),
     text: lines.join('\n'),
     data: { fleet, problems, resolved, more, open },
+  };
+}
+
+/** A message without a problem, to try a channel. */
+export function testMessage({ fleet, now }: { fleet: string; now: Date }): AlertMessage {
+  return {
+    id: `msg_${randomUUID()}`,
+    type: 'alert.test',
+    timestamp: now.toISOString(),
+    text: `Fathom at ${fleet}: this is a test of alerts\n\nNothing is wrong.`,
+    data: { fleet, problems: [], resolved: [], more: 0, open: 0 },
   };
 }
 

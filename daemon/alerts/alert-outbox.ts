@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { ALERT_CHANNELS } from '../../shared/api/alerts.ts';
 import { backoffMs } from '../../shared/backoff.ts';
 import { type AlertMessage, alertMessageSchema } from './alert-message.ts';
-import { CHANNELS, type Channel } from './channels/channels.ts';
+import type { Channel } from './channels/channels.ts';
 
 const BACKOFF = { baseMs: 30_000, capMs: 3_600_000 };
 /** With the waits in between, about eight hours. */
@@ -12,7 +13,7 @@ const MAX_WAITING = 50;
 const waitingSchema = z.object({
   message: alertMessageSchema,
   /** The channels that have not taken it. */
-  channels: z.array(z.object({ channel: z.enum(CHANNELS), attempts: z.int(), nextMs: z.number() })),
+  channels: z.array(z.object({ channel: z.enum(ALERT_CHANNELS), attempts: z.int(), nextMs: z.number() })),
 });
 
 export const outboxSchema = z.array(waitingSchema);
@@ -44,7 +45,10 @@ export function nextMessage(outbox: Outbox, channel: Channel, nowMs: number): Al
   return null;
 }
 
-export type DeliveryResult = 'sent' | 'failed' | 'dropped';
+/** `dropped`: given up for the channel. */
+export const DELIVERY_RESULTS = ['sent', 'failed', 'dropped'] as const;
+
+type DeliveryResult = (typeof DELIVERY_RESULTS)[number];
 
 /** Notes the result of one attempt. The last failed attempt gives the message up for the channel: `dropped`. */
 export function noteAttempt(

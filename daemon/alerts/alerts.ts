@@ -1,16 +1,25 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { ALERT_CHANNELS, type AlertStatus, type AlertTest } from '../../shared/api/alerts.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Mailer } from '../accounts/mail/mailer.ts';
 import { replaceFile } from '../base/files/replace-file.ts';
 import type { Logger } from '../base/log/log.ts';
+import { Tally } from '../base/tally.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { type Loop, startLoop } from '../base/time/repeat.ts';
 import type { AlertConfig } from '../config/alerts.ts';
-import { type AlertMessage, alertMessage } from './alert-message.ts';
-import { addMessage, nextMessage, noteAttempt, onlyChannels, outboxSchema } from './alert-outbox.ts';
+import { type AlertMessage, alertMessage, testMessage } from './alert-message.ts';
+import {
+  addMessage,
+  DELIVERY_RESULTS,
+  nextMessage,
+  noteAttempt,
+  onlyChannels,
+  outboxSchema,
+} from './alert-outbox.ts';
 import { type Channel, configuredChannels, sendTo } from './channels/channels.ts';
-import { alertStateSchema, decideAlert, EMPTY_STATE } from './decide-alert.ts';
+import { alertStateSchema, decideAlert, EMPTY_STATE, isOpen } from './decide-alert.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Observation } from './problem.ts';
 import { isQuiet } from './quiet-hours.ts';
@@ -40,10 +49,16 @@ interface AlertsDeps {
  * the same id.
  */
 export class Alerts {
+  /** Attempts of deliveries by channel and result. */
+  readonly deliveries = new Tally(
+    ALERT_CHANNELS.flatMap((channel) => DELIVERY_RESULTS.map((result) => [channel, result])),
+  );
   readonly #deps: AlertsDeps;
   readonly #heartbeat: Heartbeat;
   #stored: Stored = { version: 1, state: EMPTY_STATE, outbox: [] };
   #written = '';
+  /** Of each channel, since the start of the daemon. */
+  readonly #last = new Map<Channel, { sentAt: string | null; problem: string | null }>();
   #loop: Loop | null = null;
 
   constructor(deps: AlertsDeps) {
@@ -58,6 +73,34 @@ export class Alerts {
 
   async stop(): Promise<void> {
     await this.#loop?.stop();
+  }
+
+  get status(): AlertStatus {
+    const { alerts } = this.#deps.settings;
+    const { state, outbox } = this.#stored;
+    return {
+      channels: configuredChannels(alerts).map((channel) => {
+        const { sentAt = null, problem = null } = this.#last.get(channel) ?? {};
+        const waiting = outbox.filter(({ channels }) => channels.some((one) => one.channel === channel));
+        return { channel, sent_at: sentAt, waiting: waiting.length, problem };
+      }),
+      open: state.tracked.filter(isOpen).length,
+      heartbeat: alerts.heartbeat && this.#heartbeat.status,
+    };
+  }
+
+  /** Sends a test message to every channel, once. */
+  async sendTest(): Promise<AlertTest['results']> {
+    const { settings, fleetName, clock } = this.#deps;
+    const message = testMessage({ fleet: fleetName(), now: clock.now() });
+    const { signal } = new AbortController();
+    return Promise.all(
+      configuredChannels(settings.alerts).map(async (channel) => {
+        const startMs = performance.now();
+        const problem = await this.#send(channel, message, signal);
+        return { channel, duration_ms: Math.round(performance.now() - startMs), problem };
+      }),
+    );
   }
 
   async #round(stopping: AbortSignal): Promise<number> {
@@ -96,7 +139,10 @@ export class Alerts {
     }
     const message = alertMessage(alert, { fleet: fleetName(), now });
     const added = addMessage(outbox, message, channels, now.getTime());
-    for (const channel of added.dropped) log.error({ channel }, 'an alert is given up: too many wait');
+    for (const channel of added.dropped) {
+      this.deliveries.add([channel, 'dropped']);
+      log.error({ channel }, 'an alert is given up: too many wait');
+    }
     this.#stored = { version: 1, state, outbox: added.outbox };
   }
 
@@ -112,6 +158,7 @@ export class Alerts {
       const attempt = { id: message.id, channel, isSent: problem === null, nowMs: clock.now().getTime() };
       const { outbox, result } = noteAttempt(this.#stored.outbox, attempt);
       this.#stored = { ...this.#stored, outbox };
+      this.deliveries.add([channel, result]);
       if (result === 'failed') log.warn({ channel }, `cannot send an alert: ${problem}`);
       if (result === 'dropped') log.error({ channel }, `an alert is given up: ${problem}`);
       if (problem !== null) return;
@@ -124,9 +171,12 @@ export class Alerts {
     try {
       const sent = sendTo(channel, message, { config: settings.alerts, mailer, now: clock.now(), signal });
       await untilAborted(sent, signal);
+      this.#last.set(channel, { sentAt: clock.now().toISOString(), problem: null });
       return null;
     } catch (error) {
-      return messageOf(error);
+      const problem = messageOf(error);
+      this.#last.set(channel, { sentAt: this.#last.get(channel)?.sentAt ?? null, problem });
+      return problem;
     }
   }
 

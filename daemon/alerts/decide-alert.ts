@@ -114,7 +114,7 @@ export function decideAlert(
 }
 
 /** Problems that were sent and have not ended. */
-function isOpen({ sentExtent, endSentMs }: Tracked): boolean {
+export function isOpen({ sentExtent, endSentMs }: Tracked): boolean {
   return sentExtent !== null && endSentMs === null;
 }
 

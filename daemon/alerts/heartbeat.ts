@@ -1,3 +1,4 @@
+import type { AlertStatus } from '../../shared/api/alerts.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { requestTrusted } from '../base/webhook.ts';
@@ -5,21 +6,18 @@ import type { AlertConfig } from '../config/alerts.ts';
 
 const RETRY_MS = 60_000;
 
-interface HeartbeatStatus {
-  /** The last request that was answered. */
-  at: string | null;
-  /** Why the last one failed, or why none is sent. */
-  problem: string | null;
-}
-
 /** Requests HEARTBEAT_URL while the fleet is healthy. */
 export class Heartbeat {
   readonly #clock: Clock;
   #dueMs = Number.NEGATIVE_INFINITY;
-  #status: HeartbeatStatus = { at: null, problem: null };
+  #status: NonNullable<AlertStatus['heartbeat']> = { sent_at: null, withheld: null, problem: null };
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  get status(): NonNullable<AlertStatus['heartbeat']> {
+    return this.#status;
   }
 
   /** @param unhealthy why none may be sent; null if the fleet is healthy */
@@ -29,9 +27,8 @@ export class Heartbeat {
     signal: AbortSignal,
   ): Promise<void> {
     if (heartbeat === null) return;
-    const { at } = this.#status;
+    this.#status = { ...this.#status, withheld: unhealthy };
     if (unhealthy !== null) {
-      this.#status = { at, problem: `not sent: ${unhealthy}` };
       // The first one after it is sent at once.
       this.#dueMs = Number.NEGATIVE_INFINITY;
       return;
@@ -40,10 +37,10 @@ export class Heartbeat {
     if (nowMs < this.#dueMs) return;
     try {
       await requestTrusted(heartbeat.url, { method: 'GET' }, signal);
-      this.#status = { at: this.#clock.now().toISOString(), problem: null };
+      this.#status = { sent_at: this.#clock.now().toISOString(), withheld: null, problem: null };
       this.#dueMs = nowMs + heartbeat.intervalMs;
     } catch (error) {
-      this.#status = { at, problem: messageOf(error) };
+      this.#status = { ...this.#status, problem: messageOf(error) };
       this.#dueMs = nowMs + Math.min(RETRY_MS, heartbeat.intervalMs);
     }
   }

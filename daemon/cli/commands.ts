@@ -38,6 +38,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   invitations: 'Invite people to sign up',
   users: 'Manage users and their roles',
   mail: 'Check the mail server of accounts',
+  alerts: 'Check the channels of alerts',
   keys: 'Manage API keys of programs',
   audit: 'Read and verify the audit log',
   secrets: 'Show and rotate the keys of stored secrets',

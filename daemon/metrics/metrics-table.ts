@@ -124,6 +124,12 @@ export const METRICS = {
     labels: [],
     series: '1',
   },
+  fathom_alert_deliveries_total: {
+    type: 'counter',
+    help: 'Attempts to deliver alerts, by channel and result; dropped is the last failed attempt of an alert',
+    labels: ['channel', 'result'],
+    series: '9',
+  },
   fathom_restarts_total: {
     type: 'counter',
     help: 'Exits of instances that were not requested',

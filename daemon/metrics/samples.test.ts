@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Instance, Usage } from '../../shared/api/instances.ts';
 import { NO_TASKS } from '../../shared/task.ts';
+import { Tally } from '../base/tally.ts';
 import { systemClock } from '../base/time/clock.ts';
 import { EventBus } from '../events/bus.ts';
 import { Activity } from './activity.ts';
@@ -50,6 +51,7 @@ function reading(changes: Partial<Reading> = {}): Reading {
     },
     activity: new Activity(bus),
     wakes: new Wakes(bus, systemClock),
+    alertDeliveries: new Tally([['webhook', 'sent']]),
     backups: {
       ageSeconds: 60,
       late: 0,

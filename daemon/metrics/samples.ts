@@ -4,7 +4,7 @@ import type { QueueStats } from '../../shared/api/queue.ts';
 import { BACKUP_FAILURES, type BackupFailureReason } from '../../shared/backup-failure.ts';
 import { INSTANCE_PHASES, isAvailable, isInTrouble } from '../../shared/instance.ts';
 import { TASK_STATUSES } from '../../shared/task.ts';
-import type { Histogram } from '../base/tally.ts';
+import type { Histogram, Tally } from '../base/tally.ts';
 import type { Activity } from './activity.ts';
 import { type MetricName, specOf } from './metrics-table.ts';
 import type { Wakes } from './wakes.ts';
@@ -29,6 +29,7 @@ export interface Reading {
   activity: Activity;
   wakes: Wakes;
   backups: BackupReading;
+  alertDeliveries: Tally;
   erasuresPending: number;
 }
 
@@ -105,6 +106,7 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
   fathom_replica_up: ({ backups: { replica } }) => one(replica && Number(replica.isUp)),
   fathom_replica_lag_seconds: ({ backups: { replica } }) => one(replica?.lagSeconds ?? null),
   fathom_erasures_pending: ({ erasuresPending }) => one(erasuresPending),
+  fathom_alert_deliveries_total: ({ alertDeliveries }) => alertDeliveries.entries(),
   fathom_restarts_total: ({ activity }) => activity.restarts.entries(),
   fathom_instance_start_duration_seconds: ({ activity }) => activity.starts.entries(),
   fathom_wakes_total: ({ wakes }) => wakes.counts.entries(),

@@ -11,7 +11,6 @@ import { UserLimits } from '../accounts/plans/user-limits.ts';
 import { Buckets } from '../accounts/sign-in/buckets.ts';
 import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
 import { SignUps } from '../accounts/sign-up/sign-ups.ts';
-import type { Alerts } from '../alerts/alerts.ts';
 import { Counts } from '../base/counts.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Config } from '../config/config.ts';
@@ -66,7 +65,6 @@ type OwnServices = Services & TrashServices & Pick<DatabaseServices, 'reconciler
 
 /** All services of the daemon. */
 export interface DaemonServices extends OwnServices {
-  alerts: Alerts;
   signUpLimits: SignUpLimits;
   driver: ChildProcessDriver;
   controlPlane: ControlPlaneClient;
@@ -331,10 +329,12 @@ export async function createServices({
     accountMails,
     mailer,
     proxiesSeen,
+    alerts: () => alerts,
     waitingFor,
     clock,
     log,
   });
+  const alerts = createAlerts({ config, settings, status, fleet, clock, log, options });
   return {
     ...identity,
     databaseRepository,
@@ -343,7 +343,7 @@ export async function createServices({
     ...trashServices,
     accountMails,
     activity,
-    alerts: createAlerts({ config, settings, status, fleet, clock, log, options }),
+    alerts,
     apiUrl,
     bus,
     changes: new Buckets({ capacity: config.limits.changesPerUser, windowMs: HOUR_MS, clock }),

@@ -1,6 +1,7 @@
 import { PROTOCOL_VERSION } from '../../shared/protocol.ts';
 import type { AccountMails } from '../accounts/mail/account-mails.ts';
 import type { Mailer } from '../accounts/mail/mailer.ts';
+import type { Alerts } from '../alerts/alerts.ts';
 import type { BackupOverview } from '../backups/service/overview.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -37,6 +38,8 @@ interface StatusDeps {
   mailer: Mailer;
   proxiesSeen: ProxiesSeen;
   backupOverview: BackupOverview;
+  /** They read the status, and are created after it. */
+  alerts: () => Alerts;
   listDeleted: TrashRoutesDeps['listDeleted'];
   /** What the daemon waits for; null when it is ready. */
   waitingFor: () => string | null;
@@ -82,6 +85,7 @@ export function daemonStatus(deps: StatusDeps): Services['status'] {
       sockets: await driver.sockets(),
       wakes: deps.wakes.lastHour,
       backups: deps.backupOverview.status(),
+      alerts: deps.alerts().status,
       trash: { days: settings.trashDays, ...countDeleted(deps.listDeleted()) },
       log: host.logLosses(),
       proxies: deps.proxiesSeen.sightings,

@@ -11,6 +11,7 @@ import { type SignInHookDeps, signInHookRoutes } from '../accounts/sign-in/sign-
 import { type UserHookDeps, userHookRoutes } from '../accounts/sign-in/user-hook-routes.ts';
 import { type SignUpHookDeps, signUpHookRoutes } from '../accounts/sign-up/sign-up-hook-routes.ts';
 import { type UserRoutesDeps, userRoutes } from '../accounts/user-routes.ts';
+import { type AlertRoutesDeps, alertRoutes } from '../alerts/alert-routes.ts';
 import { type AuditRequestsDeps, auditRequests } from '../audit/audit-requests.ts';
 import { type AuditRoutesDeps, auditRoutes } from '../audit/audit-routes.ts';
 import { type ArchiveRoutesDeps, archiveRoutes } from '../backups/archived/archive-routes.ts';
@@ -48,6 +49,7 @@ export interface Services
     StreamDeps,
     AccountMailRoutesDeps,
     AccountPageRoutesDeps,
+    AlertRoutesDeps,
     ArchiveRoutesDeps,
     AuditRequestsDeps,
     ApiKeyRoutesDeps,
@@ -104,6 +106,7 @@ export function registerRoutes(app: Api, services: Services): void {
   statusRoutes(app, services);
   documentRoutes(app, services);
   hostRoutes(app, services);
+  alertRoutes(app, services);
 
   authRoutes(app, services);
   providerRoutes(app, services);

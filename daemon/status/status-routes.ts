@@ -5,6 +5,7 @@ import type { DeletedDatabase } from '../../shared/api/trash.ts';
 import { isErasing } from '../../shared/erasures.ts';
 import { isAvailable } from '../../shared/instance.ts';
 import { PERMISSION_NAMES } from '../accounts/permissions.ts';
+import type { Alerts } from '../alerts/alerts.ts';
 import type { Backups } from '../backups/service/backups.ts';
 import type { BackupOverview } from '../backups/service/overview.ts';
 import type { Losses } from '../base/log/log-sink.ts';
@@ -27,6 +28,7 @@ export interface StatusRoutesDeps extends QueueStatsDeps {
   wakes: Wakes;
   backups: Backups;
   backupOverview: BackupOverview;
+  alerts: Alerts;
   listDeleted: () => DeletedDatabase[];
   logLosses: () => Losses;
   version: string;
@@ -126,6 +128,7 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
         activity: deps.activity,
         wakes: deps.wakes,
         backups: readBackups(),
+        alertDeliveries: deps.alerts.deliveries,
         erasuresPending: deps.listDeleted().filter(isErasing).length,
       },
       { perDatabase },

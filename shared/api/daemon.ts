@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { INSTANCE_PHASES, WAKE_CAUSES } from '../instance.ts';
 import { SIGN_UP_MODES } from '../sign-up.ts';
 import { TASK_STATUSES } from '../task.ts';
+import { alertStatusSchema } from './alerts.ts';
 import { backupStatusSchema } from './backup-status.ts';
 import { endpoint, exampleOf, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { countsBy, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
@@ -149,6 +150,7 @@ const statusSchema = z
       .describe('Whether the listening sockets of instances stay open while an instance restarts.'),
     wakes: recentWakesSchema,
     backups: backupStatusSchema,
+    alerts: alertStatusSchema,
     trash: trashStatusSchema,
     log: z.object({
       dropped: z.int().describe('Number of log lines of the daemon that were lost since its start.'),
@@ -193,6 +195,7 @@ const statusSchema = z
         sockets: { held: true, reason: null },
         wakes: exampleOf(recentWakesSchema),
         backups: exampleOf(backupStatusSchema),
+        alerts: exampleOf(alertStatusSchema),
         trash: exampleOf(trashStatusSchema),
         log: { dropped: 0, problem: null },
         proxies: { trusted: 4, untrusted: null },

@@ -6,6 +6,7 @@ import { ownAccount } from './accounts/own-account.ts';
 import { plans } from './accounts/plans.ts';
 import { sessions } from './accounts/sessions.ts';
 import { users } from './accounts/users.ts';
+import { alerts } from './alerts.ts';
 import { applications } from './applications.ts';
 import { archiveDatabase } from './archive.ts';
 import { audit } from './audit.ts';
@@ -59,6 +60,7 @@ export const RESOURCES = {
   audit,
   secrets,
   pocketbase,
+  alerts,
   daemon,
   lifecycle,
 } satisfies Record<string, Resource>;

@@ -279,6 +279,7 @@ export class StubDaemon {
       sockets: { held: true, reason: null },
       log: { dropped: 0, problem: null },
       backups: BACKUP_STATUS,
+      alerts: { channels: [], open: 0, heartbeat: null },
       trash: TRASH_STATUS,
       wakes: { last_hour: 0, slowest: [] },
       proxies: { trusted: 0, untrusted: null },

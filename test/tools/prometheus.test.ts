@@ -355,7 +355,7 @@ ${here}  - job_name: without-key
     await daemon.stop();
     await untilFired('FathomDown');
     const rules = await readFile(join(MONITORING, 'fathom.rules.yml'), 'utf8');
-    // These need a slow host, a day, damaged backups, and targets that are away. `promtool test rules` fires them: the comma
+    // These need a slow host, a day, damaged backups, and targets or receivers that are away. `promtool test rules` fires them: the comma
     // begins the labels of an expected alert.
     const others = new Set([
       'FathomWakesSlow',
@@ -363,6 +363,7 @@ ${here}  - job_name: without-key
       'FathomBackupUnproven',
       'FathomErasurePending',
       'FathomReplicaLate',
+      'FathomAlertsFail',
     ]);
     const ruleTests = await readFile(join(import.meta.dirname, 'fathom.rules.test.yml'), 'utf8');
     for (const name of others)

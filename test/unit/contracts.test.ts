@@ -35,6 +35,7 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   createInvitation: 'invitations create',
   sendVerificationMail: 'users verify-mail',
   sendTestMail: 'mail test',
+  testAlerts: 'alerts test',
   endSessions: 'users sign-out',
   listApiKeys: 'keys list',
   createApiKey: 'keys add',

@@ -1,15 +1,14 @@
+import { ALERT_CHANNELS } from '../../../shared/api/alerts.ts';
 import type { Mailer } from '../../accounts/mail/mailer.ts';
 import { requestTrusted, webhookHeaders } from '../../base/webhook.ts';
 import type { AlertConfig } from '../../config/alerts.ts';
 import { type AlertMessage, firstLine } from '../alert-message.ts';
 import { runAlertCommand } from './command.ts';
 
-export const CHANNELS = ['webhook', 'mail', 'command'] as const;
-
-export type Channel = (typeof CHANNELS)[number];
+export type Channel = (typeof ALERT_CHANNELS)[number];
 
 export function configuredChannels({ webhook, mailTo, command }: AlertConfig): Channel[] {
-  return CHANNELS.filter((channel) => {
+  return ALERT_CHANNELS.filter((channel) => {
     if (channel === 'webhook') return webhook !== null;
     return channel === 'mail' ? mailTo.length > 0 : command !== null;
   });

@@ -57,6 +57,15 @@ export const hostCommands = [
     },
   }),
   command({
+    words: ['alerts', 'test'],
+    summary: 'Send a test message to every channel of alerts, and show what happened',
+    options: { ...JSON_OPTION, ...CONNECT_OPTIONS },
+    async run(args, context) {
+      const { testAlerts } = await import('./alert-actions.ts');
+      return testAlerts(args, context);
+    },
+  }),
+  command({
     words: ['completion'],
     summary: 'Print the script with which a shell completes commands, options and names of databases',
     positionals: {

@@ -39,6 +39,7 @@ const status: DaemonStatus = {
   queue_paused: false,
   log: { dropped: 0, problem: null },
   backups: BACKUP_STATUS,
+  alerts: { channels: [], open: 0, heartbeat: null },
   trash: TRASH_STATUS,
   wakes: { last_hour: 0, slowest: [] },
   proxies: { trusted: 0, untrusted: null },

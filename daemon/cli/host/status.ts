@@ -71,6 +71,7 @@ export function statusLines(answer: DaemonStatus): string[] {
     ...signUps(answer),
     ...mailState(answer),
     ...backupState(answer),
+    ...alertState(answer),
     ...trashState(answer),
     [
       'tasks',
@@ -129,6 +130,23 @@ function backupState({ backups }: Partial<DaemonStatus>): [string, string][] {
       ['', text],
       ['', `→ ${remedy}`],
     ]),
+  ];
+}
+
+/** Empty without channels, and for a daemon of an earlier release. */
+function alertState({ alerts }: Partial<DaemonStatus>): [string, string][] {
+  if (alerts === undefined) return [];
+  const { channels, open, heartbeat } = alerts;
+  const names = [...channels.map(({ channel }) => channel), ...(heartbeat === null ? [] : ['heartbeat'])];
+  if (names.length === 0) return [];
+  const problems = channels.flatMap(({ channel, problem }) =>
+    problem === null ? [] : [`${channel}: ${problem}`],
+  );
+  const beat = heartbeat?.problem ?? (heartbeat?.withheld ? `not sent, ${heartbeat.withheld}` : null);
+  if (beat !== null) problems.push(`heartbeat: ${beat}`);
+  return [
+    ['alerts', `to ${names.join(', ')}; open problems: ${open}`],
+    ...problems.map((text): [string, string] => ['', text]),
   ];
 }
 

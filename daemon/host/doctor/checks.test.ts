@@ -29,6 +29,7 @@ const READY = {
   mail: NO_MAIL,
   backups: null,
   trash: null,
+  alerts: null,
   wakes: { last_hour: 0, slowest: [] },
   proxies: { trusted: 0, untrusted: null },
 };

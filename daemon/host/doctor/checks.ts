@@ -4,6 +4,7 @@ import { resourceProblem } from '../../../shared/resource-use.ts';
 import { SANDBOX_LEVELS } from '../../../shared/sandbox.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { checkAdvisories } from './advisory-checks.ts';
+import { checkAlerts } from './alert-checks.ts';
 import { checkBackups, checkErasures, checkLitestream } from './backup-checks.ts';
 import { checkDaemonLog, checkHungDaemon } from './daemon-checks.ts';
 import { checkEdge } from './edge-checks.ts';
@@ -393,6 +394,7 @@ export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts
         ...checkMail(daemon.signUps, daemon.mail),
         ...checkBackups(daemon.backups),
         ...checkErasures(daemon.trash),
+        ...checkAlerts(daemon.alerts),
         ...(daemon.version === fathomVersion
           ? []
           : [

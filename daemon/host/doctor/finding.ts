@@ -40,6 +40,7 @@ export const FINDING_IDS = [
   'backups',
   'replica',
   'erasures',
+  'alerts',
   'release',
   'stale_socket',
   'stale_pid_file',

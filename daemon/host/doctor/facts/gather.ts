@@ -224,7 +224,7 @@ async function askDaemon(
         log: readLogLosses(status),
         signUps: readSignUps(status),
         mail: readMail(status),
-        ...readKeptData(status),
+        ...readLaterParts(status),
         proxies: readProxies(status),
       },
       status,
@@ -274,9 +274,9 @@ function readMail({ mail }: Partial<DaemonStatus>): DaemonStatus['mail'] {
   return mail ?? { configured: null, problem: null };
 }
 
-/** A daemon of an earlier release reports neither backups nor deleted databases. */
-function readKeptData({ backups, trash }: Partial<DaemonStatus>) {
-  return { backups: backups ?? null, trash: trash ?? null };
+/** A daemon of an earlier release reports neither backups, deleted databases nor alerts. */
+function readLaterParts({ backups, trash, alerts }: Partial<DaemonStatus>) {
+  return { backups: backups ?? null, trash: trash ?? null, alerts: alerts ?? null };
 }
 
 /** A daemon of an earlier release does not report proxies. */

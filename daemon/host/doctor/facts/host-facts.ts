@@ -102,6 +102,7 @@ export type DaemonFacts =
       /** Null for a daemon of an earlier release. */
       backups: DaemonStatus['backups'] | null;
       trash: DaemonStatus['trash'] | null;
+      alerts: DaemonStatus['alerts'] | null;
       proxies: DaemonStatus['proxies'];
     }
   /** The socket does not exist. */
