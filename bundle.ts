@@ -3,16 +3,18 @@
  * small files.
  */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { isBuiltin } from 'node:module';
+import { createRequire, isBuiltin } from 'node:module';
 import { join, relative } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { build as buildPage } from 'vite';
 import { OPERATIONS } from './shared/client/operations.ts';
 
+const requireBuiltin = createRequire(import.meta.url);
+
 /**
- * Loads Node's own modules with `require`. An import would read every export of `node:http`, and one of them loads a second HTTP
- * client when it is read.
+ * Loads Node's own modules with `require`, and reads only the exports that are used. An import would read every export of
+ * `node:http`, and one of them loads a second HTTP client when it is read.
  */
 const requireBuiltins: Plugin = {
   name: 'require-builtins',
@@ -20,11 +22,19 @@ const requireBuiltins: Plugin = {
     bundle.onResolve({ filter: /^[a-z]/ }, ({ path, kind }) =>
       kind === 'import-statement' && isBuiltin(path) ? { path, namespace: 'builtin' } : undefined,
     );
-    bundle.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
-      contents: `module.exports = require('${path}')`,
-    }));
+    bundle.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({ contents: builtinModule(path) }));
   },
 };
+
+/** The source of a module with the exports of one of Node's own. esbuild leaves out those that no file imports. */
+function builtinModule(path: string): string {
+  const names = Object.keys(requireBuiltin(path) as object).filter((name) => name !== 'default');
+  return [
+    `const builtin = require('${path}');`,
+    'export default builtin;',
+    ...names.map((name) => `export const ${name} = /* @__PURE__ */ (() => builtin.${name})();`),
+  ].join('\n');
+}
 
 /**
  * Replaces two packages that yargs uses. Its texts are English in ASCII, and loading the tables for other scripts and languages

@@ -73,21 +73,27 @@ export type OwnLimits = Readonly<{ [Name in LimitName]?: Limits[Name] | undefine
 /** The plan of users without another one. */
 export const DEFAULT_PLAN = 'default';
 
-/** The limits that apply: those of the database, then those of the plan, then the settings. */
-export function effectiveLimits({
-  settings,
-  plan,
-  database,
-}: {
-  settings: Limits;
+/** Where the limits of a database come from. */
+export interface LimitSources<Name extends LimitName = LimitName> {
+  settings: Pick<Limits, Name>;
   plan: OwnLimits;
   database: OwnLimits;
-}): Limits {
-  const limitOf = (name: LimitName) => {
-    const own = database[name] === undefined ? plan[name] : database[name];
-    return own === undefined ? settings[name] : own;
-  };
-  return Object.fromEntries(LIMIT_NAMES.map((name) => [name, limitOf(name)])) as unknown as Limits;
+}
+
+/** The limits that apply: those of the database, then those of the plan, then the settings. */
+export function effectiveLimits(sources: LimitSources): Limits {
+  return Object.fromEntries(
+    LIMIT_NAMES.map((name) => [name, effectiveLimit(name, sources)]),
+  ) as unknown as Limits;
+}
+
+/** One of `effectiveLimits`. */
+export function effectiveLimit<Name extends LimitName>(
+  name: Name,
+  { settings, plan, database }: LimitSources<Name>,
+): Limits[Name] {
+  const own: OwnLimits[Name] = database[name] === undefined ? plan[name] : database[name];
+  return own === undefined ? settings[name] : own;
 }
 
 /** Reads stored limits. Values that are not valid, for example of a row that was edited by hand, are left out. */

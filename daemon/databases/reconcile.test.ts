@@ -141,7 +141,7 @@ beforeEach(async () => {
       pbEncryptionKey: new Uint8Array(32),
       previousPbEncryptionKey: null,
     },
-    plans: { limitsOf: () => ({ memory_mb: null, disk_mb: null, sleep_after: 0 }) },
+    plans: { databaseLimitsOf: () => ({ memory_mb: null, disk_mb: null, sleep_after: 0 }) },
     guard: {},
     binaries,
     templates: { prepare: () => Promise.resolve(), of: () => ({ current: null }) },

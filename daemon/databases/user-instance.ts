@@ -57,7 +57,7 @@ export interface UserInstanceDeps {
   templates: Pick<Templates, 'of' | 'prepare'>;
   masterKeys: readonly MasterKey[];
   config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey'>;
-  plans: Pick<Plans, 'limitsOf' | 'ownLimits'>;
+  plans: Pick<Plans, 'databaseLimitsOf' | 'ownLimits'>;
   guard: GuardSettings;
   binaries: Pick<Binaries, 'of' | 'problemOf' | 'versionOf'>;
   clock: Clock;
@@ -288,7 +288,7 @@ export class UserInstance implements InstanceSpec {
   }
 
   limits(): InstanceLimits {
-    const { memory_mb, disk_mb, sleep_after } = this.#deps.plans.limitsOf(
+    const { memory_mb, disk_mb, sleep_after } = this.#deps.plans.databaseLimitsOf(
       this.#row.plan ?? '',
       ownLimitsOf(this.#row),
     );

@@ -1,5 +1,6 @@
 import {
   DEFAULT_PLAN,
+  effectiveLimit,
   effectiveLimits,
   type Limits,
   type OwnLimits,
@@ -20,6 +21,9 @@ interface PlansDeps {
 }
 
 type PlanRows = ReadonlyMap<string, { id: string; own: OwnLimits }>;
+
+/** The limits that apply to a database, and not to its owner. */
+const DATABASE_LIMITS = ['memory_mb', 'disk_mb', 'sleep_after'] as const;
 
 /** Whether the limits of databases with this plan have changed. */
 type HasChanged = (plan: string) => boolean;
@@ -79,11 +83,24 @@ export class Plans {
   }
 
   /** The limits of a user with the plan. */
-  limitsOf(name: string, database: OwnLimits = {}): Limits {
+  limitsOf(name: string): Limits {
     const { settings, databaseLimits } = this.#deps;
     const { memoryMb: memory_mb, diskMb: disk_mb } = databaseLimits;
     const defaults = { ...settings.limits.perUser, memory_mb, disk_mb };
-    return effectiveLimits({ settings: defaults, plan: this.ownLimits(name), database });
+    return effectiveLimits({ settings: defaults, plan: this.ownLimits(name), database: {} });
+  }
+
+  /** The limits of a database whose owner has the plan. They are read several times in a second. */
+  databaseLimitsOf(name: string, database: OwnLimits): Pick<Limits, (typeof DATABASE_LIMITS)[number]> {
+    const { settings, databaseLimits } = this.#deps;
+    const { sleep_after } = settings.limits.perUser;
+    const defaults = { memory_mb: databaseLimits.memoryMb, disk_mb: databaseLimits.diskMb, sleep_after };
+    const sources = { settings: defaults, plan: this.ownLimits(name), database };
+    return {
+      memory_mb: effectiveLimit('memory_mb', sources),
+      disk_mb: effectiveLimit('disk_mb', sources),
+      sleep_after: effectiveLimit('sleep_after', sources),
+    };
   }
 
   /** Changes of plans run one after the other: each one merges its limits into the row as it is stored. */
@@ -119,5 +136,5 @@ function ownLimitsIn(rows: PlanRows, name: string): OwnLimits {
 }
 
 function differsForDatabases(before: OwnLimits, after: OwnLimits): boolean {
-  return (['memory_mb', 'disk_mb', 'sleep_after'] as const).some((name) => before[name] !== after[name]);
+  return DATABASE_LIMITS.some((name) => before[name] !== after[name]);
 }

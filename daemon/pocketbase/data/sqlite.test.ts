@@ -38,3 +38,15 @@ it('changes the stamp of a database when it is written, not when it is read', as
   database.exec("INSERT INTO notes VALUES ('first')");
   expect(writeStamp(file)).not.toBe(created);
 });
+
+it('keeps the stamp of a database that is not open when it is read', async () => {
+  const file = join(await scratch(), 'data.db');
+  const database = new DatabaseSync(file);
+  database.exec('PRAGMA journal_mode = WAL; CREATE TABLE notes (value TEXT)');
+  // Removes the WAL, as PocketBase does after some minutes without use.
+  database.close();
+  const closed = writeStamp(file);
+  withDatabase(file, { readOnly: true }, (opened) => opened.prepare('SELECT * FROM notes').all());
+  expect(existsSync(`${file}-wal`)).toBe(true);
+  expect(writeStamp(file)).toBe(closed);
+});

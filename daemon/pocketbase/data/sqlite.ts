@@ -103,14 +103,15 @@ function requireBoundedLog(path: string): void {
 }
 
 /**
- * A stamp that changes when a process writes to a database: two calls of stat(2) cost less than opening it. It leaves out the ctime of the WAL: when root opens a database,
- * also to read it, SQLite sets the owner of the WAL and thereby changes the ctime.
+ * A stamp that changes when a process writes to a database: two calls of stat(2) cost less than opening it. It leaves out
+ * what opening and closing a database changes. The ctime of the WAL: when root opens a database, also to read it, SQLite sets
+ * the owner of the WAL. An empty WAL: SQLite creates it to read, and PocketBase removes it after 3 minutes without use.
  */
 export function writeStamp(path: string): string {
   return [path, `${path}-wal`]
     .map((file) => {
       const stats = statSync(file, { throwIfNoEntry: false });
-      return stats ? `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeMs}` : '';
+      return stats?.size ? `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeMs}` : '';
     })
     .join(' ');
 }

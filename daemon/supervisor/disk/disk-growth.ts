@@ -1,4 +1,5 @@
-import { stat, statfs } from 'node:fs/promises';
+import { statfsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import type { Clock } from '../../base/time/clock.ts';
 
 /** Another database can free the space that one takes. So all are read at least this often. */
@@ -13,13 +14,13 @@ const COUNTS_AT_ONCE: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x01021
  */
 export class DiskGrowth {
   readonly #clock: Clock;
-  readonly #readFree: () => Promise<number | null>;
+  readonly #readFree: () => number | null;
   #readAllAtMs = Number.NEGATIVE_INFINITY;
   /** The most free space since all were read last. */
   #mostFree = 0;
 
   /** @param readFree free bytes of the disk; null if they are unknown, or known late */
-  constructor(clock: Clock, readFree: () => Promise<number | null>) {
+  constructor(clock: Clock, readFree: () => number | null) {
     this.#clock = clock;
     this.#readFree = readFree;
   }
@@ -29,9 +30,9 @@ export class DiskGrowth {
    *
    * @param afterBytes the growth that may remain unknown
    */
-  async mustReadAll(afterBytes: number): Promise<boolean> {
+  mustReadAll(afterBytes: number): boolean {
     const nowMs = this.#clock.monotonic();
-    const free = await this.#readFree();
+    const free = this.#readFree();
     this.#mostFree = Math.max(this.#mostFree, free ?? 0);
     const isDue = nowMs - this.#readAllAtMs >= READ_ALL_EVERY_MS;
     if (!isDue && free !== null && this.#mostFree - free < afterBytes) return false;
@@ -41,10 +42,17 @@ export class DiskGrowth {
   }
 }
 
-/** Free bytes of the disk of a directory; null where they cannot be read or follow a write late, as on Btrfs and ZFS. */
-export async function freeBytesAtOnce(directory: string): Promise<number | null> {
-  const found = await statfs(directory).catch(() => null);
-  return found !== null && COUNTS_AT_ONCE.has(found.type) ? found.bfree * found.bsize : null;
+/**
+ * Free bytes of the disk of a directory; null where they cannot be read or follow a write late, as on Btrfs and ZFS. A read
+ * takes 2 µs; one that does not block takes 100 µs of other threads.
+ */
+export function freeBytesAtOnce(directory: string): number | null {
+  try {
+    const { type, bfree, bsize } = statfsSync(directory);
+    return COUNTS_AT_ONCE.has(type) ? bfree * bsize : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Whether two directories are on the same disk; false if one cannot be read. */

@@ -194,7 +194,7 @@ export function watchUploads({
     // A disk that cannot be read now is the same one.
     const isHeld = reserve.state.isHeld && (await reserve.sharesDisk().catch(() => true));
     const { afterBytes, everyMs } = growthCheckOf({ isHeld });
-    const readsAll = (await growth.mustReadAll(afterBytes)) || isHeld !== wasHeld;
+    const readsAll = growth.mustReadAll(afterBytes) || isHeld !== wasHeld;
     wasHeld = isHeld;
     if (readsAll) for (const known of watched.values()) known.isAtRest = false;
     let waitMs = everyMs;
