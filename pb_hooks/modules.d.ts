@@ -32,6 +32,7 @@ interface HookModules {
   'work-items/dtos': typeof import('../pb_apps/work-items/hooks/work-items/dtos.js');
   'work-items/item-routes': typeof import('../pb_apps/work-items/hooks/work-items/item-routes.js');
   'work-items/items': typeof import('../pb_apps/work-items/hooks/work-items/items.js');
+  'work-items/move': typeof import('../pb_apps/work-items/hooks/work-items/move.js');
   'work-items/operations': typeof import('../shared/work/api/hook-operations.ts');
   'work-items/others': typeof import('../pb_apps/work-items/hooks/work-items/others.js');
   'work-items/owner': typeof import('../pb_apps/work-items/hooks/work-items/owner.js');

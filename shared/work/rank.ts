@@ -66,3 +66,63 @@ function midpoint(lower: string, upper: string | null): string {
     if (high > low) bound = null;
   }
 }
+
+/** A longer rank means that the gap is used up. Insertions at one place add a digit about every six times. */
+const MAX_DIGITS = 24;
+
+/** Items around a place whose ranks change first when its gap is used up, on each side. */
+const FIRST_WIDTH = 8;
+
+export interface Ranked {
+  id: string;
+  rank: string;
+}
+
+/**
+ * The rank of an item between two neighbours.
+ * @param before the rank above; null at the start of the list
+ * @param after the rank below; null at the end of the list
+ * @returns null when the gap is used up: the neighbours need other ranks
+ */
+export function rankInGap(before: string | null, after: string | null): string | null {
+  if (!isGap(before, after)) return null;
+  const rank = rankBetween(before, after);
+  return rank.length > MAX_DIGITS ? null : rank;
+}
+
+/**
+ * The ranks that change when an item is inserted where the gap is used up: its own, and those of neighbours.
+ * @param list in its order, without the item
+ * @param at the index of the item in the new list
+ */
+export function ranksOfInsertion(list: readonly Ranked[], at: number, id: string): Ranked[] {
+  for (let width = FIRST_WIDTH; ; width *= 2) {
+    const [start, end] = [at - width, at + width];
+    const lower = list[start - 1]?.rank ?? null;
+    const upper = list[end]?.rank ?? null;
+    const isComplete = lower === null && upper === null;
+    if (!isComplete && !isGap(lower, upper)) continue;
+    const above = list.slice(Math.max(0, start), at);
+    const old = [...above, { id, rank: '' }, ...list.slice(at, end)];
+    const ranks = ranksBetween(lower, upper, old.length);
+    // A list whose ranks all change has room: its ends are open.
+    if (!isComplete && ranks.some((rank) => rank.length > MAX_DIGITS)) continue;
+    return old.flatMap((item, index) => {
+      const rank = ranks[index] ?? '';
+      return rank === item.rank ? [] : [{ id: item.id, rank }];
+    });
+  }
+}
+
+/** Ranks between two others, in their order. */
+function ranksBetween(before: string | null, after: string | null, count: number): string[] {
+  if (count === 0) return [];
+  const rank = rankBetween(before, after);
+  const above = Math.floor((count - 1) / 2);
+  return [...ranksBetween(before, rank, above), rank, ...ranksBetween(rank, after, count - 1 - above)];
+}
+
+function isGap(before: string | null, after: string | null): boolean {
+  if ([before, after].some((rank) => rank !== null && !isRank(rank))) return false;
+  return before === null || after === null || before < after;
+}

@@ -106,6 +106,7 @@ export const ANSWERS = {
   get_work_item: workItem,
   replace_work_item: workItem,
   change_work_item: workItem,
+  move_work_item: workItem,
   restore_work_item: workItem,
   list_projects: pageOf(workItem),
   create_project: project,

@@ -85,6 +85,22 @@ export const ITEM_OPERATIONS = {
     query: fieldsOf({ cascade: { type: 'boolean', description: 'Also delete the items below it.' } }, []),
     status: 204,
   },
+  move_work_item: {
+    method: 'POST',
+    path: '/api/v1/work-items/{id}/move',
+    summary: 'Move a work item before or after another one, and into a status and a sprint',
+    body: fieldsOf(
+      {
+        before_id: { ...id, description: 'The item that follows. Not with after_id.' },
+        after_id: { ...id, description: 'The item that precedes. Not with before_id.' },
+        status,
+        sprint_id: PLACE.sprint_id,
+        version,
+      },
+      [],
+    ),
+    status: 200,
+  },
   restore_work_item: {
     method: 'POST',
     path: '/api/v1/work-items/{id}/restore',

@@ -38,6 +38,7 @@ const ROWS: { [name in OperationName]: [statuses: number[], request: () => Reque
   replace_work_item: [WRITERS, () => ofTask({ body: { title: 'replaced', status: 'backlog' } })],
   change_work_item: [WRITERS, () => ofTask({ body: { title: 'changed' } })],
   delete_work_item: [REMOVERS, async () => ({ id: await newTask() })],
+  move_work_item: [WRITERS, async () => ofTask({ body: { after_id: await newTask() } })],
   restore_work_item: [
     WRITERS,
     async () => {

@@ -1,6 +1,7 @@
 const { actorOf, inTransaction, setActor } = require(`${__hooks}/work-items/access.js`);
 const { itemsOf, projectOf } = require(`${__hooks}/work-items/dtos.js`);
 const { checkVersion } = require(`${__hooks}/work-items/items.js`);
+const { moveItem } = require(`${__hooks}/work-items/move.js`);
 const { markDeleted, restore } = require(`${__hooks}/work-items/removal.js`);
 const { findReadable, listPage, LIVE, requireAdmission } = require(`${__hooks}/work-items/resources.js`);
 
@@ -117,6 +118,11 @@ function delete_work_item(e, { id, query }) {
   });
 }
 
+/** @param {core.RequestEvent} e @param {Input} input */
+function move_work_item(e, { id, body }) {
+  return describe(e, moveItem(e, id, body));
+}
+
 /** @param {core.RequestEvent} e */
 function restore_work_item(e) {
   return describe(e, restore(e));
@@ -163,6 +169,7 @@ module.exports = {
   replace_work_item,
   change_work_item,
   delete_work_item,
+  move_work_item,
   restore_work_item,
   list_projects,
   create_project,
