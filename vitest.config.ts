@@ -60,7 +60,8 @@ export default defineConfig({
         hookTimeout: 60_000,
       }),
       withProcesses({
-        // Changes of whole fleets between releases of PocketBase. FATHOM_ROLLOUT_DATABASES=100 is the full size.
+        // Changes of whole fleets between releases of PocketBase. FATHOM_ROLLOUT_DATABASES=100 is the full size,
+        // and FATHOM_RACE_ROUNDS=200 that of the races.
         name: 'rollouts',
         include: ['test/rollouts/**/*.test.ts'],
         testTimeout: 600_000,

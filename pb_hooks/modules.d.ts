@@ -37,6 +37,7 @@ interface HookModules {
   'work-items/others': typeof import('../pb_apps/work-items/hooks/work-items/others.js');
   'work-items/owner': typeof import('../pb_apps/work-items/hooks/work-items/owner.js');
   'work-items/project-routes': typeof import('../pb_apps/work-items/hooks/work-items/project-routes.js');
+  'work-items/record-routes': typeof import('../pb_apps/work-items/hooks/work-items/record-routes.js');
   'work-items/removal': typeof import('../pb_apps/work-items/hooks/work-items/removal.js');
   'work-items/resources': typeof import('../pb_apps/work-items/hooks/work-items/resources.js');
   'work-items/routes': typeof import('../pb_apps/work-items/hooks/work-items/routes.js');

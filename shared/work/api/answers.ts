@@ -99,6 +99,37 @@ const activity = answer({
   created_at: number,
 });
 
+const comment = answer({
+  id: text,
+  work_item_id: text,
+  author: userOrNull,
+  body: text,
+  edited_at: numberOrNull,
+  created_at: number,
+  updated_at: number,
+});
+
+const timeEntry = answer({
+  id: text,
+  work_item_id: text,
+  member: userOrNull,
+  started_at: number,
+  ended_at: { ...numberOrNull, description: 'null while the timer runs.' },
+  seconds: { ...number, description: '0 while the timer runs.' },
+  note: text,
+  created_at: number,
+  updated_at: number,
+});
+
+const itemOfDependency = answer({ id: text, title: text, status: text });
+const dependency = answer({
+  id: text,
+  blocker: itemOfDependency,
+  blocked: itemOfDependency,
+  kind: { type: 'string', enum: ['blocks', 'relates_to', 'duplicates'] },
+  created_at: number,
+});
+
 /** What operations answer with. Absent: no body. */
 export const ANSWERS = {
   list_work_items: pageOf(workItem),
@@ -115,8 +146,29 @@ export const ANSWERS = {
   list_backlog: pageOf(workItem),
   list_activity_of_project: pageOf(activity),
   list_swim_lanes: pageOf(swimLane),
+  list_sprints: pageOf(sprint),
+  create_sprint: sprint,
+  get_sprint: sprint,
+  replace_sprint: sprint,
+  change_sprint: sprint,
   start_sprint: sprint,
   complete_sprint: sprint,
+  list_comments: pageOf(comment),
+  create_comment: comment,
+  get_comment: comment,
+  replace_comment: comment,
+  list_times_of_work_item: pageOf(timeEntry),
+  create_time_entry: timeEntry,
+  list_time_entries: pageOf(timeEntry),
+  start_timer: timeEntry,
+  stop_timer: timeEntry,
+  get_time_entry: timeEntry,
+  replace_time_entry: timeEntry,
+  change_time_entry: timeEntry,
+  list_dependencies: pageOf(dependency),
+  create_dependency: dependency,
+  get_dependency: dependency,
+  list_activity_of_work_item: pageOf(activity),
 } as const satisfies { [name in OperationName]?: ObjectSchema };
 
 export type UserDto = Infer<typeof user>;
@@ -126,3 +178,6 @@ export type ProjectDto = Infer<typeof project>;
 export type SwimLaneDto = Infer<typeof swimLane>;
 export type BoardDto = Infer<typeof board>;
 export type ActivityDto = Infer<typeof activity>;
+export type CommentDto = Infer<typeof comment>;
+export type TimeEntryDto = Infer<typeof timeEntry>;
+export type DependencyDto = Infer<typeof dependency>;

@@ -1,11 +1,13 @@
 import { ITEM_OPERATIONS } from './items.ts';
+import { OPERATIONS_OF_ITEMS } from './of-items.ts';
 import type { Operation } from './operation.ts';
 import { SPRINT_OPERATIONS } from './sprints.ts';
 
 /** All operations by name. */
-export const OPERATIONS = { ...ITEM_OPERATIONS, ...SPRINT_OPERATIONS } as const satisfies Record<
-  string,
-  Operation
->;
+export const OPERATIONS = {
+  ...ITEM_OPERATIONS,
+  ...SPRINT_OPERATIONS,
+  ...OPERATIONS_OF_ITEMS,
+} as const satisfies Record<string, Operation>;
 
 export type OperationName = keyof typeof OPERATIONS;

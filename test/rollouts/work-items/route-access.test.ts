@@ -8,16 +8,28 @@ const PEOPLE: readonly Person[] = ['owner', 'admin', 'member', 'viewer', 'former
 const READERS = [200, 200, 200, 200, 403, 401, 401];
 const WRITERS = [200, 200, 200, 403, 403, 401, 401];
 const CREATORS = [201, 201, 201, 403, 403, 401, 401];
+/** Of the person `member`. */
+const AUTHORS = [403, 403, 200, 403, 403, 401, 401];
+/** Times of the person `member`. */
+const SEERS = [200, 200, 200, 404, 403, 401, 401];
 const REMOVERS = [204, 204, 204, 403, 403, 401, 401];
 
 let stage: WorkStage;
 let project: string;
 let task: string;
+let sprint: string;
+let comment: string;
+let time: string;
+let dependency: string;
 
 beforeAll(async () => {
   stage = await createWorkStage();
   project = (await addProject(stage)).id;
   task = (await addItem(stage, project)).id;
+  sprint = await newSprint();
+  comment = await idOf('create_comment', { body: { body: 'a' } });
+  time = await idOf('create_time_entry', { body: TIME });
+  dependency = await idOf('create_dependency', { body: { blocked_id: await newTask() } });
 });
 
 afterAll(() => stage?.fathom.dispose());
@@ -29,6 +41,11 @@ const newSprint = async (status: 'planned' | 'active' = 'planned') => {
   const own = await addProject(stage);
   return (await stage.create('owner', 'pm_sprints', { project: own.id, name: 'sprint', status })).id;
 };
+
+const TIME = { started_at: 1_000, ended_at: 61_000 };
+/** Of what the person `member` creates on the task. */
+const idOf = async (name: OperationName, request: Request) =>
+  String((await operate(stage, 'member', name, ofTask(request))).body['id']);
 
 /** For each operation, a request that is valid, and the statuses that people get. */
 const ROWS: { [name in OperationName]: [statuses: number[], request: () => Request | Promise<Request>] } = {
@@ -54,8 +71,42 @@ const ROWS: { [name in OperationName]: [statuses: number[], request: () => Reque
   list_backlog: [READERS, ofProject],
   list_activity_of_project: [READERS, ofProject],
   list_swim_lanes: [READERS, ofProject],
+  list_sprints: [READERS, () => ({ query: { project_id: project } })],
+  create_sprint: [CREATORS, () => ({ body: { project_id: project, name: 'new' } })],
+  get_sprint: [READERS, () => ({ id: sprint })],
+  replace_sprint: [WRITERS, () => ({ id: sprint, body: { name: 'replaced' } })],
+  change_sprint: [WRITERS, () => ({ id: sprint, body: { goal: 'changed' } })],
+  delete_sprint: [REMOVERS, async () => ({ id: await newSprint() })],
   start_sprint: [WRITERS, async () => ({ id: await newSprint() })],
   complete_sprint: [WRITERS, async () => ({ id: await newSprint('active'), body: {} })],
+  list_comments: [READERS, ofTask],
+  create_comment: [CREATORS, () => ofTask({ body: { body: 'new' } })],
+  get_comment: [READERS, () => ({ id: comment })],
+  replace_comment: [AUTHORS, () => ({ id: comment, body: { body: 'changed' } })],
+  delete_comment: [
+    [204, 204, 204, 403, 403, 401, 401],
+    async () => ({ id: await idOf('create_comment', { body: { body: 'a' } }) }),
+  ],
+  list_times_of_work_item: [READERS, ofTask],
+  create_time_entry: [CREATORS, () => ofTask({ body: TIME })],
+  list_time_entries: [READERS, () => ({})],
+  start_timer: [CREATORS, () => ({ body: { work_item_id: task } })],
+  stop_timer: [[200, 200, 200, 409, 403, 401, 401], () => ({ body: {} })],
+  get_time_entry: [SEERS, () => ({ id: time })],
+  replace_time_entry: [SEERS, () => ({ id: time, body: TIME })],
+  change_time_entry: [SEERS, () => ({ id: time, body: { note: 'changed' } })],
+  delete_time_entry: [
+    [204, 204, 204, 404, 403, 401, 401],
+    async () => ({ id: await idOf('create_time_entry', { body: TIME }) }),
+  ],
+  list_dependencies: [READERS, ofTask],
+  create_dependency: [CREATORS, async () => ofTask({ body: { blocked_id: await newTask() } })],
+  get_dependency: [READERS, () => ({ id: dependency })],
+  delete_dependency: [
+    REMOVERS,
+    async () => ({ id: await idOf('create_dependency', { body: { blocked_id: await newTask() } }) }),
+  ],
+  list_activity_of_work_item: [READERS, ofTask],
 };
 
 describe.each(PEOPLE.map((person, index) => [person, index] as const))('%s', (person, index) => {

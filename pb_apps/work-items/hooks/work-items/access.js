@@ -9,6 +9,17 @@ const ACTOR = '@actor';
 const SYSTEM = { kind: 'system', id: '', request: '' };
 const KINDS = { users: 'owner', pm_members: 'member', _superusers: 'superuser' };
 const MAX_REQUEST_ID = 64;
+/** Fields of requests whose columns have another name. */
+const REFERENCES = /** @type {{ [field: string]: string }} */ ({
+  parent_id: 'parent',
+  project_id: 'project',
+  assignee_id: 'assignee',
+  sprint_id: 'sprint',
+  work_item_id: 'work_item',
+  member_id: 'member',
+  blocker_id: 'blocker',
+  blocked_id: 'blocked',
+});
 
 /**
  * @param {core.RequestEvent} e
@@ -65,7 +76,14 @@ function requireNone(field, refusal, status) {
  * @param {string | null} rule
  */
 function isAdmitted(e, app, record, rule) {
-  return e.hasSuperuserAuth() || (rule !== null && app.canAccessRecord(record, e.requestInfo(), rule));
+  if (e.hasSuperuserAuth()) return true;
+  if (rule === null) return false;
+  // Rules name the columns of the body.
+  const info = e.requestInfo().clone();
+  info.body = Object.fromEntries(
+    Object.entries(info.body).map(([field, value]) => [REFERENCES[field] ?? field, value]),
+  );
+  return app.canAccessRecord(record, info, rule);
 }
 
 /**
@@ -89,6 +107,7 @@ function now() {
 }
 
 module.exports = {
+  REFERENCES,
   actorOf,
   setActor,
   readActor,

@@ -94,6 +94,53 @@ function activitiesOf(app, records) {
   }));
 }
 
+/** @param {core.App} app @param {core.Record[]} records @returns {import('../../../../shared/work/api/answers.ts').CommentDto[]} */
+function commentsOf(app, records) {
+  app.expandRecords(records, ['author'], /** @type {any} */ (null));
+  return records.map((record) => ({
+    id: record.id,
+    work_item_id: record.getString('work_item'),
+    author: userOf(record.expandedOne('author')),
+    body: record.getString('body'),
+    edited_at: timeOrNull(record, 'edited_at'),
+    created_at: timeOf(record, 'created'),
+    updated_at: timeOf(record, 'updated'),
+  }));
+}
+
+/** @param {core.App} app @param {core.Record[]} records @returns {import('../../../../shared/work/api/answers.ts').TimeEntryDto[]} */
+function timeEntriesOf(app, records) {
+  app.expandRecords(records, ['member'], /** @type {any} */ (null));
+  return records.map((record) => ({
+    id: record.id,
+    work_item_id: record.getString('work_item'),
+    member: userOf(record.expandedOne('member')),
+    started_at: timeOf(record, 'started_at'),
+    ended_at: timeOrNull(record, 'ended_at'),
+    seconds: record.getInt('seconds'),
+    note: record.getString('note'),
+    created_at: timeOf(record, 'created'),
+    updated_at: timeOf(record, 'updated'),
+  }));
+}
+
+/** @param {core.App} app @param {core.Record[]} records @returns {import('../../../../shared/work/api/answers.ts').DependencyDto[]} */
+function dependenciesOf(app, records) {
+  app.expandRecords(records, ['blocker', 'blocked'], /** @type {any} */ (null));
+  /** @param {core.Record} record @param {string} field */
+  const endOf = (record, field) => {
+    const item = record.expandedOne(field);
+    return { id: item.id, title: item.getString('title'), status: item.getString('status') };
+  };
+  return records.map((record) => ({
+    id: record.id,
+    blocker: endOf(record, 'blocker'),
+    blocked: endOf(record, 'blocked'),
+    kind: /** @type {any} */ (record.getString('kind')),
+    created_at: timeOf(record, 'created'),
+  }));
+}
+
 /** @param {core.Record} record @param {string} field */
 function textOrNull(record, field) {
   return record.getString(field) || null;
@@ -117,4 +164,14 @@ function textsOf(record, field) {
   return texts;
 }
 
-module.exports = { itemsOf, projectOf, sprintOf, laneOf, activitiesOf, textsOf };
+module.exports = {
+  itemsOf,
+  projectOf,
+  sprintOf,
+  laneOf,
+  activitiesOf,
+  commentsOf,
+  timeEntriesOf,
+  dependenciesOf,
+  textsOf,
+};

@@ -1,9 +1,10 @@
-const { actorOf, inTransaction, setActor } = require(`${__hooks}/work-items/access.js`);
 const { itemsOf, projectOf } = require(`${__hooks}/work-items/dtos.js`);
 const { checkVersion } = require(`${__hooks}/work-items/items.js`);
 const { moveItem } = require(`${__hooks}/work-items/move.js`);
-const { markDeleted, restore } = require(`${__hooks}/work-items/removal.js`);
-const { findReadable, listPage, LIVE, requireAdmission } = require(`${__hooks}/work-items/resources.js`);
+const { deleteByRoute, restore } = require(`${__hooks}/work-items/removal.js`);
+const { changeRecord, createRecord, findReadable, listPage, LIVE, setValues } = require(
+  `${__hooks}/work-items/resources.js`,
+);
 
 /** @typedef {{ id: string, query: any, body: any }} Input */
 
@@ -39,12 +40,8 @@ const CONTAINS = 'instr(lower(title), lower({:q})) > 0 OR instr(lower(descriptio
 const SORTS = /** @type {{ [field: string]: string }} */ ({ created_at: 'created', updated_at: 'updated' });
 
 /** @param {core.Record} record @param {{ [field: string]: any }} body */
-function setValues(record, body) {
-  for (const [field, column] of Object.entries(COLUMNS)) {
-    const value = body[field];
-    if (value === undefined) continue;
-    record.set(column, field === 'due_date' && value !== null ? new Date(value).toISOString() : value);
-  }
+function setItemValues(record, body) {
+  setValues(record, COLUMNS, body);
   // Below its project, as a new item without a parent.
   if (body['parent_id'] === null) record.set('parent', record.getString('project'));
 }
@@ -58,14 +55,7 @@ function describe(e, record) {
 
 /** @param {core.RequestEvent} e @param {{ [field: string]: any }} body */
 function create(e, body) {
-  const record = new Record(e.app.findCachedCollectionByNameOrId('pm_work_items'));
-  setValues(record, body);
-  setActor(record, actorOf(e));
-  e.app.runInTransaction((app) => {
-    app.save(record);
-    requireAdmission(e, app, record, 'createRule');
-  });
-  return record;
+  return createRecord(e, 'pm_work_items', (record) => setItemValues(record, body));
 }
 
 /** @param {core.RequestEvent} e @param {Input} input */
@@ -89,15 +79,9 @@ function get_work_item(e, { id }) {
 
 /** @param {core.RequestEvent} e @param {Input} input */
 function change_work_item(e, { id, body }) {
-  const actor = actorOf(e);
-  const changed = inTransaction(e, (app) => {
-    const record = findReadable(e, app, 'pm_work_items', id);
-    requireAdmission(e, app, record, 'updateRule');
+  const changed = changeRecord(e, 'pm_work_items', id, (record) => {
     checkVersion(e, record);
-    setValues(record, body);
-    setActor(record, actor);
-    app.save(record);
-    return record;
+    setItemValues(record, body);
   });
   return describe(e, changed);
 }
@@ -110,12 +94,7 @@ function replace_work_item(e, { id, body }) {
 
 /** @param {core.RequestEvent} e @param {Input} input */
 function delete_work_item(e, { id, query }) {
-  const actor = actorOf(e);
-  e.app.runInTransaction((app) => {
-    const record = findReadable(e, app, 'pm_work_items', id);
-    requireAdmission(e, app, record, 'deleteRule');
-    markDeleted(app, record, actor, query.cascade === true);
-  });
+  deleteByRoute(e, 'pm_work_items', id, query.cascade === true);
 }
 
 /** @param {core.RequestEvent} e @param {Input} input */

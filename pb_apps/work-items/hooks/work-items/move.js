@@ -1,6 +1,6 @@
-const { actorOf, inTransaction, refusalOf, setActor } = require(`${__hooks}/work-items/access.js`);
+const { actorOf, refusalOf, setActor } = require(`${__hooks}/work-items/access.js`);
 const { checkVersion, findLive } = require(`${__hooks}/work-items/items.js`);
-const { findReadable, requireAdmission } = require(`${__hooks}/work-items/resources.js`);
+const { changeRecord } = require(`${__hooks}/work-items/resources.js`);
 const rules = require(`${__hooks}/work-items/rules.js`);
 
 /** @typedef {import('../../../../shared/work/hook-rules.ts').Ranked} Ranked */
@@ -20,24 +20,18 @@ function moveItem(e, id, { before_id, after_id, status, sprint_id }) {
       code: 'required',
       message: 'Send before_id, after_id, status or sprint_id.',
     });
-  const actor = actorOf(e);
-  return inTransaction(e, (app) => {
-    const item = findReadable(e, app, 'pm_work_items', id);
-    requireAdmission(e, app, item, 'updateRule');
+  return changeRecord(e, 'pm_work_items', id, (item, app) => {
     checkVersion(e, item);
     if (other !== undefined)
       for (const ranked of ranksOf(app, item, findNeighbour(app, item, other, field), field)) {
         const one = ranked.id === id ? item : app.findRecordById('pm_work_items', ranked.id);
         one.set('rank', ranked.rank);
         if (one === item) continue;
-        setActor(one, actor);
+        setActor(one, actorOf(e));
         app.save(one);
       }
     if (status !== undefined) item.set('status', status);
     if (sprint_id !== undefined) item.set('sprint', sprint_id);
-    setActor(item, actor);
-    app.save(item);
-    return item;
   });
 }
 

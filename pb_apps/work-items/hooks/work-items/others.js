@@ -59,7 +59,7 @@ function save(e) {
     if (name === 'pm_sprints') checkSprint(record, isNew);
     if (name === 'pm_dependencies') checkDependency(app, record);
     if (name === 'pm_swim_lanes' && changes['statuses']) checkStatuses(app, record);
-    if (name === 'pm_time_entries') checkTimes(record);
+    if (name === 'pm_time_entries') checkTimes(app, record);
   }
   e.next();
   const action = isNew
@@ -140,11 +140,20 @@ function checkStatuses(app, record) {
   }
 }
 
-/** @param {core.Record} record */
-function checkTimes(record) {
+/** @param {core.App} app @param {core.Record} record */
+function checkTimes(app, record) {
   const [start, end] = ['started_at', 'ended_at'].map((field) => record.getString(field));
   if (start && end && end < start)
     throw refusalOf('ended_at', { code: 'ends_before_start', message: 'The entry ends before it starts.' });
+  if (end) return;
+  const filter = "member = {:member} && ended_at = '' && deleted_at = '' && id != {:id}";
+  const bound = { member: record.getString('member'), id: record.id };
+  const [running] = app.findRecordsByFilter('pm_time_entries', filter, '', 1, 0, bound);
+  if (!running) return;
+  const item = findLive(app, 'pm_work_items', running.getString('work_item'));
+  const where = item ? ` on "${item.getString('title')}"` : '';
+  const message = `A timer of the member is running${where}. Stop it first.`;
+  throw refusalOf('member', { code: 'timer_running', message }, 409);
 }
 
 /** In the transaction that removes a dependency. @param {core.RecordEvent} e */

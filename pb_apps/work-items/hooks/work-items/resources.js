@@ -1,11 +1,15 @@
-const { isAdmitted } = require(`${__hooks}/work-items/access.js`);
+const { actorOf, inTransaction, isAdmitted, setActor } = require(`${__hooks}/work-items/access.js`);
 const { findLive } = require(`${__hooks}/work-items/items.js`);
 
 const PER_PAGE = 50;
+const DATES = ['due_date', 'start_date', 'end_date', 'started_at', 'ended_at'];
 const LIVE = "deleted_at = ''";
 const NAMES = /** @type {{ [collection: string]: string }} */ ({
   pm_work_items: 'item',
   pm_sprints: 'sprint',
+  pm_comments: 'comment',
+  pm_time_entries: 'time entry',
+  pm_dependencies: 'dependency',
 });
 
 /**
@@ -13,9 +17,16 @@ const NAMES = /** @type {{ [collection: string]: string }} */ ({
  * @param {core.RequestEvent} e @param {core.App} app @param {string} collection @param {string} id
  */
 function findReadable(e, app, collection, id) {
-  const record = findLive(app, collection, id);
+  const isMarked = collection !== 'pm_dependencies';
+  const record = isMarked ? findLive(app, collection, id) : findById(app, collection, id);
   if (!record || !isAdmitted(e, app, record, record.collection().viewRule))
     throw new NotFoundError(`There is no such ${NAMES[collection]}.`);
+  return record;
+}
+
+/** @param {core.App} app @param {string} collection @param {string} id */
+function findById(app, collection, id) {
+  const [record] = app.findRecordsByFilter(collection, 'id = {:id}', '', 1, 0, { id });
   return record;
 }
 
@@ -34,6 +45,54 @@ function findProject(e, app, id) {
 function requireAdmission(e, app, record, rule) {
   if (!isAdmitted(e, app, record, record.collection()[rule] ?? null))
     throw new ForbiddenError('Not allowed.');
+}
+
+/**
+ * @param {core.Record} record
+ * @param {{ [field: string]: string }} columns by the field of requests
+ * @param {{ [field: string]: any }} body
+ */
+function setValues(record, columns, body) {
+  for (const [field, column] of Object.entries(columns)) {
+    const value = body[field];
+    if (value === undefined) continue;
+    const isTime = typeof value === 'number' && DATES.includes(column);
+    record.set(column, isTime ? new Date(value).toISOString() : value);
+  }
+}
+
+/**
+ * Creates a record as the person of the request.
+ * @param {core.RequestEvent} e @param {string} collection
+ * @param {(record: core.Record, app: core.App) => void} fill
+ */
+function createRecord(e, collection, fill) {
+  const actor = actorOf(e);
+  return inTransaction(e, (app) => {
+    const record = new Record(app.findCachedCollectionByNameOrId(collection));
+    fill(record, app);
+    setActor(record, actor);
+    app.save(record);
+    requireAdmission(e, app, record, 'createRule');
+    return record;
+  });
+}
+
+/**
+ * Changes a record as the person of the request.
+ * @param {core.RequestEvent} e @param {string} collection @param {string} id
+ * @param {(record: core.Record, app: core.App) => void} fill
+ */
+function changeRecord(e, collection, id, fill) {
+  const actor = actorOf(e);
+  return inTransaction(e, (app) => {
+    const record = findReadable(e, app, collection, id);
+    requireAdmission(e, app, record, 'updateRule');
+    fill(record, app);
+    setActor(record, actor);
+    app.save(record);
+    return record;
+  });
 }
 
 /**
@@ -71,4 +130,15 @@ function listPage(e, collection, query, where, order, describe) {
   return { items: describe(records), page, per_page, total };
 }
 
-module.exports = { findReadable, findProject, requireAdmission, findAll, listPage, LIVE, PER_PAGE };
+module.exports = {
+  findReadable,
+  findProject,
+  requireAdmission,
+  setValues,
+  createRecord,
+  changeRecord,
+  findAll,
+  listPage,
+  LIVE,
+  PER_PAGE,
+};

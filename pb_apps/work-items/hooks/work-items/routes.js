@@ -1,3 +1,4 @@
+const { REFERENCES } = require(`${__hooks}/work-items/access.js`);
 const { OPERATIONS, typedQuery, validate } = require(`${__hooks}/work-items/operations.js`);
 
 /** @typedef {{ id: string, query: any, body: any }} Input */
@@ -5,16 +6,13 @@ const { OPERATIONS, typedQuery, validate } = require(`${__hooks}/work-items/oper
 const HANDLERS = {
   ...require(`${__hooks}/work-items/item-routes.js`),
   ...require(`${__hooks}/work-items/project-routes.js`),
+  ...require(`${__hooks}/work-items/record-routes.js`),
   ...require(`${__hooks}/work-items/sprints.js`),
 };
 
-/** Fields of requests that have another name in the collections. */
-const FIELDS = /** @type {{ [column: string]: string }} */ ({
-  parent: 'parent_id',
-  project: 'project_id',
-  assignee: 'assignee_id',
-  sprint: 'sprint_id',
-});
+const FIELDS = /** @type {{ [column: string]: string }} */ (
+  Object.fromEntries(Object.entries(REFERENCES).map(([field, column]) => [column, field]))
+);
 
 /** Answers a request: checks the person, the query and the body, in one place for all operations. @param {core.RequestEvent} e */
 function answer(e) {

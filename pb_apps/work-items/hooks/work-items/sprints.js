@@ -1,9 +1,7 @@
-const { actorOf, inTransaction, now, refusalOf, requireNone, setActor } = require(
-  `${__hooks}/work-items/access.js`,
-);
+const { actorOf, now, refusalOf, requireNone, setActor } = require(`${__hooks}/work-items/access.js`);
 const { sprintOf } = require(`${__hooks}/work-items/dtos.js`);
 const { findLive, workflowOf } = require(`${__hooks}/work-items/items.js`);
-const { findReadable, requireAdmission } = require(`${__hooks}/work-items/resources.js`);
+const { changeRecord } = require(`${__hooks}/work-items/resources.js`);
 const rules = require(`${__hooks}/work-items/rules.js`);
 
 /** @typedef {{ id: string, body: any }} Input */
@@ -40,23 +38,18 @@ function complete_sprint(e, { id, body }) {
 }
 
 /**
- * Changes the status of a sprint, and what follows, in one transaction.
+ * Changes the status of a sprint, and its items before, in one transaction.
  * @param {core.RequestEvent} e @param {string} id @param {string} status
- * @param {(app: core.App, sprint: core.Record) => void} then
+ * @param {(app: core.App, sprint: core.Record) => void} prepare
  */
-function changeStatus(e, id, status, then) {
-  const changed = inTransaction(e, (app) => {
-    const sprint = findReadable(e, app, 'pm_sprints', id);
-    requireAdmission(e, app, sprint, 'updateRule');
+function changeStatus(e, id, status, prepare) {
+  const changed = changeRecord(e, 'pm_sprints', id, (sprint, app) => {
     if (sprint.getString('status') === status)
       throw refusalOf('status', { code: 'move_not_allowed', message: `The sprint is ${status}.` }, 409);
     if (status === 'active') requireNone('status', findOtherActive(app, sprint), 409);
+    prepare(app, sprint);
     sprint.set('status', status);
     if (status === 'active' && sprint.getString('start_date') === '') sprint.set('start_date', now());
-    setActor(sprint, actorOf(e));
-    app.save(sprint);
-    then(app, sprint);
-    return sprint;
   });
   return sprintOf(changed);
 }
