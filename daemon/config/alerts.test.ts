@@ -69,6 +69,7 @@ describe('settings of alerts', () => {
     [{ ALERT_WEBHOOK_SECRET: SECRET }, /^ALERT_WEBHOOK_URL: is required with ALERT_WEBHOOK_SECRET/],
     [{ ALERT_WEBHOOK_URL: 'https://a.example', ALERT_WEBHOOK_SECRET: 'whsec_c2hvcnQ=' }, /24 to 64 bytes/],
     [{ ALERT_WEBHOOK_URL: 'https://a.example', ALERT_WEBHOOK_SECRET: 'whsec_ü' }, /24 to 64 bytes/],
+    [{ EVENT_WEBHOOK_URL: 'https://a.example' }, /^EVENT_WEBHOOK_SECRET: is required with EVENT_WEBHOOK_URL/],
     [{ HEARTBEAT_URL: 'ftp://a.example' }, /^HEARTBEAT_URL: is not an http or https URL/],
     [{ HEARTBEAT_URL: 'https://user:hidden@a.example' }, /must not contain a user name/],
     [{ ALERT_MAIL_TO: 'ops@example.com' }, /needs a mail server/],
@@ -90,7 +91,7 @@ describe('settings of alerts', () => {
 
   it('warns about a webhook without encryption, except on this host', () => {
     expect(warnings('http://ops.example.com/token')).toEqual([
-      'ALERT_WEBHOOK_URL: alerts are sent without encryption; use https',
+      'ALERT_WEBHOOK_URL: webhooks are sent without encryption; use https',
     ]);
     expect([...warnings('http://127.0.0.1/x'), ...warnings('https://ops.example.com')]).toEqual([]);
   });

@@ -38,11 +38,16 @@ export interface QuietHours {
   timezone: string;
 }
 
+/** Where events of users and databases are sent; null without EVENT_WEBHOOK_URL. */
+export function readEventWebhook(read: ValueReader): WebhookTarget | null {
+  return readWebhook(read, 'EVENT_WEBHOOK_URL', 'EVENT_WEBHOOK_SECRET');
+}
+
 export function readAlerts(read: ValueReader): AlertConfig {
   const heartbeatUrl = readTargetUrl(read, 'HEARTBEAT_URL');
   const intervalMs = read.wholeNumber('HEARTBEAT_INTERVAL') * MINUTE_MS;
   return {
-    webhook: readWebhook(read),
+    webhook: readWebhook(read, 'ALERT_WEBHOOK_URL', 'ALERT_WEBHOOK_SECRET'),
     mailTo: readRecipients(read),
     command: read.path('ALERT_COMMAND'),
     intervalMs: read.wholeNumber('ALERT_INTERVAL') * MINUTE_MS,
@@ -52,37 +57,38 @@ export function readAlerts(read: ValueReader): AlertConfig {
 }
 
 /** Settings that are valid and probably wrong. */
-export function alertWarnings({ webhook }: AlertConfig): string[] {
-  const url = webhook === null ? null : URL.parse(webhook.url);
-  if (url?.protocol !== 'http:' || isLoopbackHost(url.hostname)) return [];
-  return ['ALERT_WEBHOOK_URL: alerts are sent without encryption; use https'];
+export function webhookWarnings(targets: Partial<Record<Variable, WebhookTarget | null>>): string[] {
+  return Object.entries(targets).flatMap(([name, target]) => {
+    const url = target === null ? null : URL.parse(target.url);
+    if (url?.protocol !== 'http:' || isLoopbackHost(url.hostname)) return [];
+    return [`${name}: webhooks are sent without encryption; use https`];
+  });
 }
 
-function readWebhook(read: ValueReader): WebhookTarget | null {
-  const url = readTargetUrl(read, 'ALERT_WEBHOOK_URL');
-  const secret = readWebhookSecret(read);
-  if (read.text('ALERT_WEBHOOK_URL') === null) {
-    if (secret !== null)
-      read.problem('ALERT_WEBHOOK_URL', 'is required with ALERT_WEBHOOK_SECRET; set both or neither');
+function readWebhook(read: ValueReader, urlName: Variable, secretName: Variable): WebhookTarget | null {
+  const url = readTargetUrl(read, urlName);
+  const secret = readWebhookSecret(read, secretName);
+  if (read.text(urlName) === null) {
+    if (secret !== null) read.problem(urlName, `is required with ${secretName}; set both or neither`);
     return null;
   }
-  if (secret === null && !read.hasProblem('ALERT_WEBHOOK_SECRET'))
+  if (secret === null && !read.hasProblem(secretName))
     read.problem(
-      'ALERT_WEBHOOK_SECRET',
-      "is required with ALERT_WEBHOOK_URL; generate one with 'echo whsec_$(openssl rand -base64 32)'",
+      secretName,
+      `is required with ${urlName}; generate one with 'echo ${SECRET_PREFIX}$(openssl rand -base64 32)'`,
     );
   return url === null || secret === null ? null : { url, secret };
 }
 
-function readWebhookSecret(read: ValueReader): Uint8Array | null {
-  const text = read.text('ALERT_WEBHOOK_SECRET');
+function readWebhookSecret(read: ValueReader, name: Variable): Uint8Array | null {
+  const text = read.text(name);
   if (text === null) return null;
   const base64 = text.startsWith(SECRET_PREFIX) ? text.slice(SECRET_PREFIX.length) : text;
   const secret = BASE64.test(base64) ? Buffer.from(base64, 'base64') : null;
   if (secret !== null && secret.length >= MIN_SECRET_BYTES && secret.length <= MAX_SECRET_BYTES)
     return Uint8Array.from(secret);
   read.problem(
-    'ALERT_WEBHOOK_SECRET',
+    name,
     `is not ${SECRET_PREFIX} and the base64 of ${MIN_SECRET_BYTES} to ${MAX_SECRET_BYTES} bytes; generate one with 'echo ${SECRET_PREFIX}$(openssl rand -base64 32)'`,
   );
   return null;

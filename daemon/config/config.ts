@@ -6,7 +6,13 @@ import type { SandboxSetting } from '../../shared/sandbox.ts';
 import type { SettingsInput } from '../../shared/settings-files.ts';
 import type { SignUpMode } from '../../shared/sign-up.ts';
 import { isVersion } from '../../shared/version.ts';
-import { type AlertConfig, alertWarnings, readAlerts } from './alerts.ts';
+import {
+  type AlertConfig,
+  readAlerts,
+  readEventWebhook,
+  type WebhookTarget,
+  webhookWarnings,
+} from './alerts.ts';
 import { type BackupConfig, readBackups, type WrittenSettings, writtenSettings } from './backups.ts';
 import { type LimitsConfig, readAllowedTargets, readLimits, readTrustedProxies } from './limits.ts';
 import { type MailConfig, mailWarnings, readMail, readSiteUrl } from './mail.ts';
@@ -119,6 +125,8 @@ export interface Config {
   auditRetentionMs: number | null;
   oauth: OAuthConfig;
   alerts: AlertConfig;
+  /** Where events of users and databases are sent; null without one. */
+  eventWebhook: WebhookTarget | null;
   backups: BackupConfig;
   replica: ReplicaConfig;
   /** What is backed up of the settings. */
@@ -152,7 +160,10 @@ export function loadConfig(input: SettingsInput): LoadedConfig {
       ...publicUrlWarnings(config),
       ...proxyWarnings(config),
       ...mailWarnings(config),
-      ...alertWarnings(config.alerts),
+      ...webhookWarnings({
+        ALERT_WEBHOOK_URL: config.alerts.webhook,
+        EVENT_WEBHOOK_URL: config.eventWebhook,
+      }),
     ],
     adminPasswordOrigin: sources.originOf('PB_ADMIN_PASSWORD') ?? 'nowhere',
     sources,
@@ -244,6 +255,7 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: st
     auditRetentionMs: read.wholeNumber('AUDIT_RETENTION_DAYS') * 86_400_000 || null,
     oauth: readOAuth(read),
     alerts: readAlerts(read),
+    eventWebhook: readEventWebhook(read),
     backups: readBackups(read, { dataDir, cwd }),
     replica: readReplica(read, { dataDir, cwd }),
     written: writtenSettings(sources),

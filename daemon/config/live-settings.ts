@@ -67,6 +67,7 @@ const RESTART = {
     pollIntervalMs: 'QUEUE_POLL_INTERVAL',
     allowedTargets: 'QUEUE_ALLOWED_TARGETS',
   },
+  eventWebhook: { url: 'EVENT_WEBHOOK_URL', secret: 'EVENT_WEBHOOK_SECRET' },
   tasksDir: 'FATHOM_TASKS_DIR',
   tasksSandbox: 'QUEUE_SANDBOX',
   jwt: {

@@ -7,6 +7,7 @@ import { FathomError, messageOf } from '../../shared/errors.ts';
 import { modulePath } from '../base/package.ts';
 import { httpPayloadSchema } from './handlers/http-payload.ts';
 import { mailPayloadSchema } from './handlers/mail-payload.ts';
+import { webhookPayloadSchema } from './handlers/webhook-payload.ts';
 
 /** Who wrote a handler: Fathom or the administrator. */
 export type HandlerOrigin = 'own' | 'custom';
@@ -17,6 +18,8 @@ export interface FoundHandler {
   module: string;
   /** Whether the handler needs the user's database. `if_any`: it gets the database when the task has a user. */
   database: 'required' | 'unused' | 'if_any';
+  /** The handler gets EVENT_WEBHOOK_URL and its secret. */
+  needsWebhook?: true;
 }
 
 /** The built-in handlers. */
@@ -24,6 +27,10 @@ const BUILT_IN: ReadonlyMap<string, BuiltInHandler> = new Map([
   ['database.provision', builtIn('database-provision', { database: 'unused', needsUser: true })],
   ['database.vacuum', builtIn('database-vacuum', { database: 'required', needsUser: true })],
   ['http.request', builtIn('http-request', { database: 'unused', payload: httpPayloadSchema })],
+  [
+    'webhook.send',
+    builtIn('webhook-send', { database: 'unused', needsWebhook: true, payload: webhookPayloadSchema }),
+  ],
   ['mail.send', builtIn('mail-send', { database: 'unused', payload: mailPayloadSchema })],
 ]);
 

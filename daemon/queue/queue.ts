@@ -4,6 +4,7 @@ import type { FleetEvent } from '../../shared/events.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { repeat } from '../base/time/repeat.ts';
+import type { WebhookTarget } from '../config/alerts.ts';
 import type { MasterKeys } from '../keys/envelope.ts';
 import type { Seal } from '../keys/master-keys.ts';
 import { type PlannedTask, predictFailure } from './handler-registry.ts';
@@ -38,6 +39,8 @@ export interface WorkerOptions {
   confinement: HandlerConfinement | null;
   /** Entries of QUEUE_ALLOWED_TARGETS. */
   allowedTargets: readonly string[];
+  /** Where `webhook.send` sends events; null without one. */
+  eventWebhook: WebhookTarget | null;
   slots: number;
   pollIntervalMs: number;
   leaseMs?: number | undefined;
@@ -109,7 +112,8 @@ export class Queue {
 
   /** Resolves when the worker is up. @throws as `Worker.start` */
   async start(): Promise<void> {
-    await this.store.configure({ max_running: this.#options.slots });
+    const { slots, eventWebhook } = this.#options;
+    await this.store.configure({ max_running: slots, event_webhooks: eventWebhook !== null });
     await this.#worker.start();
     this.schedules.start();
     this.#stopPruning = repeat(this.#options.clock, PRUNE_EVERY_MS, () => this.#prune());

@@ -165,7 +165,10 @@ export interface QueueOperations {
   list: { request: ListRequest; response: { items: (Task | TaskSummary)[]; total: number } };
   changes: { request: { since: string; limit: number }; response: { items: TaskSummary[] } };
   stats: { request: Record<string, never>; response: StoredStats };
-  configure: { request: { paused?: boolean; max_running?: number }; response: StoredStats };
+  configure: {
+    request: { paused?: boolean; max_running?: number; event_webhooks?: boolean };
+    response: StoredStats;
+  };
   cancel: { request: { id: string }; response: { changed: boolean; task: Task | null } };
   retry: { request: { id: string } | { signature: string }; response: { ids: string[] } };
   dead: { request: { page: number; per_page: number }; response: { items: DeadGroup[]; total: number } };

@@ -85,6 +85,7 @@ export class WorkerStage {
       tasksDir: TEST_TASKS,
       confinement: null,
       allowedTargets: [],
+      eventWebhook: null,
       slots,
       pollIntervalMs: 600_000,
       onActivity: () => {},

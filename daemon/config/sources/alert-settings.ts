@@ -64,4 +64,17 @@ export const ALERT_SETTINGS = {
     max: MINUTES_OF_A_DAY,
     unit: 'minutes',
   },
+  EVENT_WEBHOOK_URL: {
+    type: 'URL',
+    group: 'alerts',
+    about:
+      'Where events of users and databases, like user.created, are sent as JSON by POST. Set it together with EVENT_WEBHOOK_SECRET.',
+    hidden: true,
+  },
+  EVENT_WEBHOOK_SECRET: {
+    type: 'text',
+    group: 'alerts',
+    about: 'Signs these requests; in the form of ALERT_WEBHOOK_SECRET.',
+    hidden: true,
+  },
 } as const satisfies Record<string, Setting>;

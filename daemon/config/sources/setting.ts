@@ -10,7 +10,7 @@ export const SETTING_GROUPS = {
   instances: 'PocketBase',
   backups: 'Backups',
   queue: 'Queue',
-  alerts: 'Alerts',
+  alerts: 'Alerts and webhooks',
   logs: 'Logs',
   providers: 'Sign-in providers',
 } as const;

@@ -33,6 +33,8 @@ const BEFORE: Partial<Record<Variable, string>> = {
   PUBLIC_URL: 'https://fathom.example.com',
   ALERT_WEBHOOK_URL: 'https://ops.example.com/fathom',
   ALERT_WEBHOOK_SECRET: WEBHOOK_SECRET,
+  EVENT_WEBHOOK_URL: 'https://app.example.com/events',
+  EVENT_WEBHOOK_SECRET: WEBHOOK_SECRET,
 };
 
 const CHANGED: Partial<Record<Variable, string>> = {
@@ -59,6 +61,7 @@ const CHANGED: Partial<Record<Variable, string>> = {
   BACKUP_DRILLS: 'off',
   BACKUP_KEEP: '1d',
   ALERT_WEBHOOK_SECRET: `whsec_${generateSecret('AES_MASTER_KEY')}`,
+  EVENT_WEBHOOK_SECRET: `whsec_${generateSecret('AES_MASTER_KEY')}`,
   ALERT_MAIL_TO: 'ops@example.com',
   ALERT_QUIET_HOURS: '22:00-07:00',
 };

@@ -1,4 +1,5 @@
 import type PocketBase from 'pocketbase';
+import type { WebhookAccess } from '../runner/messages.ts';
 
 /** The second argument of a handler. */
 export interface TaskContext {
@@ -26,4 +27,6 @@ export interface BuiltInTaskContext extends TaskContext {
   keepAnswer: (text: string) => void;
   /** Entries of QUEUE_ALLOWED_TARGETS. */
   allowedTargets: readonly string[];
+  /** Where events are sent, for `webhook.send` only; null without EVENT_WEBHOOK_URL. */
+  webhook: WebhookAccess | null;
 }

@@ -103,6 +103,7 @@ async function run(
     provision: () => callHost('provision'),
     keepAnswer,
     allowedTargets: request.allowedTargets,
+    webhook: request.webhook,
   });
   const text = toJson(result);
   if (text.length > MAX_RESULT_CHARACTERS) {

@@ -41,6 +41,12 @@ export interface DatabaseAccess {
   data_dir: string;
 }
 
+export interface WebhookAccess {
+  url: string;
+  /** Base64 of the key of the signature. */
+  secret: string;
+}
+
 export interface RunRequest {
   kind: 'run';
   /** URL of the module; its default export is the handler. */
@@ -51,6 +57,8 @@ export interface RunRequest {
   database: DatabaseAccess | null;
   /** Entries of QUEUE_ALLOWED_TARGETS, for built-in handlers that connect to other hosts. */
   allowedTargets: readonly string[];
+  /** For `webhook.send`; null for all others. */
+  webhook: WebhookAccess | null;
   /** Milliseconds after which the process ends itself, unless a `lease` message extends the time. */
   leaseMs: number;
 }

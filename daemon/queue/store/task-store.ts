@@ -1,7 +1,12 @@
 import type { Page, PageRequest } from '../../../shared/api/contract/page.ts';
 import type { DeadGroup, NewTask, QueueStats, Task, TaskSummary } from '../../../shared/api/queue.ts';
 import { FathomError } from '../../../shared/errors.ts';
-import type { AddedTask, NewTaskRow, StoredStats } from '../../../shared/hooks/queue-operations.ts';
+import type {
+  AddedTask,
+  NewTaskRow,
+  QueueOperations,
+  StoredStats,
+} from '../../../shared/hooks/queue-operations.ts';
 import { newRecordId } from '../../../shared/record-id.ts';
 import { NO_TASKS, type TaskCounts } from '../../../shared/task.ts';
 import { unknownUser } from '../../accounts/user-repository.ts';
@@ -80,7 +85,7 @@ export class TaskStore {
     return withAllCounts(await this.#hooks.call('stats', {}));
   }
 
-  async configure(settings: { paused?: boolean; max_running?: number }): Promise<QueueStats> {
+  async configure(settings: QueueOperations['configure']['request']): Promise<QueueStats> {
     const { now: _, ...stats } = withAllCounts(await this.#hooks.call('configure', settings));
     return stats;
   }

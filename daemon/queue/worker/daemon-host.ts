@@ -70,6 +70,7 @@ export function createDaemonQueue({
     tasksDir: config.tasksDir,
     confinement: handlerConfinement(config),
     allowedTargets: [...config.worker.allowedTargets, ...extraTargets],
+    eventWebhook: config.eventWebhook,
     slots: config.worker.concurrency,
     pollIntervalMs: config.worker.pollIntervalMs,
     publish: (event) => bus.publish(event),

@@ -1,8 +1,9 @@
 import { FathomError } from '../../../shared/errors.ts';
 import type { ClaimedTask } from '../../../shared/hooks/queue-operations.ts';
+import type { WebhookTarget } from '../../config/alerts.ts';
 import type { MasterKey } from '../../keys/envelope.ts';
 import { findHandler, type HandlerOrigin } from '../handler-registry.ts';
-import type { DatabaseAccess, RunRequest } from '../runner/messages.ts';
+import type { DatabaseAccess, RunRequest, WebhookAccess } from '../runner/messages.ts';
 import { openPayload } from '../store/payload-secrets.ts';
 
 /** Access of tasks to user databases. The daemon's worker and `fathomd worker` have different implementations. */
@@ -37,6 +38,7 @@ export function createTaskPreparer(deps: {
   tasksDir: string;
   /** Entries of QUEUE_ALLOWED_TARGETS. */
   allowedTargets: readonly string[];
+  eventWebhook: WebhookTarget | null;
 }): (task: ClaimedTask, signal: AbortSignal) => Promise<PreparedTask> {
   return async (task, signal) => {
     const handler = findHandler(task.type, deps.tasksDir);
@@ -59,6 +61,7 @@ export function createTaskPreparer(deps: {
         user,
         database: needsDatabase ? await access() : null,
         allowedTargets: deps.allowedTargets,
+        webhook: handler.needsWebhook && deps.eventWebhook ? asMessage(deps.eventWebhook) : null,
       },
       redact,
       redactJson,
@@ -69,6 +72,11 @@ export function createTaskPreparer(deps: {
       },
     };
   };
+}
+
+/** In messages, bytes are base64. */
+function asMessage({ url, secret }: WebhookTarget): WebhookAccess {
+  return { url, secret: Buffer.from(secret).toString('base64') };
 }
 
 class UnknownType extends Error {

@@ -137,10 +137,13 @@ function stats(db) {
  * @param {Database} db
  * @param {Operations['configure']['request']} body
  */
-function configure(db, { paused, max_running }) {
+function configure(db, { paused, max_running, event_webhooks }) {
   if (paused !== undefined) db.execute('UPDATE queue_settings SET paused = {:paused}', { paused });
   if (max_running !== undefined) {
     db.execute('UPDATE queue_settings SET max_running = {:max_running}', { max_running });
+  }
+  if (event_webhooks !== undefined) {
+    db.execute('UPDATE queue_settings SET event_webhooks = {:event_webhooks}', { event_webhooks });
   }
   return stats(db);
 }

@@ -66,6 +66,7 @@ export async function runWorker(
     tasksDir: config.tasksDir,
     confinement: handlerConfinement(config),
     allowedTargets: config.worker.allowedTargets,
+    eventWebhook: config.eventWebhook,
     slots: config.worker.concurrency,
     pollIntervalMs: config.worker.pollIntervalMs,
     leaseMs,
