@@ -72,7 +72,7 @@ onRecordUpdateExecute((e) => require(`${__hooks}/work-items/items.js`).changeIte
     routerAdd(
       method,
       path,
-      (e) => require(`${__hooks}/work-items/routes.js`).answer(e),
+      (e) => require(`${__hooks}/work-items/routes/answer.js`).answer(e),
       $apis.requireAuth('users', 'pm_members', '_superusers'),
     );
 }

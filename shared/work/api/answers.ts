@@ -130,6 +130,41 @@ const dependency = answer({
   created_at: number,
 });
 
+const contextText = answer({
+  id: text,
+  project_id: text,
+  work_item_id: textOrNull,
+  kind: { type: 'string', enum: ['summary', 'decision', 'instruction', 'schema', 'note'] },
+  title: text,
+  content: text,
+  tokens: number,
+  pinned: { type: 'boolean' },
+  source: text,
+  superseded_by_id: textOrNull,
+  created_by: userOrNull,
+  created_at: number,
+  updated_at: number,
+});
+
+const partKind = {
+  type: 'string',
+  enum: ['item', 'ancestor', 'child', 'blocker', 'context', 'comment', 'activity'],
+} as const;
+const context = answer({
+  project_id: text,
+  work_item_id: textOrNull,
+  max_tokens: number,
+  tokens: number,
+  parts: listOf(answer({ kind: partKind, id: text, text, tokens: number })),
+  omitted: listOf(answer({ kind: partKind, count: number })),
+});
+
+const tools = answer({
+  tools: listOf(
+    answer({ name: text, description: text, input_schema: { type: 'object' }, method: text, path: text }),
+  ),
+});
+
 /** What operations answer with. Absent: no body. */
 export const ANSWERS = {
   list_work_items: pageOf(workItem),
@@ -169,6 +204,13 @@ export const ANSWERS = {
   create_dependency: dependency,
   get_dependency: dependency,
   list_activity_of_work_item: pageOf(activity),
+  assemble_llm_context: context,
+  list_llm_contexts: pageOf(contextText),
+  create_llm_context: contextText,
+  get_llm_context: contextText,
+  replace_llm_context: contextText,
+  change_llm_context: contextText,
+  list_llm_tools: tools,
 } as const satisfies { [name in OperationName]?: ObjectSchema };
 
 export type UserDto = Infer<typeof user>;
@@ -181,3 +223,5 @@ export type ActivityDto = Infer<typeof activity>;
 export type CommentDto = Infer<typeof comment>;
 export type TimeEntryDto = Infer<typeof timeEntry>;
 export type DependencyDto = Infer<typeof dependency>;
+export type LlmContextDto = Infer<typeof contextText>;
+export type AssembledContextDto = Infer<typeof context>;

@@ -20,6 +20,9 @@ const WRITTEN: { [name in OperationName]?: string } = {
   change_time_entry: 'pm_time_entries',
   replace_time_entry: 'pm_time_entries',
   create_dependency: 'pm_dependencies',
+  create_llm_context: 'pm_llm_context',
+  change_llm_context: 'pm_llm_context',
+  replace_llm_context: 'pm_llm_context',
 };
 
 it('bodies of operations have the limits of the collections', async () => {

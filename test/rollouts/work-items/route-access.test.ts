@@ -21,6 +21,7 @@ let sprint: string;
 let comment: string;
 let time: string;
 let dependency: string;
+let text: string;
 
 beforeAll(async () => {
   stage = await createWorkStage();
@@ -29,6 +30,7 @@ beforeAll(async () => {
   sprint = await newSprint();
   comment = await idOf('create_comment', { body: { body: 'a' } });
   time = await idOf('create_time_entry', { body: TIME });
+  text = await newText();
   dependency = await idOf('create_dependency', { body: { blocked_id: await newTask() } });
 });
 
@@ -46,6 +48,9 @@ const TIME = { started_at: 1_000, ended_at: 61_000 };
 /** Of what the person `member` creates on the task. */
 const idOf = async (name: OperationName, request: Request) =>
   String((await operate(stage, 'member', name, ofTask(request))).body['id']);
+
+const TEXT = { kind: 'note', title: 'a', content: 'b' };
+const newText = () => idOf('create_llm_context', { body: { project_id: project, ...TEXT } });
 
 /** For each operation, a request that is valid, and the statuses that people get. */
 const ROWS: { [name in OperationName]: [statuses: number[], request: () => Request | Promise<Request>] } = {
@@ -107,6 +112,14 @@ const ROWS: { [name in OperationName]: [statuses: number[], request: () => Reque
     async () => ({ id: await idOf('create_dependency', { body: { blocked_id: await newTask() } }) }),
   ],
   list_activity_of_work_item: [READERS, ofTask],
+  assemble_llm_context: [READERS, () => ({ query: { work_item_id: task } })],
+  list_llm_contexts: [READERS, () => ({})],
+  create_llm_context: [CREATORS, () => ({ body: { project_id: project, ...TEXT } })],
+  get_llm_context: [READERS, () => ({ id: text })],
+  replace_llm_context: [WRITERS, () => ({ id: text, body: TEXT })],
+  change_llm_context: [WRITERS, () => ({ id: text, body: { pinned: true } })],
+  delete_llm_context: [REMOVERS, async () => ({ id: await newText() })],
+  list_llm_tools: [READERS, () => ({})],
 };
 
 describe.each(PEOPLE.map((person, index) => [person, index] as const))('%s', (person, index) => {

@@ -19,6 +19,7 @@ const REFERENCES = /** @type {{ [field: string]: string }} */ ({
   member_id: 'member',
   blocker_id: 'blocker',
   blocked_id: 'blocked',
+  superseded_by_id: 'superseded_by',
 });
 
 /**

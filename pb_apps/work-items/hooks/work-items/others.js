@@ -10,7 +10,6 @@ const AUTHORS = /** @type {{ [collection: string]: string }} */ ({
   pm_dependencies: 'created_by',
   pm_llm_context: 'created_by',
 });
-const CHARACTERS_PER_TOKEN = 4;
 const SPRINT_MOVES = /** @type {{ [from: string]: string[] }} */ ({
   planned: ['active'],
   active: ['completed', 'planned'],
@@ -25,8 +24,7 @@ function prepare(e) {
   const before = record.original();
   if (record.isNew() && author && record.getString(author) === '')
     record.set(author, memberOf(readActor(record)));
-  if (name === 'pm_llm_context')
-    record.set('tokens', Math.ceil(record.getString('content').length / CHARACTERS_PER_TOKEN));
+  if (name === 'pm_llm_context') record.set('tokens', rules.tokensOf(record.getString('content')));
   if (name === 'pm_comments' && !record.isNew() && record.getString('body') !== before.getString('body'))
     record.set('edited_at', now());
   if (name === 'pm_time_entries') {
@@ -60,6 +58,7 @@ function save(e) {
     if (name === 'pm_dependencies') checkDependency(app, record);
     if (name === 'pm_swim_lanes' && changes['statuses']) checkStatuses(app, record);
     if (name === 'pm_time_entries') checkTimes(app, record);
+    if (name === 'pm_llm_context') checkContext(app, record, changes);
   }
   e.next();
   const action = isNew
@@ -154,6 +153,24 @@ function checkTimes(app, record) {
   const where = item ? ` on "${item.getString('title')}"` : '';
   const message = `A timer of the member is running${where}. Stop it first.`;
   throw refusalOf('member', { code: 'timer_running', message }, 409);
+}
+
+/** What a text refers to is of its project. @param {core.App} app @param {core.Record} record @param {ReturnType<typeof changesOf>} changes */
+function checkContext(app, record, changes) {
+  for (const [field, collection] of /** @type {const} */ ([
+    ['work_item', 'pm_work_items'],
+    ['superseded_by', 'pm_llm_context'],
+  ])) {
+    const id = record.getString(field);
+    if (id === '' || !changes[field]) continue;
+    const other = findLive(app, collection, id);
+    const isOfProject = other?.getString('project') === record.getString('project');
+    if (!isOfProject || id === record.id)
+      throw refusalOf(field, {
+        code: 'not_of_project',
+        message: 'There is no such other record in the project.',
+      });
+  }
 }
 
 /** In the transaction that removes a dependency. @param {core.RecordEvent} e */

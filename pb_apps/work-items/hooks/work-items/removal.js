@@ -1,9 +1,8 @@
-const { actorOf, inTransaction, memberOf, now, refusalOf, setActor } = require(
+const { actorOf, inTransaction, isAdmitted, memberOf, now, refusalOf, setActor } = require(
   `${__hooks}/work-items/access.js`,
 );
 const { MARKED } = require(`${__hooks}/work-items/collections.js`);
 const { findLive } = require(`${__hooks}/work-items/items.js`);
-const { findReadable, requireAdmission } = require(`${__hooks}/work-items/resources.js`);
 
 /** What belongs to a project, beside items. */
 const OF_PROJECT = ['pm_sprints', 'pm_swim_lanes', 'pm_llm_context'];
@@ -47,21 +46,6 @@ function markDeleted(app, record, actor, cascades) {
 }
 
 /**
- * Deletes a record as the person of the request.
- * @param {core.RequestEvent} e @param {string} collection @param {string} id @param {boolean} [cascades]
- */
-function deleteByRoute(e, collection, id, cascades = false) {
-  const actor = actorOf(e);
-  e.app.runInTransaction((app) => {
-    const record = findReadable(e, app, collection, id);
-    requireAdmission(e, app, record, 'deleteRule');
-    if (MARKED.includes(collection)) return markDeleted(app, record, actor, cascades);
-    setActor(record, actor);
-    app.delete(record);
-  });
-}
-
-/**
  * Brings an item back, and what was deleted with it.
  * @param {core.RequestEvent} e
  * @returns the item
@@ -85,7 +69,7 @@ function restore(e) {
       setActor(one, actor);
       app.save(one);
     }
-    requireAdmission(e, app, item, 'updateRule');
+    if (!isAdmitted(e, app, item, item.collection().updateRule)) throw new ForbiddenError('Not allowed.');
     return item;
   });
 }
@@ -162,4 +146,4 @@ function purge(app) {
   });
 }
 
-module.exports = { deleteRecord, deleteByRoute, restore, purge };
+module.exports = { deleteRecord, markDeleted, restore, purge };

@@ -1,7 +1,7 @@
 const { actorOf, now, refusalOf, requireNone, setActor } = require(`${__hooks}/work-items/access.js`);
-const { sprintOf } = require(`${__hooks}/work-items/dtos.js`);
+const { sprintOf } = require(`${__hooks}/work-items/routes/dtos.js`);
 const { findLive, workflowOf } = require(`${__hooks}/work-items/items.js`);
-const { changeRecord } = require(`${__hooks}/work-items/resources.js`);
+const { changeRecord } = require(`${__hooks}/work-items/routes/resources.js`);
 const rules = require(`${__hooks}/work-items/rules.js`);
 
 /** @typedef {{ id: string, body: any }} Input */

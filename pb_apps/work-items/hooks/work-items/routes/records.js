@@ -1,21 +1,14 @@
 const { memberOf, actorOf, now, refusalOf } = require(`${__hooks}/work-items/access.js`);
 const { activitiesOf, commentsOf, dependenciesOf, sprintOf, timeEntriesOf } = require(
-  `${__hooks}/work-items/dtos.js`,
+  `${__hooks}/work-items/routes/dtos.js`,
 );
-const { deleteByRoute } = require(`${__hooks}/work-items/removal.js`);
-const { changeRecord, createRecord, findReadable, listPage, LIVE, setValues } = require(
-  `${__hooks}/work-items/resources.js`,
+const { changeOf, create, deleteOf, getOf, list, replaceOf } = require(
+  `${__hooks}/work-items/routes/crud.js`,
 );
+const { findReadable, listPage, LIVE } = require(`${__hooks}/work-items/routes/resources.js`);
 
 /** @typedef {{ id: string, query: any, body: any }} Input */
-/**
- * @typedef {object} Resource
- * @property {string} collection
- * @property {string} path
- * @property {{ [field: string]: string }} columns by the field of requests
- * @property {{ [field: string]: null }} [emptied] what a replacement empties
- * @property {(app: core.App, records: core.Record[]) => any[]} describe
- */
+/** @typedef {import('./crud.js').Resource} Resource */
 
 /** @type {Resource} */
 const SPRINTS = {
@@ -63,58 +56,6 @@ const DEPENDENCIES = {
 const OLDEST_FIRST = ['created ASC', 'rowid ASC'];
 const LATEST_FIRST = ['created DESC', 'rowid DESC'];
 const LATEST_START_FIRST = ['started_at DESC', 'id DESC'];
-
-/** @param {core.RequestEvent} e @param {Resource} resource @param {core.Record} record */
-function describeOne(e, { describe }, record) {
-  return describe(e.app, [record])[0];
-}
-
-/** @param {core.RequestEvent} e @param {Resource} resource @param {{ [field: string]: any }} body */
-function create(e, resource, body) {
-  const record = createRecord(e, resource.collection, (created, app) => {
-    // What belongs to an item needs one that the person can read.
-    if (body['work_item_id'] !== undefined) findReadable(e, app, 'pm_work_items', body['work_item_id']);
-    setValues(created, resource.columns, body);
-  });
-  e.response.header().set('Location', `${resource.path}/${record.id}`);
-  return describeOne(e, resource, record);
-}
-
-/** @param {Resource} resource */
-const getOf =
-  (resource) =>
-  (/** @type {core.RequestEvent} */ e, /** @type {Input} */ { id }) =>
-    describeOne(e, resource, findReadable(e, e.app, resource.collection, id));
-
-/** @param {Resource} resource */
-const changeOf =
-  (resource) =>
-  (/** @type {core.RequestEvent} */ e, /** @type {Input} */ { id, body }) => {
-    const { collection, columns } = resource;
-    return describeOne(
-      e,
-      resource,
-      changeRecord(e, collection, id, (record) => setValues(record, columns, body)),
-    );
-  };
-
-/** @param {Resource} resource */
-const replaceOf = (resource) => (/** @type {core.RequestEvent} */ e, /** @type {Input} */ input) =>
-  changeOf(resource)(e, { ...input, body: { ...resource.emptied, ...input.body } });
-
-/** @param {Resource} resource */
-const deleteOf =
-  (resource) =>
-  (/** @type {core.RequestEvent} */ e, /** @type {Input} */ { id }) =>
-    deleteByRoute(e, resource.collection, id);
-
-/**
- * @param {core.RequestEvent} e @param {Resource} resource @param {{ page?: number, per_page?: number }} query
- * @param {dbx.Expression[]} where @param {string[]} order
- */
-function list(e, { collection, describe }, query, where, order) {
-  return listPage(e, collection, query, where, order, (records) => describe(e.app, records));
-}
 
 /** @param {core.RequestEvent} e @param {Input} input */
 function list_sprints(e, { query }) {

@@ -1,9 +1,9 @@
 const { actorOf, refusalOf, setActor } = require(`${__hooks}/work-items/access.js`);
 const { checkVersion, findLive } = require(`${__hooks}/work-items/items.js`);
-const { changeRecord } = require(`${__hooks}/work-items/resources.js`);
+const { changeRecord } = require(`${__hooks}/work-items/routes/resources.js`);
 const rules = require(`${__hooks}/work-items/rules.js`);
 
-/** @typedef {import('../../../../shared/work/hook-rules.ts').Ranked} Ranked */
+/** @typedef {import('../../../../../shared/work/hook-rules.ts').Ranked} Ranked */
 
 /**
  * Moves an item before or after another one, and into a status and a sprint, as one change.

@@ -6,7 +6,7 @@ function itemsOf(app, records) {
   return records.map(itemOf);
 }
 
-/** @param {core.Record} record @returns {import('../../../../shared/work/api/answers.ts').WorkItemDto} */
+/** @param {core.Record} record @returns {import('../../../../../shared/work/api/answers.ts').WorkItemDto} */
 function itemOf(record) {
   const sprint = record.expandedOne('sprint');
   return {
@@ -34,19 +34,19 @@ function itemOf(record) {
   };
 }
 
-/** @param {core.App} app @param {core.Record} record @returns {import('../../../../shared/work/api/answers.ts').ProjectDto} */
+/** @param {core.App} app @param {core.Record} record @returns {import('../../../../../shared/work/api/answers.ts').ProjectDto} */
 function projectOf(app, record) {
   const { states, moves } = workflowOf(record);
   const workflow = { states: [...states], moves: { ...moves } };
   return { .../** @type {any} */ (itemsOf(app, [record])[0]), workflow };
 }
 
-/** @param {core.Record} [member] @returns {import('../../../../shared/work/api/answers.ts').UserDto | null} */
+/** @param {core.Record} [member] @returns {import('../../../../../shared/work/api/answers.ts').UserDto | null} */
 function userOf(member) {
   return member ? { id: member.id, name: member.getString('name') } : null;
 }
 
-/** @param {core.Record} record @returns {import('../../../../shared/work/api/answers.ts').SprintDto} */
+/** @param {core.Record} record @returns {import('../../../../../shared/work/api/answers.ts').SprintDto} */
 function sprintOf(record) {
   return {
     id: record.id,
@@ -62,7 +62,7 @@ function sprintOf(record) {
   };
 }
 
-/** @param {core.Record} record @returns {import('../../../../shared/work/api/answers.ts').SwimLaneDto} */
+/** @param {core.Record} record @returns {import('../../../../../shared/work/api/answers.ts').SwimLaneDto} */
 function laneOf(record) {
   return {
     id: record.id,
@@ -76,7 +76,7 @@ function laneOf(record) {
 
 /**
  * @param {core.App} app @param {core.Record[]} records
- * @returns {import('../../../../shared/work/api/answers.ts').ActivityDto[]}
+ * @returns {import('../../../../../shared/work/api/answers.ts').ActivityDto[]}
  */
 function activitiesOf(app, records) {
   const actors = [...new Set(records.map((record) => record.getString('actor')))].filter((id) => id !== '');
@@ -94,7 +94,7 @@ function activitiesOf(app, records) {
   }));
 }
 
-/** @param {core.App} app @param {core.Record[]} records @returns {import('../../../../shared/work/api/answers.ts').CommentDto[]} */
+/** @param {core.App} app @param {core.Record[]} records @returns {import('../../../../../shared/work/api/answers.ts').CommentDto[]} */
 function commentsOf(app, records) {
   app.expandRecords(records, ['author'], /** @type {any} */ (null));
   return records.map((record) => ({
@@ -108,7 +108,7 @@ function commentsOf(app, records) {
   }));
 }
 
-/** @param {core.App} app @param {core.Record[]} records @returns {import('../../../../shared/work/api/answers.ts').TimeEntryDto[]} */
+/** @param {core.App} app @param {core.Record[]} records @returns {import('../../../../../shared/work/api/answers.ts').TimeEntryDto[]} */
 function timeEntriesOf(app, records) {
   app.expandRecords(records, ['member'], /** @type {any} */ (null));
   return records.map((record) => ({
@@ -124,7 +124,27 @@ function timeEntriesOf(app, records) {
   }));
 }
 
-/** @param {core.App} app @param {core.Record[]} records @returns {import('../../../../shared/work/api/answers.ts').DependencyDto[]} */
+/** @param {core.App} app @param {core.Record[]} records @returns {import('../../../../../shared/work/api/answers.ts').LlmContextDto[]} */
+function contextsOf(app, records) {
+  app.expandRecords(records, ['created_by'], /** @type {any} */ (null));
+  return records.map((record) => ({
+    id: record.id,
+    project_id: record.getString('project'),
+    work_item_id: textOrNull(record, 'work_item'),
+    kind: /** @type {any} */ (record.getString('kind')),
+    title: record.getString('title'),
+    content: record.getString('content'),
+    tokens: record.getInt('tokens'),
+    pinned: record.getBool('pinned'),
+    source: record.getString('source'),
+    superseded_by_id: textOrNull(record, 'superseded_by'),
+    created_by: userOf(record.expandedOne('created_by')),
+    created_at: timeOf(record, 'created'),
+    updated_at: timeOf(record, 'updated'),
+  }));
+}
+
+/** @param {core.App} app @param {core.Record[]} records @returns {import('../../../../../shared/work/api/answers.ts').DependencyDto[]} */
 function dependenciesOf(app, records) {
   app.expandRecords(records, ['blocker', 'blocked'], /** @type {any} */ (null));
   /** @param {core.Record} record @param {string} field */
@@ -173,5 +193,6 @@ module.exports = {
   commentsOf,
   timeEntriesOf,
   dependenciesOf,
+  contextsOf,
   textsOf,
 };

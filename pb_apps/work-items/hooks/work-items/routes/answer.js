@@ -4,10 +4,11 @@ const { OPERATIONS, typedQuery, validate } = require(`${__hooks}/work-items/oper
 /** @typedef {{ id: string, query: any, body: any }} Input */
 /** @type {{ [name: string]: (e: core.RequestEvent, input: Input) => unknown }} */
 const HANDLERS = {
-  ...require(`${__hooks}/work-items/item-routes.js`),
-  ...require(`${__hooks}/work-items/project-routes.js`),
-  ...require(`${__hooks}/work-items/record-routes.js`),
-  ...require(`${__hooks}/work-items/sprints.js`),
+  ...require(`${__hooks}/work-items/routes/items.js`),
+  ...require(`${__hooks}/work-items/routes/llm.js`),
+  ...require(`${__hooks}/work-items/routes/projects.js`),
+  ...require(`${__hooks}/work-items/routes/records.js`),
+  ...require(`${__hooks}/work-items/routes/sprints.js`),
 };
 
 const FIELDS = /** @type {{ [column: string]: string }} */ (
@@ -23,7 +24,7 @@ function answer(e) {
   if (!operation || !handle) throw new NotFoundError(`There is no operation ${pattern}.`);
   requireActive(e);
   const { query, body, status } =
-    /** @type {import('../../../../shared/work/api/operation.ts').Operation} */ (operation);
+    /** @type {import('../../../../../shared/work/api/operation.ts').Operation} */ (operation);
   const info = e.requestInfo();
   const input = {
     id: e.request.pathValue('id'),
@@ -41,7 +42,7 @@ function requireActive(e) {
     throw new ForbiddenError('This member is deactivated.');
 }
 
-/** @param {import('../../../../shared/work/api/schema.ts').ObjectSchema} schema @param {unknown} value */
+/** @param {import('../../../../../shared/work/api/schema.ts').ObjectSchema} schema @param {unknown} value */
 function admit(schema, value) {
   const refusals = [...validate(schema, value)];
   if (refusals.length > 0) throw refusalOfFields(400, refusals);

@@ -1,9 +1,10 @@
-const { itemsOf, projectOf } = require(`${__hooks}/work-items/dtos.js`);
+const { itemsOf, projectOf } = require(`${__hooks}/work-items/routes/dtos.js`);
 const { checkVersion } = require(`${__hooks}/work-items/items.js`);
-const { moveItem } = require(`${__hooks}/work-items/move.js`);
-const { deleteByRoute, restore } = require(`${__hooks}/work-items/removal.js`);
+const { moveItem } = require(`${__hooks}/work-items/routes/move.js`);
+const { restore } = require(`${__hooks}/work-items/removal.js`);
+const { deleteOne } = require(`${__hooks}/work-items/routes/crud.js`);
 const { changeRecord, createRecord, findReadable, listPage, LIVE, setValues } = require(
-  `${__hooks}/work-items/resources.js`,
+  `${__hooks}/work-items/routes/resources.js`,
 );
 
 /** @typedef {{ id: string, query: any, body: any }} Input */
@@ -94,7 +95,7 @@ function replace_work_item(e, { id, body }) {
 
 /** @param {core.RequestEvent} e @param {Input} input */
 function delete_work_item(e, { id, query }) {
-  deleteByRoute(e, 'pm_work_items', id, query.cascade === true);
+  deleteOne(e, 'pm_work_items', id, query.cascade === true);
 }
 
 /** @param {core.RequestEvent} e @param {Input} input */

@@ -10,6 +10,7 @@ const NAMES = /** @type {{ [collection: string]: string }} */ ({
   pm_comments: 'comment',
   pm_time_entries: 'time entry',
   pm_dependencies: 'dependency',
+  pm_llm_context: 'text',
 });
 
 /**

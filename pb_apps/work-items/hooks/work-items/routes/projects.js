@@ -1,6 +1,8 @@
-const { activitiesOf, itemsOf, laneOf, projectOf } = require(`${__hooks}/work-items/dtos.js`);
+const { activitiesOf, itemsOf, laneOf, projectOf } = require(`${__hooks}/work-items/routes/dtos.js`);
 const { workflowOf } = require(`${__hooks}/work-items/items.js`);
-const { findAll, findProject, listPage, LIVE, PER_PAGE } = require(`${__hooks}/work-items/resources.js`);
+const { findAll, findProject, listPage, LIVE, PER_PAGE } = require(
+  `${__hooks}/work-items/routes/resources.js`,
+);
 const rules = require(`${__hooks}/work-items/rules.js`);
 
 /** @typedef {{ id: string, query: any }} Input */
@@ -22,7 +24,7 @@ function get_project(e, { id }) {
 
 /**
  * @param {core.RequestEvent} e @param {Input} input
- * @returns {import('../../../../shared/work/api/answers.ts').BoardDto}
+ * @returns {import('../../../../../shared/work/api/answers.ts').BoardDto}
  */
 function get_board(e, { id, query }) {
   const project = findProject(e, e.app, id);
