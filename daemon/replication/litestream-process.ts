@@ -6,12 +6,14 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { unlessMissing } from '../base/files/dir.ts';
 import { replaceFile } from '../base/files/replace-file.ts';
+import type { Logger } from '../base/log/log.ts';
 import { type Clock, settlesWithin } from '../base/time/clock.ts';
 import { argumentsOf } from '../pocketbase/process/procfs.ts';
 import { ControlSocket } from './control-socket.ts';
 import { programEnvironment } from './litestream-binary.ts';
 import { litestreamConfig } from './litestream-config.ts';
 import { shortenError } from './litestream-error.ts';
+import { endFormerRestores } from './restore-replica.ts';
 
 const START_TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 50;
@@ -136,10 +138,20 @@ export class LitestreamProcess {
   }
 }
 
-/** Ends the process that a killed daemon has left. Call it before files of databases are moved. */
-export async function endFormerProcess(dataDir: string, clock: Clock): Promise<number | null> {
+/** Ends what a killed daemon has left. Call it before files of databases are moved. */
+export async function endFormerProcesses(
+  dataDir: string,
+  { clock, log }: { clock: Clock; log: Logger },
+): Promise<void> {
+  if (!existsSync(pathsOf(dataDir).pid)) return;
+  const restores = await endFormerRestores(dataDir, clock);
+  if (restores.length > 0) log.info({ pids: restores }, 'ended restores of an earlier daemon');
+  const pid = await endFormerProcess(dataDir, clock);
+  if (pid !== null) log.info({ pid }, 'ended the Litestream of an earlier daemon');
+}
+
+async function endFormerProcess(dataDir: string, clock: Clock): Promise<number | null> {
   const paths = pathsOf(dataDir);
-  if (!existsSync(paths.pid)) return null;
   const pid = Number(await readFile(paths.pid, 'utf8'));
   // Another process may have the number now.
   const runs = () =>

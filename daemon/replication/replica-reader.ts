@@ -23,13 +23,18 @@ const MAX_READERS = 2;
 /** Reads what the replicas of databases have. */
 export class ReplicaReader {
   readonly #config: ReplicaConfig;
+  readonly #dataDir: string;
   readonly #readHost: () => Promise<string>;
   readonly #slots = new Semaphore(MAX_READERS);
   readonly #stopped = new AbortController();
 
   /** @param readHost reads the id of the data directory */
-  constructor(config: ReplicaConfig, readHost: () => Promise<string>) {
+  constructor(
+    { config, dataDir }: { config: ReplicaConfig; dataDir: string },
+    readHost: () => Promise<string>,
+  ) {
     this.#config = config;
+    this.#dataDir = dataDir;
     this.#readHost = readHost;
   }
 
@@ -40,7 +45,8 @@ export class ReplicaReader {
    * @throws FathomError `conflict`, `not_found`, `backup.failed`
    */
   async restore(name: string, at: Date, file: string, signal: AbortSignal): Promise<void> {
-    await restoreReplica({ ...(await this.#require(name)), name, at, file, signal });
+    const { binary, url } = await this.#require(name);
+    await restoreReplica({ binary, url, dataDir: this.#dataDir, name, at, file, signal });
   }
 
   /**

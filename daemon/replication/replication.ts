@@ -18,7 +18,7 @@ import { Refused } from './control-socket.ts';
 import { readLitestream } from './litestream-binary.ts';
 import { replicaPrefix, replicaUrl } from './litestream-config.ts';
 import { remedyOf } from './litestream-error.ts';
-import { endFormerProcess, LitestreamProcess, type ProcessEnd } from './litestream-process.ts';
+import { endFormerProcesses, LitestreamProcess, type ProcessEnd } from './litestream-process.ts';
 import { bindLocalState, isLocalDamage, removeLocalState } from './local-state.ts';
 import { ReplicaReader } from './replica-reader.ts';
 import { prepareTarget, requirePresent, wasUsed } from './replica-target.ts';
@@ -108,14 +108,12 @@ export class Replication {
 
   constructor(deps: ReplicationDeps) {
     this.#deps = deps;
-    this.#reader = new ReplicaReader(deps.config, () => this.#readHost());
+    this.#reader = new ReplicaReader(deps, () => this.#readHost());
   }
 
   /** Ends the Litestream of a daemon that was killed. Call it before files of databases are moved. */
   async endFormer(): Promise<void> {
-    const { dataDir, clock, log } = this.#deps;
-    const pid = await endFormerProcess(dataDir, clock);
-    if (pid !== null) log.info({ pid }, 'ended the Litestream of an earlier daemon');
+    await endFormerProcesses(this.#deps.dataDir, this.#deps);
   }
 
   /** @param subjects the user databases */

@@ -4,6 +4,8 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { FathomError } from '../../shared/errors.ts';
 import { replaceFile } from '../base/files/replace-file.ts';
+import type { Clock } from '../base/time/clock.ts';
+import { findByEnvironment, isAlive } from '../pocketbase/process/procfs.ts';
 import { NOTHING } from './check-replica.ts';
 import { programEnvironment } from './litestream-binary.ts';
 import { describeFailure, outputOf } from './litestream-error.ts';
@@ -11,6 +13,9 @@ import { describeFailure, outputOf } from './litestream-error.ts';
 const run = promisify(execFile);
 /** Several GB from a target that is far away. */
 const TIMEOUT_MS = 3_600_000;
+const LOOK_EVERY_MS = 50;
+/** In the environment of a restore: the data directory of the daemon that has begun it. */
+const DATA_DIR_VARIABLE = 'FATHOM_RESTORES_FOR';
 
 /**
  * Restores a replica as it was at a time, and reads all of the result (`PRAGMA integrity_check`).
@@ -20,6 +25,7 @@ const TIMEOUT_MS = 3_600_000;
 export async function restoreReplica({
   binary,
   url,
+  dataDir,
   name,
   at,
   file,
@@ -27,6 +33,7 @@ export async function restoreReplica({
 }: {
   binary: string;
   url: string;
+  dataDir: string;
   name: string;
   at: Date;
   file: string;
@@ -42,7 +49,7 @@ export async function restoreReplica({
   const options = ['-config', config, '-no-expand-env', '-timestamp', time, '-integrity-check', 'full'];
   try {
     await run(binary, ['restore', ...options, file], {
-      env: programEnvironment(),
+      env: { ...programEnvironment(), [DATA_DIR_VARIABLE]: dataDir },
       timeout: TIMEOUT_MS,
       killSignal: 'SIGKILL',
       signal,
@@ -67,4 +74,12 @@ export async function restoreReplica({
   }
   for (const suffix of ['-wal', '-shm']) await rm(`${file}${suffix}`, { force: true });
   await chmod(file, 0o600);
+}
+
+/** Ends the restores of a daemon that was killed: they would write where the next restore of the database does. */
+export async function endFormerRestores(dataDir: string, clock: Clock): Promise<number[]> {
+  const found = await findByEnvironment(DATA_DIR_VARIABLE, dataDir);
+  for (const { pid } of found) process.kill(pid, 'SIGKILL');
+  while (found.some(({ pid, startTime }) => isAlive(pid, startTime))) await clock.sleep(LOOK_EVERY_MS);
+  return found.map(({ pid }) => pid);
 }

@@ -11,6 +11,7 @@ import { signUp, type Tenant, untilRunning } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { mayMount, mountTmpfs } from '../helpers/mounts.ts';
 import { randomFrom } from '../helpers/random.ts';
+import { litestream, nextSecond, replicated, untilReplica } from '../helpers/replication.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
@@ -18,6 +19,7 @@ import { until } from '../helpers/until.ts';
 /** In their order, see `RestoreStep`. */
 const STEPS = ['reading', 'staged', 'tried', 'swapping', 'moved', 'swapped', 'ended'];
 const ROUNDS = Number(process.env['FATHOM_RESTORE_KILLS'] ?? 12);
+const TIME_ROUNDS = Number(process.env['FATHOM_RESTORE_KILLS'] ?? STEPS.length + 2);
 /** Enough for a running PocketBase. */
 const FREE_BYTES = 8 * 1024 * 1024;
 
@@ -51,6 +53,7 @@ async function untilServing(fathom: Deployment, tenant: Tenant): Promise<Daemon>
 
 it.each([
   ['restore', ROUNDS],
+  ['restore to a time', litestream === null ? 0 : TIME_ROUNDS],
   ['import', STEPS.length],
 ])(
   'SIGKILL of the daemon at any step finishes or undoes the %s',
@@ -58,17 +61,20 @@ it.each([
     const seed = Number(process.env['FATHOM_RESTORE_SEED'] ?? Date.now() % 1_000_000);
     console.log(`FATHOM_RESTORE_SEED=${seed}`);
     const random = randomFrom(seed);
-    const fathom = await deployment();
+    const isTime = kind === 'restore to a time';
+    const { fathom, target } = isTime ? await replicated() : { fathom: await deployment(), target: '' };
     let daemon = await fathom.start({}, SCRIPTED);
     const tenant = await signUp(fathom);
     await addDocument(fathom, tenant, 'old');
     const { id } = await backUp(fathom, tenant.name);
+    if (isTime) await untilReplica(fathom, target, tenant.name, ['old']);
+    const at = (await nextSecond()).toISOString();
     const archive = join(await scratch(), 'archive.tar');
     await writeFile(archive, Readable.from(await fathom.client.exports.backup(tenant.name, id)));
     const restore = (): Promise<unknown> =>
       kind === 'import'
         ? fathom.client.imports.archive(tenant.userId, { file: archive })
-        : fathom.client.backups.restore(tenant.name, id, {});
+        : fathom.client.backups.restore(tenant.name, isTime ? 'latest' : id, isTime ? { at } : {});
     const counts = { restored: 0, undone: 0 };
     for (let round = 0; round < rounds; round += 1) {
       // Each step once, then random times.
@@ -82,7 +88,10 @@ it.each([
       await addDocument(fathom, { ...tenant, ownerToken: database?.token ?? '' }, title);
       const before = titlesOf(fathom, tenant);
       await daemon.stop();
-      await killDuringRestore(fathom, tenant, restore, { step, afterMs: Math.floor(random() * 1500) });
+      await killDuringRestore(fathom, tenant, restore, {
+        step,
+        afterMs: Math.floor(random() * (isTime ? 4000 : 1500)),
+      });
       daemon = await untilServing(fathom, tenant);
 
       const entries = await readdir(directoryOf(fathom, tenant));
