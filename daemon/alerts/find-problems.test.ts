@@ -27,7 +27,7 @@ function instance(phase: Instance['phase'], code: PhaseReasonCode | null, crashe
 }
 
 const found = (change: Partial<DaemonStatus>, instances: readonly Trouble[] = []) =>
-  findProblems({ ...HEALTHY, ...change }, instances).problems.map(
+  findProblems({ ...HEALTHY, ...change }, instances, []).problems.map(
     ({ key, class: kind, severity }) => `${key} ${kind} ${severity}`,
   );
 
@@ -75,17 +75,19 @@ it('reports databases that are held on a full disk once', () => {
 });
 
 it('does not know other problems while the daemon is not ready', () => {
-  const { unknown } = findProblems({ ...HEALTHY, ready: false, queue: null }, []);
+  const { unknown } = findProblems({ ...HEALTHY, ready: false, queue: null }, [], []);
   expect([unknown.has('database'), unknown.has('backup'), unknown.has('dead_letters')]).toEqual([
     true,
     true,
     true,
   ]);
   expect([unknown.has('control_plane'), unknown.has('disk')]).toEqual([false, false]);
-  expect(findProblems({ ...HEALTHY, queue: null }, []).unknown).toEqual(new Set(['dead_letters']));
+  expect(findProblems({ ...HEALTHY, queue: null }, [], null).unknown).toEqual(
+    new Set(['certificate', 'dead_letters']),
+  );
 });
 
 it('sends no message of an instance, which can have data of users', () => {
-  const { problems } = findProblems(HEALTHY, [instance('failed', 'exited')]);
+  const { problems } = findProblems(HEALTHY, [instance('failed', 'exited')], []);
   expect(JSON.stringify(problems)).not.toContain('a message with data');
 });

@@ -20,13 +20,26 @@ type Status = Pick<
 >;
 type InTrouble = Pick<Instance, 'name' | 'phase' | 'desired' | 'reason' | 'crashes'>;
 
-/** Finds what is wrong now. @param instances those in trouble, or all */
-export function findProblems(status: Status, instances: readonly InTrouble[]): Observation {
+/** Classes that can be seen while the daemon starts. */
+const OF_HOST: ReadonlySet<ProblemClass> = new Set(['control_plane', 'disk', 'certificate']);
+
+/**
+ * Finds what is wrong now.
+ *
+ * @param instances those in trouble, or all
+ * @param certificate problems of the certificate; null if they are unknown
+ */
+export function findProblems(
+  status: Status,
+  instances: readonly InTrouble[],
+  certificate: readonly Problem[] | null,
+): Observation {
   const { usage, queue } = status;
   const unknown = new Set<ProblemClass>(usage === null ? ['disk'] : []);
-  const host = [...controlPlane(status), ...disk(status)];
+  if (certificate === null) unknown.add('certificate');
+  const host = [...controlPlane(status), ...disk(status), ...(certificate ?? [])];
   if (!status.ready) {
-    for (const name of PROBLEM_CLASSES) if (name !== 'control_plane' && name !== 'disk') unknown.add(name);
+    for (const name of PROBLEM_CLASSES) if (!OF_HOST.has(name)) unknown.add(name);
     return { problems: host, unknown };
   }
   if (queue === null) unknown.add('dead_letters');

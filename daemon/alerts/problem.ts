@@ -4,6 +4,7 @@ import { z } from 'zod';
 export const PROBLEM_CLASSES = [
   'control_plane',
   'disk',
+  'certificate',
   'failed',
   'crash_loop',
   'database',

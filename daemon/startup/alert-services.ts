@@ -4,6 +4,7 @@ import type { DaemonStatus } from '../../shared/api/daemon.ts';
 import { isInTrouble } from '../../shared/instance.ts';
 import { Mailer } from '../accounts/mail/mailer.ts';
 import { Alerts } from '../alerts/alerts.ts';
+import { CertificateWatch } from '../alerts/certificate-watch.ts';
 import { findProblems } from '../alerts/find-problems.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -33,6 +34,7 @@ export function createAlerts({
   log: Logger;
   options: Pick<ServiceOptions, 'alertClock'>;
 }): Alerts {
+  const certificate = new CertificateWatch(clock);
   return new Alerts({
     file: join(config.dataDir, 'alerts.json'),
     settings,
@@ -41,7 +43,8 @@ export function createAlerts({
       const instances = fleet.list(({ state: { phase, reason, observed } }) =>
         isInTrouble({ phase, reason, desired: observed.desired }),
       );
-      return { ...findProblems(now, instances), unhealthy: findStoppedLoop(now, clock.now()) };
+      const ofCertificate = await certificate.findProblems(settings.siteUrl);
+      return { ...findProblems(now, instances, ofCertificate), unhealthy: findStoppedLoop(now, clock.now()) };
     },
     mailer: new Mailer({ settings, log }),
     fleetName: () => settings.siteUrl ?? hostname(),
