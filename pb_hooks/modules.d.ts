@@ -45,6 +45,11 @@ interface HookModules {
   'work-items/routes/resources': typeof import('../pb_apps/work-items/hooks/work-items/routes/resources.js');
   'work-items/routes/sprints': typeof import('../pb_apps/work-items/hooks/work-items/routes/sprints.js');
   'work-items/rules': typeof import('../shared/work/hook-rules.ts');
+  '_fathom/developer-collections': typeof import('./user/developer-collections.js');
+  '_fathom/developer-requests': typeof import('./user/developer-requests.js');
+  '_fathom/developer-settings': typeof import('./user/developer-settings.js');
+  '_fathom/developer-sql': typeof import('./user/developer-sql.js');
+  '_fathom/developer-targets': typeof import('./user/developer-targets.js');
   '_fathom/networks': typeof import('./user/networks.js');
   '_fathom/sign-in-limits': typeof import('./user/sign-in-limits.js');
   '_fathom/superuser-addresses': typeof import('./global/rules/superuser-addresses.js');

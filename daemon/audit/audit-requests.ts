@@ -13,6 +13,7 @@ const RECORDED = [
   'role',
   'plan',
   'developer',
+  'access',
   'is_active',
   'verified',
   'permissions',

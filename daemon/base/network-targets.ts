@@ -36,6 +36,13 @@ const NOT_PUBLIC: readonly [network: string, prefix: number][] = [
 /** The unicast addresses of the Internet; all other IPv6 addresses have another purpose. */
 const GLOBAL_IPV6 = listOf([['2000::', 3]]);
 const EXCLUDED = listOf(NOT_PUBLIC);
+/** The same, with all IPv6 addresses that are not unicast addresses of the Internet. */
+export const NOT_PUBLIC_NETWORKS: readonly string[] = [
+  ...NOT_PUBLIC.map(([network, prefix]) => `${network}/${prefix}`),
+  '::/3',
+  '4000::/2',
+  '8000::/1',
+];
 /** Prefixes of IPv6 addresses that end in an IPv4 address: mapped addresses and NAT64. */
 const EMBEDDING: readonly string[] = ['0:0:0:0:0:ffff', '64:ff9b:0:0:0:0'];
 

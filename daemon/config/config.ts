@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
+import type { DatabaseAccessLevel } from '../../shared/access.ts';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
 import { MIN_MEMORY_MB } from '../../shared/limits.ts';
 import type { SandboxSetting } from '../../shared/sandbox.ts';
@@ -103,6 +104,11 @@ export interface Config {
   diskReserveBytes: number;
   /** Of user databases without limits of their own. */
   databaseLimits: DatabaseLimits;
+  /**
+   * What owners may use in databases without a setting of their own, and targets that are not public and that databases of
+   * developers may connect to, see `parseAllowedTarget`.
+   */
+  ownerAccess: { access: DatabaseAccessLevel; allowedTargets: readonly string[] };
   /** `allowedTargets`: targets that are not public and that tasks may connect to, see `parseAllowedTarget`. */
   worker: { concurrency: number; pollIntervalMs: number; allowedTargets: readonly string[] };
   /** The administrator's own task handlers, and whether they run in a sandbox. */
@@ -208,6 +214,10 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: st
       read.problem('PB_RELEASES_URL', problem),
     ),
     sandbox: read.choice('PB_SANDBOX'),
+    ownerAccess: {
+      access: read.choice('OWNER_ACCESS'),
+      allowedTargets: readAllowedTargets(read, 'OWNER_ALLOWED_TARGETS'),
+    },
     metricsDatabases: read.choice('METRICS_DATABASES'),
     cgroup: readCgroup(read),
     databaseLimits: {
@@ -228,7 +238,7 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: st
     worker: {
       concurrency: read.wholeNumber('WORKER_CONCURRENCY'),
       pollIntervalMs: read.wholeNumber('QUEUE_POLL_INTERVAL') * 1000,
-      allowedTargets: readAllowedTargets(read),
+      allowedTargets: readAllowedTargets(read, 'QUEUE_ALLOWED_TARGETS'),
     },
     tasksDir: read.pathInData('FATHOM_TASKS_DIR'),
     tasksSandbox: read.choice('QUEUE_SANDBOX') === 'auto',

@@ -61,13 +61,16 @@ function readSleepAfter(read: ValueReader): number {
   return minutes;
 }
 
-/** Hosts and networks that are not public and that tasks may connect to. */
-export function readAllowedTargets(read: ValueReader): string[] {
-  const entries = read.list('QUEUE_ALLOWED_TARGETS');
+/** Hosts and networks that are not public and that may be connected to. */
+export function readAllowedTargets(
+  read: ValueReader,
+  name: 'QUEUE_ALLOWED_TARGETS' | 'OWNER_ALLOWED_TARGETS',
+): string[] {
+  const entries = read.list(name);
   for (const [index, entry] of entries.entries()) {
     if (parseAllowedTarget(entry) !== null) continue;
     read.problem(
-      'QUEUE_ALLOWED_TARGETS',
+      name,
       `entry ${index + 1} is not a host, a host with a port, or a network; write it like localhost:25 or 10.0.0.0/8`,
     );
   }

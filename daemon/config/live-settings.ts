@@ -61,6 +61,7 @@ const RESTART = {
   healthIntervalMs: 'PB_HEALTH_INTERVAL',
   go: { memoryBytes: 'PB_GOMEMLIMIT_MB', processors: 'PB_GOMAXPROCS' },
   diskReserveBytes: 'DISK_RESERVE_MB',
+  ownerAccess: { access: 'OWNER_ACCESS', allowedTargets: 'OWNER_ALLOWED_TARGETS' },
   databaseLimits: { memoryMb: 'DATABASE_MEMORY_MB', diskMb: 'DATABASE_DISK_MB' },
   worker: {
     concurrency: 'WORKER_CONCURRENCY',

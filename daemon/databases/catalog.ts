@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { DatabaseAccessLevel } from '../../shared/access.ts';
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
@@ -6,6 +7,7 @@ import type { DatabaseRow, DatabaseRowChange } from '../../shared/hooks/control-
 import { Batches } from '../base/batches.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { TokenSource } from '../keys/instance-access.ts';
+import { connectionsProblem } from '../pocketbase/sandbox/level.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { maintenanceConflict } from '../supervisor/maintenance.ts';
 import type { Runner } from '../supervisor/runner.ts';
@@ -19,6 +21,9 @@ export interface CatalogDeps extends UserInstanceDeps {
   fleet: Fleet;
   repository: DatabaseRepository;
 }
+
+/** Shown while an instance changes its access. */
+const OTHER_ACCESS: PhaseReason = { code: 'requested', message: 'changing what its owner may use' };
 
 /** Shown while an instance changes its version. */
 const OTHER_VERSION: PhaseReason = {
@@ -187,6 +192,43 @@ export class Catalog {
       if (problem === null && hasFiles && runner.state.phase === 'asleep')
         recordVersion(instance.preparation());
     }, OTHER_VERSION);
+    const { phase, observed } = runner.state;
+    if (observed.desired === 'running' && phase !== 'asleep') await fleet.start(row.name, { force: true });
+  }
+
+  /**
+   * Changes what the owner may use. The files of a database without a process change at once; one that runs restarts.
+   *
+   * @param access empty for OWNER_ACCESS
+   * @param store stores the access in the row
+   * @throws FathomError as `changeVersion`, and `conflict` on a host that cannot limit the connections of a developer's database
+   */
+  async changeAccess(
+    entry: CatalogEntry,
+    access: DatabaseAccessLevel | '',
+    store: () => void | Promise<void>,
+  ): Promise<void> {
+    const { row, runner, instance } = entry;
+    const { config, driver, fleet } = this.#deps;
+    const next = access || config.ownerAccess.access;
+    if (next === instance.access() && !instance.hasOtherAccess()) return store();
+    requireUnchanged(entry);
+    if (row.state !== 'ready')
+      throw new FathomError(
+        'conflict',
+        `${row.name} is being created; change its access when it has run once`,
+      );
+    if (next === 'developer') {
+      const sandbox = await driver.sandboxFor(instance.binary.path);
+      if (sandbox.level !== 'full') throw new FathomError('conflict', connectionsProblem(sandbox));
+    }
+    await runner.maintain(async () => {
+      await store();
+      runner.state.update({});
+      if (this.archived.find(row.name) !== null) return;
+      await instance.prepareAccess();
+      adjustStopped(instance.preparation());
+    }, OTHER_ACCESS);
     const { phase, observed } = runner.state;
     if (observed.desired === 'running' && phase !== 'asleep') await fleet.start(row.name, { force: true });
   }

@@ -89,7 +89,8 @@ export class DatabaseLifecycle {
   }
 
   /** Changes the limits of a database, where null sets the default, and who can reach it. */
-  async configure(name: string, changes: DatabaseChange): Promise<Instance> {
+  async configure(name: string, { access, ...changes }: DatabaseChange): Promise<Instance> {
+    const { catalog } = this.#deps;
     const entry = this.#getAvailable(name);
     // A number in a row cannot be null: 0 is the default, and -1 is never.
     const stored = Object.fromEntries(
@@ -97,7 +98,11 @@ export class DatabaseLifecycle {
         value === undefined ? [] : [[field, field === 'sleep_after' && value === 0 ? -1 : (value ?? 0)]],
       ),
     );
-    await this.#deps.catalog.update(entry, stored);
+    if (Object.keys(stored).length > 0) await catalog.update(entry, stored);
+    if (access !== undefined) {
+      const value = access === 'default' ? '' : access;
+      await catalog.changeAccess(entry, value, () => catalog.update(entry, { access: value }));
+    }
     entry.runner.state.update({});
     return entry.runner.state.view();
   }

@@ -140,6 +140,7 @@ beforeEach(async () => {
     config: {
       pbEncryptionKey: new Uint8Array(32),
       previousPbEncryptionKey: null,
+      ownerAccess: { access: 'app', allowedTargets: [] },
     },
     plans: { databaseLimitsOf: () => ({ memory_mb: null, disk_mb: null, sleep_after: 0 }) },
     guard: {},

@@ -9,7 +9,6 @@ import { toIsoTime, toPocketBaseDate } from '../pocketbase/data/sqlite.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
-import type { Runner } from '../supervisor/runner.ts';
 import { NOT_STARTED, type SleepWatch } from '../supervisor/sleep/sleep-watch.ts';
 import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { adoptionProblem, groupByInstance, isOutdated } from '../supervisor/start/takeover.ts';
@@ -98,7 +97,8 @@ export class Reconciler {
     const outdated: string[] = [];
     const failed = await this.#countMissedWakes();
     const begin = await this.#starter(failed);
-    for (const { row, runner } of this.#deps.catalog.entries()) {
+    for (const entry of this.#deps.catalog.entries()) {
+      const { row, runner } = entry;
       const [process, ...others] = processes.get(row.name) ?? [];
       processes.delete(row.name);
       for (const other of others) ends.push(this.#end(other, 'it is the second one for this database'));
@@ -115,7 +115,7 @@ export class Reconciler {
       }
       const end = process && objection !== null ? this.#end(process, objection) : null;
       // Provisioning starts a database that is not complete yet.
-      const start = () => row.state === 'ready' && begin(runner);
+      const start = () => row.state === 'ready' && begin(entry);
       if (end === null) start();
       else ends.push(end.then(() => void start()));
     }
@@ -143,12 +143,12 @@ export class Reconciler {
    *
    * @param failed names of databases that could not be started: the start shows the reason
    */
-  async #starter(failed: ReadonlySet<string>): Promise<(runner: Runner) => void> {
+  async #starter(failed: ReadonlySet<string>): Promise<(entry: CatalogEntry) => void> {
     const { sleep } = this.#deps;
     const isSupported = await sleep.isSupported();
-    return (runner) => {
+    return ({ runner, instance }) => {
       const archived = runner.spec.archived();
-      const maySleep = archived !== null || sleep.maySleep(runner);
+      const maySleep = archived !== null || (sleep.maySleep(runner) && !instance.hasOtherAccess());
       const sleeps = isSupported && !failed.has(runner.spec.name) && maySleep;
       if (sleeps) runner.startAsleep(archived ?? NOT_STARTED);
       else runner.start({ force: false });
@@ -242,6 +242,7 @@ export class Reconciler {
       else entry.runner.stop();
     }
     if (entry.row.pocketbase_version !== row.pocketbase_version) await this.#applyVersion(entry, row);
+    if ((entry.row.access ?? '') !== (row.access ?? '')) await this.#applyAccess(entry, row);
     const { memory_mb, disk_mb, sleep_after, developer, plan = '' } = row;
     const read = { memory_mb, disk_mb, sleep_after, developer, plan };
     const before = { plan: '', ...entry.row };
@@ -267,6 +268,17 @@ export class Reconciler {
       });
     } catch (error) {
       log.warn({ instance: name }, `cannot change its PocketBase: ${messageOf(error)}`);
+    }
+  }
+
+  /** A problem is logged here. The next start applies the access. */
+  async #applyAccess(entry: CatalogEntry, { name, access = '' }: DatabaseRow): Promise<void> {
+    try {
+      await this.#deps.catalog.changeAccess(entry, access, () => {
+        entry.row.access = access;
+      });
+    } catch (error) {
+      this.#deps.log.warn({ instance: name }, `cannot change what its owner may use: ${messageOf(error)}`);
     }
   }
 

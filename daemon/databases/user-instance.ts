@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { DatabaseAccessLevel } from '../../shared/access.ts';
 import type { InstanceLimits, PhaseReason } from '../../shared/api/instances.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
@@ -14,7 +15,6 @@ import { type Binaries, isVerified } from '../pocketbase/binary/binaries.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import type { Adjustment } from '../pocketbase/data/adjustment.ts';
 import {
-  allowDaemonAddresses,
   applyGuard,
   daemonAddresses,
   type GuardSettings,
@@ -26,6 +26,7 @@ import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { requestLogLimit } from '../pocketbase/logs/request-log-limit.ts';
 import { ENCRYPTION_VARIABLE, THUMBNAIL_LIMITS } from '../pocketbase/process/command.ts';
 import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
+import { addHook, hasHook, removeHook } from '../supervisor/instance-hooks.ts';
 import { dataDirOf, type InstanceSpec, lockFileOf, requestLogFileOf } from '../supervisor/instance-spec.ts';
 import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { settingsOfInstance } from '../supervisor/start/prepare-settings.ts';
@@ -33,6 +34,8 @@ import { type ServedPaths, servedPaths } from './applications/assembled.ts';
 import { nextRecord, readServedRecord, writeServedRecord } from './applications/served-record.ts';
 import { tryHooks } from './applications/try-hooks.ts';
 import type { ArchivedDatabases } from './archive/archived-databases.ts';
+import { applyAccess } from './developer/developer-settings.ts';
+import { developerPorts, type ForbiddenSection, findForbidden, hookTargets } from './developer/targets.ts';
 import { heldMigrations } from './migrations/held-migrations.ts';
 import { SetRefused } from './migrations/scratch.ts';
 import type { Ownership } from './owner/ownership.ts';
@@ -56,7 +59,7 @@ export interface UserInstanceDeps {
   driver: ProcessDriver;
   templates: Pick<Templates, 'of' | 'prepare'>;
   masterKeys: readonly MasterKey[];
-  config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey'>;
+  config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey' | 'ownerAccess'>;
   plans: Pick<Plans, 'databaseLimitsOf' | 'ownLimits'>;
   guard: GuardSettings;
   binaries: Pick<Binaries, 'of' | 'problemOf' | 'versionOf'>;
@@ -101,6 +104,8 @@ export class UserInstance implements InstanceSpec {
   /** Whether PocketBase has jobs of its own, as the files with these stamps say. */
   #ownJobs: { stamp: string; exist: boolean } | null = null;
   #requestLogLimit: ReturnType<typeof requestLogLimit> | null = null;
+  /** Settings that the next start turns off. */
+  #forbidden: readonly ForbiddenSection[] = [];
 
   constructor(row: DatabaseRow, email: string | null, deps: UserInstanceDeps, owner: Owner) {
     this.#row = row;
@@ -201,12 +206,17 @@ export class UserInstance implements InstanceSpec {
   get environment(): Record<string, string> {
     const { config, guard } = this.#deps;
     const [key] = settingsKeys(config, this.name);
-    return { ...THUMBNAIL_LIMITS, [ENCRYPTION_VARIABLE]: key, [GUARD_VARIABLE]: guardId(guard) };
+    return {
+      ...THUMBNAIL_LIMITS,
+      [ENCRYPTION_VARIABLE]: key,
+      [GUARD_VARIABLE]: `${guardId(guard)}${this.access() === 'app' ? '' : '-developer'}`,
+    };
   }
 
   async prepare(signal: AbortSignal): Promise<PhaseReason | null> {
     this.#logLimit.beforeStart();
     await this.#deps.templates.prepare(this.binary);
+    await this.prepareAccess();
     const preparation = this.preparation();
     const reason = await prepareDatabase(preparation, signal);
     const { template, heldMigrations: held } = preparation;
@@ -336,6 +346,44 @@ export class UserInstance implements InstanceSpec {
     return this.#row.developer;
   }
 
+  access(): DatabaseAccessLevel {
+    return this.#row.access || this.#deps.config.ownerAccess.access;
+  }
+
+  connectPorts(): number[] | null {
+    return this.access() === 'developer'
+      ? developerPorts(this.#deps.config.ownerAccess.allowedTargets)
+      : null;
+  }
+
+  /** Whether its files are those of another access. */
+  hasOtherAccess(): boolean {
+    return hasHook(this.directory, 'guard-developer') !== (this.access() === 'developer');
+  }
+
+  /** Gives it the hooks of its access, and finds settings that a developer may not have. */
+  async prepareAccess(): Promise<void> {
+    const { allowedTargets } = this.#deps.config.ownerAccess;
+    this.#forbidden = [];
+    if (this.access() === 'app') return removeHook(this.directory, 'guard-developer');
+    await addHook(this, 'guard-developer', hookTargets(allowedTargets));
+    try {
+      const keys = settingsKeys(this.#deps.config, this.name);
+      const stored = withDatabase(this.#dataFile, { readOnly: true }, (database) =>
+        readSettings(database, keys),
+      );
+      if (stored !== null) this.#forbidden = await findForbidden(stored.settings, allowedTargets);
+    } catch (error) {
+      // The following steps of the start report a problem of its files.
+      this.#deps.log.warn({ instance: this.name }, `cannot read the settings: ${messageOf(error)}`);
+    }
+    if (this.#forbidden.length > 0)
+      this.#deps.log.warn(
+        { instance: this.name, settings: this.#forbidden },
+        'turning off settings of a developer that lead to services of this host or its network',
+      );
+  }
+
   readonly superuserToken: TokenSource = () => {
     this.#tokens ??= this.#createTokenSource();
     return this.#tokens();
@@ -365,7 +413,9 @@ export class UserInstance implements InstanceSpec {
     const keys = settingsKeys(config, name);
     const change = (stored: Settings) => {
       const guarded = applyGuard(stored, guard);
-      return allowDaemonAddresses(guarded ?? stored, daemonAddresses(settings.bindAddress)) ?? guarded;
+      const addresses = daemonAddresses(settings.bindAddress);
+      const rules = { access: this.access(), addresses, forbidden: this.#forbidden };
+      return applyAccess(guarded ?? stored, rules) ?? guarded;
     };
     return {
       name,
@@ -396,7 +446,7 @@ export class UserInstance implements InstanceSpec {
       // A request for a token reports the error.
       superuser = null;
     }
-    return { ownerId: user, superuser, now: this.#deps.clock.now() };
+    return { ownerId: user, access: this.access(), superuser, now: this.#deps.clock.now() };
   }
 }
 

@@ -106,5 +106,7 @@ export function globalInstance(options: {
     staysAwake: () => true,
     hasOwnJobs: () => false,
     isDeveloper: () => false,
+    access: () => 'app',
+    connectPorts: () => null,
   };
 }

@@ -30,6 +30,15 @@ const NO_OTHERS = 'own';
 
 /** In `pb_hooks`. */
 const FILES = {
+  'guard-developer': [
+    'global/rules/superuser-addresses.js',
+    'user/developer-collections.js',
+    'user/developer-requests.js',
+    'user/developer-settings.js',
+    'user/developer-sql.js',
+    'user/developer-targets.js',
+    'user/guard-developer.pb.js',
+  ],
   'limit-sign-ins': [
     'global/rules/superuser-addresses.js',
     'user/networks.js',

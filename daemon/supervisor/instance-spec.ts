@@ -1,3 +1,4 @@
+import type { DatabaseAccessLevel } from '../../shared/access.ts';
 import type { InstanceLimits, PhaseReason } from '../../shared/api/instances.ts';
 import type { Binary } from '../pocketbase/binary/binary.ts';
 import type { InstanceLog } from '../pocketbase/logs/instance-log.ts';
@@ -69,6 +70,10 @@ export interface InstanceSpec {
   hasOwnJobs(): boolean;
   /** Whether the edge lets superusers of the database through. */
   isDeveloper(): boolean;
+  /** What the owner may use in the database. */
+  access(): DatabaseAccessLevel;
+  /** The TCP ports that its process may connect to; null for all. */
+  connectPorts(): number[] | null;
 }
 
 /** A file that is locked while an instance runs on the directory. */

@@ -24,6 +24,8 @@ function newState() {
     archived: () => null,
     hasOwnJobs: () => false,
     isDeveloper: () => false,
+    access: () => 'app',
+    connectPorts: () => null,
   } as InstanceSpec;
   const state = new InstanceState(
     spec,

@@ -297,6 +297,7 @@ export class InstanceState {
       usage: this.#usage,
       limits: spec.limits(),
       developer: spec.isDeveloper(),
+      access: spec.access(),
       sandbox: observed.pid === null ? null : observed.sandbox,
     };
   }

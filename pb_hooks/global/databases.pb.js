@@ -177,7 +177,8 @@ routerAdd(
         .newQuery(
           `SELECT json_group_array(json_object('id', id, 'name', name, 'user', user, 'state', state, 'desired', desired,
              'port', port, 'memory_mb', memory_mb, 'disk_mb', disk_mb, 'sleep_after', sleep_after,
-             'developer', json(iif(developer, 'true', 'false')), 'pocketbase_version', pocketbase_version,
+             'developer', json(iif(developer, 'true', 'false')), 'access', access,
+             'pocketbase_version', pocketbase_version,
              'superuser_secret', superuser_secret, 'created', created)) AS json
            FROM (${page})`,
         )

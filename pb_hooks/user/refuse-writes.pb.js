@@ -1,9 +1,16 @@
-/// Refuses writes, except those of superusers. Reads, sign-ins and deletions stay possible. Loaded only while a database is
+/// Refuses writes, except those of Fathom itself. Reads, sign-ins and deletions stay possible. Loaded only while a database is
 /// over its disk limit, or while the disk of the host is nearly full.
 
-for (const beforeWrite of [onRecordCreateRequest, onRecordUpdateRequest]) {
+for (const beforeWrite of [
+  onRecordCreateRequest,
+  onRecordUpdateRequest,
+  onCollectionCreateRequest,
+  onCollectionUpdateRequest,
+  onCollectionsImportRequest,
+]) {
   beforeWrite((e) => {
-    if (e.hasSuperuserAuth()) return e.next();
+    // The owner of a developer's database is a superuser, too.
+    if (e.auth && e.hasSuperuserAuth() && e.auth.email() === 'fathom@localhost.internal') return e.next();
     /** @type {{ code: string }} */
     const { code } = JSON.parse(toString($os.readFile(`${__hooks}/_fathom/refuse-writes.json`)));
     const message =

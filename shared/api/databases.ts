@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DATABASE_ACCESS } from '../access.ts';
 import { isDatabaseName } from '../database-name.ts';
 import { LOG_LEVELS, LOG_SOURCES } from '../events.ts';
 import { MAX_LIMIT, MIN_MEMORY_MB, MIN_SLEEP_AFTER } from '../limits.ts';
@@ -149,6 +150,13 @@ const databaseChangeSchema = z
     developer: z.boolean().optional().meta({
       description: 'Lets superusers, the dashboard and their routes through the edge; off for users only.',
     }),
+    access: z
+      .enum([...DATABASE_ACCESS, 'default'])
+      .optional()
+      .meta({
+        description:
+          'What the owner may use: app for records, developer for everything as a superuser, which includes --developer; default for that of OWNER_ACCESS. A database that runs restarts.',
+      }),
   })
   .meta({ id: 'DatabaseChange', examples: [{ memory_mb: 512 }] });
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DATABASE_ACCESS } from '../access.ts';
 import { ENDED_BY, INSTANCE_PHASES } from '../instance.ts';
 import { PHASE_REASON_CODES } from '../reasons.ts';
 import { SANDBOX_LEVELS } from '../sandbox.ts';
@@ -165,6 +166,9 @@ export const instanceSchema = z
     usage: usageSchema.nullable(),
     limits: limitsSchema,
     developer: z.boolean().describe('Whether the edge lets superusers of the database through.'),
+    access: z
+      .enum(DATABASE_ACCESS)
+      .describe('What the owner may use: `app` for records, `developer` for everything as a superuser.'),
     /** Null without a process. */
     sandbox: sandboxSchema.nullable(),
   })
@@ -201,6 +205,7 @@ export const instanceSchema = z
         usage: EXAMPLE_USAGE,
         limits: EXAMPLE_LIMITS,
         developer: false,
+        access: 'app',
         sandbox: { level: 'full', reason: null },
       },
     ],

@@ -1,3 +1,4 @@
+import type { DatabaseAccessLevel } from '../access.ts';
 import type { Role } from '../api/accounts/permissions.ts';
 import type { AuditEntry } from '../api/audit.ts';
 
@@ -20,6 +21,8 @@ export interface DatabaseRow {
   sleep_after: number;
   /** Whether the edge lets superusers of the database through. */
   developer: boolean;
+  /** What the owner may use; empty for OWNER_ACCESS. Absent in rows of earlier releases. */
+  access?: DatabaseAccessLevel | '';
   /** The version of PocketBase that the database is pinned to; empty for that of the fleet. */
   pocketbase_version: string;
   /** Name of the plan of the owner; empty for the default one. Absent in records of `user_databases`. */
@@ -34,7 +37,14 @@ export interface DatabaseRow {
 export type DatabaseRowChange = Partial<
   Pick<
     DatabaseRow,
-    'state' | 'desired' | 'memory_mb' | 'disk_mb' | 'sleep_after' | 'developer' | 'pocketbase_version'
+    | 'state'
+    | 'desired'
+    | 'memory_mb'
+    | 'disk_mb'
+    | 'sleep_after'
+    | 'developer'
+    | 'access'
+    | 'pocketbase_version'
   >
 >;
 

@@ -44,6 +44,7 @@ export function instance(name: string, changes: Partial<Instance> = {}): Instanc
     usage: usage(7.2 * MIB, 0.3),
     limits: { memory_bytes: null, disk_bytes: null, sleep_after: 0 },
     developer: false,
+    access: 'app',
     moved: null,
     sandbox: { level: 'full', reason: null },
     ...changes,

@@ -97,6 +97,10 @@ export class FakeDriver implements ProcessDriver {
     };
   }
 
+  sandboxFor() {
+    return Promise.resolve({ level: 'full' as const, reason: null });
+  }
+
   hold(): Promise<null> {
     return Promise.resolve(null);
   }

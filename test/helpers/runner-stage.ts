@@ -178,6 +178,8 @@ export class Stage {
       staysAwake: () => false,
       hasOwnJobs: () => false,
       isDeveloper: () => false,
+      access: () => 'app',
+      connectPorts: () => null,
     };
   }
 }

@@ -52,6 +52,8 @@ const CHANGED: Partial<Record<Variable, string>> = {
   MAIL_FROM: 'Example <other@example.com>',
   PB_GLOBAL_VERSION: '0.40.1',
   PB_SANDBOX: 'off',
+  OWNER_ACCESS: 'developer',
+  OWNER_ALLOWED_TARGETS: 'localhost:25',
   METRICS_DATABASES: 'all',
   QUEUE_SANDBOX: 'off',
   FATHOM_CGROUP: 'off',

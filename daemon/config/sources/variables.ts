@@ -5,6 +5,7 @@ import { ALERT_SETTINGS } from './alert-settings.ts';
 import { BACKUP_SETTINGS } from './backup-settings.ts';
 import { LIMIT_SETTINGS, USER_LIMIT_SETTINGS } from './limit-settings.ts';
 import { MAIL_SETTINGS } from './mail-settings.ts';
+import { OWNER_SETTINGS } from './owner-settings.ts';
 import { RUNTIME_SETTINGS } from './runtime-settings.ts';
 import type { Setting } from './setting.ts';
 
@@ -241,6 +242,7 @@ export const SETTINGS = {
     default: 'auto',
     choices: SANDBOX_SETTINGS,
   },
+  ...OWNER_SETTINGS,
   FATHOM_CGROUP: {
     type: 'text',
     group: 'instances',

@@ -30,7 +30,7 @@ const OWNER = {
 const NOW = new Date(0);
 const ENCRYPTION_KEY = 'f'.repeat(32);
 const SUPERUSER = superuserKeys(new Uint8Array(32));
-const OWNERSHIP: Ownership = { ownerId: OWNER.id, superuser: SUPERUSER, now: NOW };
+const OWNERSHIP: Ownership = { ownerId: OWNER.id, access: 'app', superuser: SUPERUSER, now: NOW };
 
 /** The new database that a test leaves in its directory, and what its process needs. */
 export function newDatabaseIn(scratch: string): { directory: string; environment: Record<string, string> } {

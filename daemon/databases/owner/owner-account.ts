@@ -4,6 +4,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { OwnerAccount } from '../../../shared/hooks/control-plane-routes.ts';
 import { createTriggers } from '../../pocketbase/data/schema-check.ts';
 import { hasTable, inTransaction, toPocketBaseDate, withDatabase } from '../../pocketbase/data/sqlite.ts';
+import { ownerSuperuserId } from '../developer/owner-superuser.ts';
 import { randomSecret } from './collection-secrets.ts';
 import { hasField, NO_PASSWORD } from './ownership.ts';
 
@@ -56,6 +57,9 @@ export function writeAccount(database: DatabaseSync, account: OwnerAccount, now:
     database
       .prepare('UPDATE users SET email = ?, verified = ?, password = ? WHERE id = ?')
       .run(account.email, account.verified ? 1 : 0, passwordOf(account), account.id);
+    database
+      .prepare('UPDATE _superusers SET email = ?, password = ? WHERE id = ?')
+      .run(account.email, passwordOf(account), ownerSuperuserId(account.id));
     // An application may have removed this field.
     if (hasField(database, 'updated')) {
       database.prepare('UPDATE users SET updated = ? WHERE id = ?').run(toPocketBaseDate(now), account.id);
@@ -64,6 +68,9 @@ export function writeAccount(database: DatabaseSync, account: OwnerAccount, now:
   if (differs.credentials) {
     database.exec(KEEP_ENDED_TOKENS_OUT);
     database.prepare('UPDATE users SET tokenKey = ? WHERE id = ?').run(randomSecret(), account.id);
+    database
+      .prepare('UPDATE _superusers SET tokenKey = ? WHERE id = ?')
+      .run(randomSecret(), ownerSuperuserId(account.id));
   }
   storeTokenEpoch(database, account.id, account.token_epoch);
   return differs.account;
@@ -80,11 +87,17 @@ interface Difference {
 function compareAccount(database: DatabaseSync, account: OwnerAccount): Difference | null {
   const row = database.prepare('SELECT email, verified, password FROM users WHERE id = ?').get(account.id);
   if (!row) return null;
+  // Only in a developer's database.
+  const superuser = database
+    .prepare('SELECT email, password FROM _superusers WHERE id = ?')
+    .get(ownerSuperuserId(account.id));
   const stored = readTokenEpoch(database, account.id);
   const epoch = stored !== account.token_epoch;
   const credentials =
     row['email'] !== account.email ||
     row['password'] !== passwordOf(account) ||
+    (superuser !== undefined &&
+      (superuser['email'] !== account.email || superuser['password'] !== passwordOf(account))) ||
     // A database of an earlier release has no epoch. Its tokens stay valid, so that an upgrade signs no user out.
     (epoch && stored !== null);
   return { account: credentials || Boolean(row['verified']) !== account.verified, credentials, epoch };

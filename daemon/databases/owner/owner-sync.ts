@@ -278,6 +278,7 @@ export class OwnerSync {
     // An instance that does not run has no subscriptions.
     if (entry?.runner.state.phase !== 'running') return;
     try {
+      if (entry.instance.access() === 'developer') throw new Error('a superuser cannot be signed out');
       await (await createSuperuserClient(entry)).collection('users').update(id, {});
     } catch (error) {
       const { phase, observed } = entry.runner.state;

@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import type { DatabaseAccessLevel } from '../../../shared/access.ts';
 import { SUPERUSERS_COLLECTION_ID, type SuperuserKeys } from '../../keys/instance-access.ts';
 import {
   isFathomTrigger,
@@ -7,6 +8,7 @@ import {
   UnsafeDatabase,
 } from '../../pocketbase/data/schema-check.ts';
 import { quoteName, toPocketBaseDate } from '../../pocketbase/data/sqlite.ts';
+import { needsOwnerSuperuser, restoreOwnerSuperuser } from '../developer/owner-superuser.ts';
 import { randomSecret, readCollectionSecrets, replaceCollectionSecrets } from './collection-secrets.ts';
 
 /**
@@ -16,6 +18,7 @@ import { randomSecret, readCollectionSecrets, replaceCollectionSecrets } from '.
  */
 export interface Ownership {
   ownerId: string;
+  access: DatabaseAccessLevel;
   /** Null when its secret cannot be opened; then Fathom's superuser is not changed. */
   superuser: SuperuserKeys | null;
   now: Date;
@@ -104,6 +107,7 @@ export function enforceOwnership(
     ...restoreUsers(database),
     ...restoreDocumentRules(database, ownership.ownerId),
     ...restoreSuperuser(database, ownership),
+    ...restoreOwnerSuperuser(database, ownership),
   ];
 }
 
@@ -120,7 +124,8 @@ export function needsEnforcement(database: DatabaseSync, ownership: Ownership): 
     hasOpenUsers(database) ||
     findForeignTriggers(database).length > 0 ||
     (documents !== null && Object.keys(outdatedDocumentRules(documents, ownership.ownerId)).length > 0) ||
-    (ownership.superuser !== null && !hasSuperuser(database, ownership.superuser))
+    (ownership.superuser !== null && !hasSuperuser(database, ownership.superuser)) ||
+    needsOwnerSuperuser(database, ownership)
   );
 }
 

@@ -161,7 +161,7 @@ function personalize(database: DatabaseSync, request: CloneRequest): NewDatabase
     },
     { name: owner.name, now },
   );
-  enforceOwnership(database, { ownerId: owner.id, superuser, now: request.now }, null);
+  enforceOwnership(database, { ownerId: owner.id, access: 'app', superuser, now: request.now }, null);
   storeTokenEpoch(database, owner.id, owner.token_epoch);
   const settings = writeSettings(database, request);
   const ownerKeys = readOwnerKeys(database, owner.id);

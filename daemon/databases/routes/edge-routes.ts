@@ -17,7 +17,8 @@ export function edgeRoutes(app: Api, { catalog, driver }: EdgeRoutesDeps): void 
     // A cache of the proxy keeps both answers for this time.
     void reply.header('cache-control', `max-age=${EDGE_CACHE_S}`);
     const entry = catalog.find(params.name.toLowerCase());
-    const isOpen = query.access === 'user' || entry?.row.developer === true;
+    const isDeveloper = entry?.row.developer === true || entry?.instance.access() === 'developer';
+    const isOpen = query.access === 'user' || isDeveloper;
     if (!entry || entry.row.state === 'deleting' || !isOpen)
       throw new FathomError('not_found', 'no such database');
     const port = portOf(entry, driver);

@@ -29,6 +29,8 @@ export interface InstanceCommand {
   kind: 'global' | 'user';
   /** Limit of its memory; null without one. */
   memoryBytes: number | null;
+  /** The TCP ports that it may connect to; all of them without a list. */
+  connectPorts?: number[] | null;
 }
 
 /** Measured: more concurrent starts do not increase the throughput, each one only takes longer. */

@@ -121,6 +121,8 @@ export interface ProcessDriver extends PortHolder {
   spawn(command: InstanceCommand): Promise<InstanceProcess>;
   adopt(found: FoundProcess): InstanceProcess;
   find(): Promise<FoundProcess[]>;
+  /** The sandbox with which a process of this program starts. */
+  sandboxFor(program: string): Promise<Sandbox>;
 }
 
 /** How often to check an adopted process, which is not a child of this one. */
@@ -163,7 +165,7 @@ export class ChildProcessDriver implements ProcessDriver {
     this.#go = options.go ?? { memoryBytes: null, processors: null };
   }
 
-  /** The sandbox with which a process of this program starts. Without a required level, none starts. */
+  /** Without a required level, none starts. */
   async sandboxFor(program: string): Promise<Sandbox> {
     const known = this.#planned.get(program);
     if (known) return known;
@@ -432,6 +434,7 @@ function sandboxOf(command: InstanceCommand, settings: SandboxSettings): Sandbox
     temporaryDir: join(dirname(command.dataDir), 'tmp'),
     readable: [migrationsDir, hooksDir, publicDir].filter((path) => path !== null),
     port: command.mode === 'migrate' ? null : command.port,
+    connectPorts: command.connectPorts ?? null,
   };
 }
 

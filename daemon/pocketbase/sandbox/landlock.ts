@@ -16,6 +16,7 @@ const TRUNCATE = 1 << 14;
 const IOCTL_DEV = 1 << 15;
 
 const BIND_TCP = 1 << 0;
+const CONNECT_TCP = 1 << 1;
 
 const ABSTRACT_UNIX_SOCKET = 1 << 0;
 const SIGNAL = 1 << 1;
@@ -49,12 +50,16 @@ function knownRights(version: number): number {
   return last * 2 - 1;
 }
 
-/** `struct landlock_ruleset_attr`: everything that this version can restrict. */
-export function rulesetAttributes(version: number): Buffer {
+/**
+ * `struct landlock_ruleset_attr`: everything that this version can restrict.
+ *
+ * @param limitsConnections whether TCP connections to other programs are restricted as well
+ */
+export function rulesetAttributes(version: number, { limitsConnections = false } = {}): Buffer {
   const size = version >= LANDLOCK_VERSION.signals ? 24 : version >= LANDLOCK_VERSION.ports ? 16 : 8;
   const attributes = Buffer.allocUnsafeSlow(24).fill(0);
   attributes.writeBigUInt64LE(BigInt(knownRights(version)), 0);
-  attributes.writeBigUInt64LE(BigInt(BIND_TCP), 8);
+  attributes.writeBigUInt64LE(BigInt(limitsConnections ? BIND_TCP | CONNECT_TCP : BIND_TCP), 8);
   attributes.writeBigUInt64LE(BigInt(ABSTRACT_UNIX_SOCKET | SIGNAL), 16);
   return attributes.subarray(0, size);
 }
@@ -82,10 +87,10 @@ export function pathRule(access: Access, file: { fd: number; isDirectory: boolea
   return { type: PATH_RULE, attributes };
 }
 
-/** `struct landlock_net_port_attr`: the process may listen on the port. */
-export function portRule(port: number): Rule {
+/** `struct landlock_net_port_attr`: the process may listen on the port, or connect to it. */
+export function portRule(port: number, use: 'listen' | 'connect'): Rule {
   const attributes = Buffer.allocUnsafeSlow(16);
-  attributes.writeBigUInt64LE(BigInt(BIND_TCP), 0);
+  attributes.writeBigUInt64LE(BigInt(use === 'listen' ? BIND_TCP : CONNECT_TCP), 0);
   attributes.writeBigUInt64LE(BigInt(port), 8);
   return { type: PORT_RULE, attributes };
 }

@@ -23,7 +23,7 @@ import {
   type Rule,
   rulesetAttributes,
 } from './landlock.ts';
-import { chooseSandbox, type HostSupport } from './level.ts';
+import { chooseSandbox, connectionsProblem, type HostSupport } from './level.ts';
 import type { Libc } from './libc.ts';
 import {
   CLONE3,
@@ -63,6 +63,8 @@ export interface SandboxRequest extends SandboxSettings {
   readable: string[];
   /** The TCP port that it may listen on; null for none. */
   port: number | null;
+  /** The TCP ports that it may connect to, which needs the level `full`; all of them without a list. */
+  connectPorts?: number[] | null;
 }
 
 export interface Launch {
@@ -144,6 +146,8 @@ export class Launcher {
     const program = readProgram(file);
     const sandbox = chooseSandbox(request.setting, this.#support, program.kind);
     if ('unavailable' in sandbox) throw Object.assign(new Error(sandbox.unavailable), { code: 'ESANDBOX' });
+    if (request.connectPorts && sandbox.level !== 'full')
+      throw Object.assign(new Error(connectionsProblem(sandbox)), { code: 'ESANDBOX' });
     const open: number[] = [];
     const memory = new Memory(this.#libc);
     try {
@@ -203,7 +207,7 @@ export class Launcher {
   /** A ruleset with everything that the process may use. */
   #ruleset(version: number, { launch, program, open }: { launch: Launch; program: Program; open: number[] }) {
     const { sandbox, file, env } = launch;
-    const attributes = rulesetAttributes(version);
+    const attributes = rulesetAttributes(version, { limitsConnections: Boolean(sandbox.connectPorts) });
     const ruleset = keep(
       open,
       this.#call(
@@ -224,7 +228,8 @@ export class Launcher {
     ];
     for (const path of paths) this.#addPath(ruleset, path, version);
     if (sandbox.port !== null && version >= LANDLOCK_VERSION.ports)
-      this.#addRule(ruleset, portRule(sandbox.port));
+      this.#addRule(ruleset, portRule(sandbox.port, 'listen'));
+    for (const port of sandbox.connectPorts ?? []) this.#addRule(ruleset, portRule(port, 'connect'));
     return ruleset;
   }
 

@@ -50,6 +50,11 @@ export function plannedSandbox(setting: SandboxSetting, host: HostSupport, progr
   return 'unavailable' in sandbox ? { level: 'none', reason: sandbox.unavailable } : sandbox;
 }
 
+/** Why the connections of a process cannot be limited. */
+export function connectionsProblem({ level, reason }: Sandbox): string {
+  return `a developer's database needs the sandbox level full, and this host offers ${level}${reason === null ? '' : `: ${reason}`}`;
+}
+
 const ORDER = ['none', 'syscalls', 'files', 'full'] as const;
 
 /**

@@ -50,6 +50,8 @@ async function launched(
     staysAwake: () => false,
     hasOwnJobs: () => false,
     isDeveloper: () => false,
+    access: () => 'app',
+    connectPorts: () => null,
     savePort,
   } as unknown as InstanceSpec;
   const deps = {

@@ -262,6 +262,7 @@ export function commandOf(
     environment: spec.environment,
     kind: spec.kind,
     memoryBytes: spec.limits().memory_bytes,
+    connectPorts: spec.connectPorts(),
   };
 }
 

@@ -54,6 +54,7 @@ export function summaryLines(view: View, instance: Instance): string[] {
     plain('PocketBase', versionText(instance)),
     plain('Created', instance.created_at),
     plain('Sandbox', sandboxText(instance)),
+    ...(instance.access === 'developer' ? [plain('Access', 'developer: the owner is a superuser')] : []),
     ...(instance.developer ? [plain('Developer', 'superusers are let through the edge')] : []),
   ];
 }

@@ -4,7 +4,7 @@ import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../../../../shared/errors.ts';
 import { Launcher } from '../../sandbox/launcher.ts';
-import { chooseSandbox } from '../../sandbox/level.ts';
+import { chooseSandbox, connectionsProblem } from '../../sandbox/level.ts';
 import type { Libc } from '../../sandbox/libc.ts';
 import { HeldPorts, type PortEvents } from '../../sockets/held-ports.ts';
 import { Readiness } from '../../sockets/readiness.ts';
@@ -129,11 +129,12 @@ export class PlainStarter implements Starter {
   }
 
   start(
-    { file, args, env, lockFile, nice, cgroup, sandbox: { setting } }: SpawnRequest,
+    { file, args, env, lockFile, nice, cgroup, sandbox: { setting, connectPorts } }: SpawnRequest,
     log: number,
   ): Promise<Omit<StartedProcess, 'logProblem'>> {
     const sandbox = chooseSandbox(setting, this.support, 'program');
     if ('unavailable' in sandbox) return Promise.reject(new Error(sandbox.unavailable));
+    if (connectPorts) return Promise.reject(new Error(connectionsProblem(sandbox)));
     // In a new process group: a Ctrl-C in the terminal goes to the daemon only.
     const child = spawn('flock', lockedArguments(lockFile, [file, ...args]), {
       detached: true,
