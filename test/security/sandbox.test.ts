@@ -71,6 +71,7 @@ const ALLOWED = [
   'write-null',
   'signal-self',
   'listen-own',
+  'connect-port',
   'make-child',
 ];
 
@@ -119,7 +120,11 @@ interface Attempt {
 }
 
 /** Runs all attacks at a level, as the user of this test or as another one. */
-async function attack(level: (typeof ORDER)[number] | 'off', uid: number | null): Promise<Attempt> {
+async function attack(
+  level: (typeof ORDER)[number] | 'off',
+  uid: number | null,
+  connections = 'unlimited',
+): Promise<Attempt> {
   const own = await mkdtemp(join(directory, `${level}-`));
   if (uid !== null) await chown(own, uid, uid);
   const [command, ...args] = [
@@ -130,6 +135,7 @@ async function attack(level: (typeof ORDER)[number] | 'off', uid: number | null)
     attacker ?? '',
     level,
     own,
+    connections,
   ];
   return JSON.parse((await execa(command, args)).stdout) as Attempt;
 }
@@ -166,5 +172,13 @@ describe.each(users)('a compromised PocketBase %s', (_name, uid) => {
     const fails = ORDER.slice(0, ORDER.indexOf(wanted) + 1).flatMap((each) => ATTACKS[each]);
     expect(fails.filter((name) => results[name] === 'done')).toEqual([]);
     expect(ALLOWED.filter((name) => results[name] !== 'done')).toEqual([]);
+  });
+
+  it("in a developer's database does not reach services of the host", async ({ skip }) => {
+    const best = bestSandbox(support, 'program');
+    if (best.level !== 'full') skip(`this host offers ${best.level}: ${best.reason}`);
+    if (attacker === null) skip('needs a C compiler');
+    const { results } = await attack('full', uid, 'limited');
+    expect(ALLOWED.filter((name) => results[name] !== 'done')).toEqual(['connect-port']);
   });
 });
