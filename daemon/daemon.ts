@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { DaemonStatus } from '../shared/api/daemon.ts';
 import type { NewTask } from '../shared/api/queue.ts';
+import { LOOK_EVERY_MS } from './backups/archived/inactive-databases.ts';
 import { requireRestored } from './backups/restore/restore-host.ts';
 import { systemClock } from './base/time/clock.ts';
 import type { Config } from './config/config.ts';
@@ -26,6 +27,8 @@ export interface DaemonOptions extends ServiceOptions {
   adminSocketFd?: number | null;
   /** How often each database file is checked, in milliseconds. */
   pageCheckMs?: number;
+  /** How often databases that are not used are looked for, in milliseconds. */
+  inactiveLookMs?: number;
 }
 
 export interface RunningDaemon {
@@ -121,6 +124,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     userDatabasesDir: config.userDatabasesDir,
     retentionMs: config.log.retentionMs,
     pageCheckMs: options.pageCheckMs ?? PAGE_CHECK_MS,
+    inactiveLookMs: options.inactiveLookMs ?? LOOK_EVERY_MS,
   });
 
   const acquired = resources.move();

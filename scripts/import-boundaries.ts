@@ -28,7 +28,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/replication/': ['daemon/backups/', 'daemon/supervisor/'],
   'daemon/rollouts/': ['daemon/databases/', 'daemon/backups/'],
   'daemon/backups/restore/': ['daemon/backups/', 'daemon/rollouts/'],
-  'daemon/backups/archived/': ['daemon/backups/restore/'],
+  'daemon/backups/archived/': ['daemon/backups/restore/', 'daemon/usage/'],
   'daemon/backups/export/': ['daemon/backups/restore/'],
   'daemon/backups/drills/': ['daemon/backups/restore/'],
   'daemon/queue/': ['daemon/databases/'],

@@ -52,6 +52,10 @@ it.each([
   [{ exposure: EXAMPLE.exposure }, 'advisory:0.39.1 advisory warning'],
   [{ backups: { ...HEALTHY.backups, late: 2 } }, 'backup:late backup warning'],
   [
+    { inactive: { ...HEALTHY.inactive, blocked: 2, problem: { message: 'why', remedy: 'what' } } },
+    'backup:inactive backup warning',
+  ],
+  [
     { sign_ups: { mode: 'open' as const, databases: 5, max_databases: 5 } },
     'quota:max_databases quota warning',
   ],

@@ -16,7 +16,7 @@ const FULL_DISK_BYTES = 100 * MIB;
 
 type Status = Pick<
   DaemonStatus,
-  'ready' | 'waiting_for' | 'queue' | 'usage' | 'backups' | 'trash' | 'exposure' | 'sign_ups'
+  'ready' | 'waiting_for' | 'queue' | 'usage' | 'backups' | 'trash' | 'inactive' | 'exposure' | 'sign_ups'
 >;
 type InTrouble = Pick<Instance, 'name' | 'phase' | 'desired' | 'reason' | 'crashes'>;
 
@@ -117,7 +117,7 @@ function ofInstance({ name, phase, reason, crashes }: InTrouble): Problem[] {
 
 const EXTENT_OF = { quota: 1, database: 1, crash_loop: 2, failed: 4 } as const;
 
-function backups({ backups: status, trash }: Status): Problem[] {
+function backups({ backups: status, trash, inactive }: Status): Problem[] {
   const erasure = erasureProblem(trash);
   return [
     ...backupProblems(status).map(({ kind, databases, text, remedy }) =>
@@ -126,6 +126,21 @@ function backups({ backups: status, trash }: Status): Problem[] {
     ...(erasure === null
       ? []
       : [warning({ ...erasure, key: 'backup:erasures', class: 'backup', extent: trash.erasures_pending })]),
+    ...unarchived(inactive),
+  ];
+}
+
+/** Without the message, which can have the address of an owner. */
+function unarchived({ blocked, problem }: Status['inactive']): Problem[] {
+  if (blocked === 0 || problem === null) return [];
+  return [
+    warning({
+      key: 'backup:inactive',
+      class: 'backup',
+      text: `databases that are not used cannot be archived: ${blocked}`,
+      remedy: "run 'fathomd doctor'",
+      extent: blocked,
+    }),
   ];
 }
 

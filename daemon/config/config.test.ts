@@ -196,6 +196,7 @@ describe('problems', () => {
     ['PB_GLOBAL_PORT', '1e3'],
     ['PB_PORT_RANGE', '0'],
     ['DATABASE_MEMORY_MB', '63'],
+    ['DATABASE_INACTIVE_DAYS', '13'],
     ['SLEEP_AFTER', '1'],
     ['SLEEP_AFTER', '5'],
     ['MAX_AWAKE', '-1'],

@@ -29,6 +29,8 @@ import { ValueReader } from './value-reader.ts';
 export const MAX_SOCKET_PATH_BYTES = 107;
 
 /** A directory name without path separators or a leading dot. */
+/** A week after the last use, owners get the first mail at the earliest. */
+const MIN_INACTIVE_DAYS = 14;
 const APPLICATION_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 
 /** Size and retention limits of one log. */
@@ -67,6 +69,8 @@ export interface Config {
   maxAwake: number | null;
   /** How long a deleted database can come back; 0 erases it at once. */
   trashDays: number;
+  /** Days without use after which a database is archived; 0 archives none. */
+  inactiveDays: number;
   /** The mail server of the daemon; null uses the mail settings of the global PocketBase. */
   mail: MailConfig | null;
   /** PUBLIC_URL, without a slash at the end; null leaves the links in mails as they are. */
@@ -193,6 +197,7 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: st
     },
     maxAwake: read.wholeNumber('MAX_AWAKE') || null,
     trashDays: read.wholeNumber('DATABASE_TRASH_DAYS'),
+    inactiveDays: readInactiveDays(read),
     mail: readMail(read),
     siteUrl: readSiteUrl(read),
     trustedProxies: readTrustedProxies(read),
@@ -352,6 +357,16 @@ function readMemoryLimit(read: ValueReader): number | null {
       `${limit} is too low; use at least ${MIN_MEMORY_MB}, or 0 for no limit`,
     );
   return limit || null;
+}
+
+function readInactiveDays(read: ValueReader): number {
+  const days = read.wholeNumber('DATABASE_INACTIVE_DAYS');
+  if (days !== 0 && days < MIN_INACTIVE_DAYS)
+    read.problem(
+      'DATABASE_INACTIVE_DAYS',
+      `${days} is too low; use at least ${MIN_INACTIVE_DAYS}, because owners get a mail 7 days before, or 0 to archive none`,
+    );
+  return days;
 }
 
 function readPublicUrl(read: ValueReader): string {

@@ -11,6 +11,7 @@ export type LiveSettings = Pick<
   | 'signUps'
   | 'maxAwake'
   | 'trashDays'
+  | 'inactiveDays'
   | 'restarts'
   | 'mail'
   | 'siteUrl'
@@ -21,7 +22,7 @@ export type LiveSettings = Pick<
 
 /** A copy, which a reload changes. */
 export function liveSettingsOf(config: Config): LiveSettings {
-  const { webPage, corsOrigins, limits, signUps, maxAwake, trashDays, restarts } = config;
+  const { webPage, corsOrigins, limits, signUps, maxAwake, trashDays, inactiveDays, restarts } = config;
   const { mail, siteUrl, releaseSources, alerts, written } = config;
   return {
     webPage,
@@ -30,6 +31,7 @@ export function liveSettingsOf(config: Config): LiveSettings {
     signUps,
     maxAwake,
     trashDays,
+    inactiveDays,
     restarts,
     mail,
     siteUrl,

@@ -130,6 +130,12 @@ export const METRICS = {
     labels: ['channel', 'result'],
     series: '9',
   },
+  fathom_databases_archived: {
+    type: 'gauge',
+    help: 'Databases whose files are in a backup and not on the disk',
+    labels: [],
+    series: '1',
+  },
   fathom_restarts_total: {
     type: 'counter',
     help: 'Exits of instances that were not requested',

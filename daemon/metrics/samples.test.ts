@@ -61,6 +61,7 @@ function reading(changes: Partial<Reading> = {}): Reading {
       counts: { made: 3, unchanged: 2, failed: 1, storedBytes: 4096 },
     },
     erasuresPending: 0,
+    archivedDatabases: 0,
     ...changes,
   };
 }

@@ -31,6 +31,7 @@ export interface Reading {
   backups: BackupReading;
   alertDeliveries: Tally;
   erasuresPending: number;
+  archivedDatabases: number;
 }
 
 export interface BackupReading {
@@ -107,6 +108,7 @@ const SOURCES: Readonly<Record<MetricName, Read>> = {
   fathom_replica_lag_seconds: ({ backups: { replica } }) => one(replica?.lagSeconds ?? null),
   fathom_erasures_pending: ({ erasuresPending }) => one(erasuresPending),
   fathom_alert_deliveries_total: ({ alertDeliveries }) => alertDeliveries.entries(),
+  fathom_databases_archived: ({ archivedDatabases }) => one(archivedDatabases),
   fathom_restarts_total: ({ activity }) => activity.restarts.entries(),
   fathom_instance_start_duration_seconds: ({ activity }) => activity.starts.entries(),
   fathom_wakes_total: ({ wakes }) => wakes.counts.entries(),

@@ -49,11 +49,11 @@ import { LOOK_EVERY_MS, SleepWatch } from '../supervisor/sleep/sleep-watch.ts';
 import { PortMoves } from '../supervisor/start/port-moves.ts';
 import { PortAllocator, portIsFree } from '../supervisor/start/ports.ts';
 import { STOP_GRACE_MS } from '../supervisor/start/terminate.ts';
-import { UsageHistory } from '../usage/usage-history.ts';
 import { createAlerts } from './alert-services.ts';
 import { createBackupServices } from './backup-services.ts';
 import { daemonStatus } from './daemon-status.ts';
 import { createIdentityServices } from './identity-services.ts';
+import { createInactiveServices, type InactiveServices } from './inactive-services.ts';
 import type { Host } from './prepare-host.ts';
 import type { Services } from './routes.ts';
 import type { ServiceOptions } from './service-options.ts';
@@ -61,7 +61,10 @@ import { createTrashServices, type TrashServices } from './trash-services.ts';
 
 const HOUR_MS = 3_600_000;
 
-type OwnServices = Services & TrashServices & Pick<DatabaseServices, 'reconciler' | 'tryMigrations'>;
+type OwnServices = Services &
+  TrashServices &
+  InactiveServices &
+  Pick<DatabaseServices, 'reconciler' | 'tryMigrations'>;
 
 /** All services of the daemon. */
 export interface DaemonServices extends OwnServices {
@@ -310,10 +313,24 @@ export async function createServices({
     clock,
     log,
   });
+  const inactiveServices = createInactiveServices({
+    ...identity,
+    ...databases,
+    ...backupServices,
+    mails: accountMails,
+    dataDir: config.dataDir,
+    settings,
+    fleet,
+    driver,
+    bus,
+    clock,
+    log,
+  });
   const proxiesSeen = new ProxiesSeen(config.trustedProxies);
   const status = daemonStatus({
     ...backupServices,
     ...trashServices,
+    ...inactiveServices,
     version: options.version,
     startedAt: clock.now(),
     config,
@@ -341,6 +358,7 @@ export async function createServices({
     ...databases,
     ...backupServices,
     ...trashServices,
+    ...inactiveServices,
     accountMails,
     activity,
     alerts,
@@ -386,7 +404,6 @@ export async function createServices({
     status,
     trustedProxies: config.trustedProxies,
     wakes,
-    usageHistory: new UsageHistory({ fleet, bus, clock, log, path: join(config.dataDir, 'usage.db') }),
     userLimits,
     users,
     version: options.version,

@@ -2,6 +2,7 @@ import { PROTOCOL_VERSION } from '../../shared/protocol.ts';
 import type { AccountMails } from '../accounts/mail/account-mails.ts';
 import type { Mailer } from '../accounts/mail/mailer.ts';
 import type { Alerts } from '../alerts/alerts.ts';
+import type { InactiveDatabases } from '../backups/archived/inactive-databases.ts';
 import type { BackupOverview } from '../backups/service/overview.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -41,6 +42,7 @@ interface StatusDeps {
   /** They read the status, and are created after it. */
   alerts: () => Alerts;
   listDeleted: TrashRoutesDeps['listDeleted'];
+  inactive: InactiveDatabases;
   /** What the daemon waits for; null when it is ready. */
   waitingFor: () => string | null;
   clock: Clock;
@@ -87,6 +89,7 @@ export function daemonStatus(deps: StatusDeps): Services['status'] {
       backups: deps.backupOverview.status(),
       alerts: deps.alerts().status,
       trash: { days: settings.trashDays, ...countDeleted(deps.listDeleted()) },
+      inactive: deps.inactive.status(),
       log: host.logLosses(),
       proxies: deps.proxiesSeen.sightings,
     };

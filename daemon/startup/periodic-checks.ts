@@ -14,6 +14,7 @@ export function startPeriodicChecks({
   userDatabasesDir,
   retentionMs,
   pageCheckMs,
+  inactiveLookMs,
 }: {
   host: Host;
   services: DaemonServices;
@@ -23,6 +24,8 @@ export function startPeriodicChecks({
   retentionMs: number;
   /** How often each database file is checked, in milliseconds. */
   pageCheckMs: number;
+  /** How often databases that are not used are looked for, in milliseconds. */
+  inactiveLookMs: number;
 }): void {
   const {
     alerts,
@@ -45,6 +48,7 @@ export function startPeriodicChecks({
     reconciler,
     settings,
     usageHistory,
+    inactive,
     bus,
     clock,
     log,
@@ -85,6 +89,8 @@ export function startPeriodicChecks({
   resources.defer(() => erasures.stop());
   trash.start();
   resources.defer(() => trash.stop());
+  inactive.start(inactiveLookMs);
+  resources.defer(() => inactive.stop());
   drills.start();
   resources.defer(() => drills.stop());
   auditArchive.start();

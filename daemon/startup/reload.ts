@@ -2,6 +2,7 @@ import { configureMail } from '../accounts/mail/mail-settings.ts';
 import type { SignInLimits } from '../accounts/sign-in/sign-in-limits.ts';
 import { configureSignInProviders } from '../accounts/sign-in/sign-in-providers.ts';
 import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
+import type { InactiveDatabases } from '../backups/archived/inactive-databases.ts';
 import type { Logger } from '../base/log/log.ts';
 import { reloadWritten } from '../config/backups.ts';
 import type { Config } from '../config/config.ts';
@@ -24,10 +25,11 @@ export async function reload(
     signUpLimits: SignUpLimits;
     catalog: Pick<Catalog, 'plansChanged'>;
     controlPlane: ControlPlaneClient;
+    inactive: Pick<InactiveDatabases, 'wake'>;
     log: Logger;
   },
 ): Promise<string[]> {
-  const { config, settings, signInLimits, signUpLimits, catalog, controlPlane, log } = running;
+  const { config, settings, signInLimits, signUpLimits, catalog, controlPlane, inactive, log } = running;
   const { sleep_after: sleepAfter } = settings.limits.perUser;
   log.level = next.log.level;
   settings.corsOrigins = next.corsOrigins;
@@ -35,6 +37,7 @@ export async function reload(
   settings.signUps = next.signUps;
   settings.maxAwake = next.maxAwake;
   settings.trashDays = next.trashDays;
+  settings.inactiveDays = next.inactiveDays;
   settings.restarts = next.restarts;
   settings.mail = next.mail;
   settings.siteUrl = next.siteUrl;
@@ -47,5 +50,6 @@ export async function reload(
   signUpLimits.configure(next.limits.signUps);
   await configureSignInProviders(controlPlane, next.oauth);
   await configureMail(controlPlane, next);
+  inactive.wake();
   return settingsThatNeedRestart(config, next);
 }

@@ -9,6 +9,7 @@ import type { Alerts } from '../alerts/alerts.ts';
 import type { Backups } from '../backups/service/backups.ts';
 import type { BackupOverview } from '../backups/service/overview.ts';
 import type { Losses } from '../base/log/log-sink.ts';
+import type { Catalog } from '../databases/catalog.ts';
 import { seesAll } from '../http/caller.ts';
 import { type Api, serve } from '../http/serve.ts';
 import type { Activity } from '../metrics/activity.ts';
@@ -30,6 +31,7 @@ export interface StatusRoutesDeps extends QueueStatsDeps {
   backupOverview: BackupOverview;
   alerts: Alerts;
   listDeleted: () => DeletedDatabase[];
+  catalog: Catalog;
   logLosses: () => Losses;
   version: string;
   pocketbaseVersion: string;
@@ -130,6 +132,7 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
         backups: readBackups(),
         alertDeliveries: deps.alerts.deliveries,
         erasuresPending: deps.listDeleted().filter(isErasing).length,
+        archivedDatabases: deps.catalog.archived.all().length,
       },
       { perDatabase },
     );

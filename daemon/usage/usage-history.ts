@@ -9,6 +9,7 @@ import { type Loop, startLoop } from '../base/time/repeat.ts';
 import type { EventBus } from '../events/bus.ts';
 import { isUnreadable } from '../pocketbase/data/sqlite.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
+import type { Inactivity } from './inactivity-table.ts';
 import { type Period, type UsageReading, UsageStore } from './usage-store.ts';
 import type { SizeReading } from './usage-trend.ts';
 
@@ -93,6 +94,32 @@ export class UsageHistory {
   async readLastUses(): Promise<Map<string, number>> {
     await this.write();
     return this.#attempt(new Map(), (store) => store.readLastUses());
+  }
+
+  /**
+   * The last uses, and what is stored for DATABASE_INACTIVE_DAYS, by the name of the database. Null while they cannot be read:
+   * databases without a known use would count as not used.
+   */
+  async readInactivity(): Promise<{
+    lastUses: Map<string, number>;
+    stored: Map<string, Inactivity>;
+  } | null> {
+    await this.write();
+    const read = this.#attempt(null, (store) => ({
+      lastUses: store.readLastUses(),
+      stored: store.readInactivity(),
+    }));
+    // Those that could not be stored.
+    for (const [name, usedAt] of this.#lastUses) read?.lastUses.set(name, usedAt);
+    return read;
+  }
+
+  /** @param changes null removes what is stored. @returns false when they could not be stored */
+  writeInactivity(changes: Iterable<readonly [name: string, inactivity: Inactivity | null]>): boolean {
+    return this.#attempt(false, (store) => {
+      store.writeInactivity(changes);
+      return true;
+    });
   }
 
   /** Stores the readings. They are kept for the next time when that fails. */

@@ -14,10 +14,11 @@ export interface UsageRoutesDeps {
   fleet: Fleet;
   catalog: Catalog;
   usageHistory: UsageHistory;
+  inactive: { archiveAt(name: string, lastUsedAtMs: number | null): Date | null };
 }
 
 /** Registers the routes of the usage history. */
-export function usageRoutes(app: Api, { fleet, catalog, usageHistory }: UsageRoutesDeps): void {
+export function usageRoutes(app: Api, { fleet, catalog, usageHistory, inactive }: UsageRoutesDeps): void {
   serve(app, listUsage, async (request) => {
     const caller = requireCaller(request);
     const all = seesAll(caller, 'databases.read');
@@ -26,7 +27,7 @@ export function usageRoutes(app: Api, { fleet, catalog, usageHistory }: UsageRou
     const lastUses = await usageHistory.readLastUses();
     const usages = fleet
       .runners(({ spec }) => all || spec.userId === own)
-      .map((runner) => summaryOf(runner, sizes.get(runner.spec.name) ?? [], lastUses))
+      .map((runner) => summaryOf(runner, sizes.get(runner.spec.name) ?? [], { lastUses, inactive }))
       .toSorted((a, b) => (b.disk_bytes ?? -1) - (a.disk_bytes ?? -1) || (a.name < b.name ? -1 : 1));
     return slicePage(usages, request.query);
   });
@@ -38,7 +39,7 @@ export function usageRoutes(app: Api, { fleet, catalog, usageHistory }: UsageRou
     const hours = await usageHistory.read(name, 'hour');
     const days = await usageHistory.read(name, 'day');
     const lastUses = await usageHistory.readLastUses();
-    return { ...summaryOf(runner, days.map(toSize), lastUses), hours, days };
+    return { ...summaryOf(runner, days.map(toSize), { lastUses, inactive }), hours, days };
   });
 }
 
@@ -46,9 +47,9 @@ export function usageRoutes(app: Api, { fleet, catalog, usageHistory }: UsageRou
 function summaryOf(
   { spec, state }: Runner,
   sizes: readonly SizeReading[],
-  lastUses: ReadonlyMap<string, number>,
+  { lastUses, inactive }: { lastUses: ReadonlyMap<string, number> } & Pick<UsageRoutesDeps, 'inactive'>,
 ): DatabaseUsage {
-  const lastUse = lastUses.get(spec.name);
+  const lastUse = lastUses.get(spec.name) ?? null;
   const usage = state.observed.pid === null ? null : state.usage;
   const limits = spec.limits();
   const lastBytes = sizes.findLast(({ diskBytes }) => diskBytes !== null)?.diskBytes ?? null;
@@ -63,7 +64,8 @@ function summaryOf(
     limits,
     disk_bytes_per_day: bytesPerDay,
     days_until_limit: daysUntilLimit,
-    last_used_at: lastUse === undefined ? null : new Date(lastUse).toISOString(),
+    last_used_at: lastUse === null ? null : new Date(lastUse).toISOString(),
+    archive_at: inactive.archiveAt(spec.name, lastUse)?.toISOString() ?? null,
   };
 }
 

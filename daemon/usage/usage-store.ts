@@ -2,6 +2,7 @@ import { chmodSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { UsageSample } from '../../shared/api/usage.ts';
 import { inTransaction } from '../pocketbase/data/sqlite.ts';
+import { INACTIVITY, type Inactivity, readInactivity, writeInactivity } from './inactivity-table.ts';
 import {
   addSample,
   BLOCK_DATABASES,
@@ -110,6 +111,16 @@ export class UsageStore {
     return new Map(rows.map(({ name, used_at: usedAt }) => [String(name), Number(usedAt)]));
   }
 
+  /** What is stored for DATABASE_INACTIVE_DAYS, by the name of the database. */
+  readInactivity(): Map<string, Inactivity> {
+    return readInactivity(this.#database);
+  }
+
+  /** Stores it in one transaction. @param changes null removes a row */
+  writeInactivity(changes: Iterable<readonly [name: string, inactivity: Inactivity | null]>): void {
+    inTransaction(this.#database, () => writeInactivity(this.#database, changes));
+  }
+
   /** Removes what is too old, and databases that no longer exist. */
   prune(nowMs: number, exists: (name: string) => boolean): void {
     const gone = [...this.#ids].filter(([name]) => !exists(name));
@@ -126,6 +137,11 @@ export class UsageStore {
       this.#removeDatabases(gone);
       const removeUse = this.#database.prepare('DELETE FROM last_uses WHERE name = ?');
       for (const name of this.readLastUses().keys()) if (!exists(name)) removeUse.run(name);
+      const ended = [...this.readInactivity().keys()].filter((name) => !exists(name));
+      writeInactivity(
+        this.#database,
+        ended.map((name) => [name, null]),
+      );
     });
     for (const [name] of gone) this.#forget(name);
   }
@@ -179,6 +195,7 @@ export class UsageStore {
       );
     }
     this.#database.exec(LAST_USES);
+    this.#database.exec(INACTIVITY);
   }
 
   /** Gives a database the lowest free id, so that the blocks of deleted ones are used again. */

@@ -6,6 +6,7 @@ import { alertStatusSchema } from './alerts.ts';
 import { backupStatusSchema } from './backup-status.ts';
 import { endpoint, exampleOf, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { countsBy, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
+import { inactiveStatusSchema } from './inactive-status.ts';
 import { sandboxSchema } from './instances.ts';
 import { exposureSchema } from './pocketbase.ts';
 import { taskCountsSchema } from './queue.ts';
@@ -152,6 +153,7 @@ const statusSchema = z
     backups: backupStatusSchema,
     alerts: alertStatusSchema,
     trash: trashStatusSchema,
+    inactive: inactiveStatusSchema,
     log: z.object({
       dropped: z.int().describe('Number of log lines of the daemon that were lost since its start.'),
       problem: z.string().nullable().describe('Why lines cannot be written now; otherwise null.'),
@@ -197,6 +199,7 @@ const statusSchema = z
         backups: exampleOf(backupStatusSchema),
         alerts: exampleOf(alertStatusSchema),
         trash: exampleOf(trashStatusSchema),
+        inactive: exampleOf(inactiveStatusSchema),
         log: { dropped: 0, problem: null },
         proxies: { trusted: 4, untrusted: null },
         permissions: ['status.read'],

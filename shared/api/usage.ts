@@ -37,6 +37,7 @@ const EXAMPLE_SUMMARY = {
   disk_bytes_per_day: 1_048_576,
   days_until_limit: 50,
   last_used_at: EXAMPLE_TIME,
+  archive_at: null,
 };
 
 const summarySchema = z
@@ -55,6 +56,10 @@ const summarySchema = z
     last_used_at: z.iso.datetime().nullable().meta({
       description:
         'Last known use: connections, sign-ins and tasks. Null when none is known, and for the global database.',
+    }),
+    archive_at: z.iso.datetime().nullable().meta({
+      description:
+        'When it is archived unless it is used before. Null until its owner got a mail about it, and without DATABASE_INACTIVE_DAYS.',
     }),
   })
   .meta({

@@ -9,7 +9,7 @@ import { type FleetEvent, type LogLine, topicOf } from '../../shared/events.ts';
 import { INSTANCE_PHASES, type InstancePhase } from '../../shared/instance.ts';
 import type { QueueSnapshot } from '../../shared/server-frames.ts';
 import { NO_TASKS } from '../../shared/task.ts';
-import { BACKUP_STATUS, TRASH_STATUS } from '../helpers/backup-status.ts';
+import { BACKUP_STATUS, INACTIVE_STATUS, TRASH_STATUS } from '../helpers/backup-status.ts';
 import { daemonUsage } from './fleet-fixtures.ts';
 
 /**
@@ -281,6 +281,7 @@ export class StubDaemon {
       backups: BACKUP_STATUS,
       alerts: { channels: [], open: 0, heartbeat: null },
       trash: TRASH_STATUS,
+      inactive: INACTIVE_STATUS,
       wakes: { last_hour: 0, slowest: [] },
       proxies: { trusted: 0, untrusted: null },
       permissions: ['databases.delete'],

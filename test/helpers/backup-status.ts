@@ -1,4 +1,5 @@
 import type { BackupStatus } from '../../shared/api/backup-status.ts';
+import type { InactiveStatus } from '../../shared/api/inactive-status.ts';
 import type { TrashStatus } from '../../shared/api/trash.ts';
 
 /** A status without problems, for tests of what is shown. */
@@ -26,6 +27,14 @@ export const BACKUP_STATUS: BackupStatus = {
   },
   replica: null,
   recovery_key: true,
+};
+
+export const INACTIVE_STATUS: InactiveStatus = {
+  days: 0,
+  noticed: 0,
+  archived: 0,
+  blocked: 0,
+  problem: null,
 };
 
 export const TRASH_STATUS: TrashStatus = { days: 30, databases: 0, erasures_pending: 0, problem: null };

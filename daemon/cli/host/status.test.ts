@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
 import type { Instance } from '../../../shared/api/instances.ts';
 import { NO_TASKS } from '../../../shared/task.ts';
-import { BACKUP_STATUS, TRASH_STATUS } from '../../../test/helpers/backup-status.ts';
+import { BACKUP_STATUS, INACTIVE_STATUS, TRASH_STATUS } from '../../../test/helpers/backup-status.ts';
 import { textWith } from '../../../test/helpers/text-with.ts';
 import { problemsOf, statusLines } from './status.ts';
 
@@ -41,6 +41,7 @@ const status: DaemonStatus = {
   backups: BACKUP_STATUS,
   alerts: { channels: [], open: 0, heartbeat: null },
   trash: TRASH_STATUS,
+  inactive: INACTIVE_STATUS,
   wakes: { last_hour: 0, slowest: [] },
   proxies: { trusted: 0, untrusted: null },
   usage: null,
@@ -96,6 +97,13 @@ it('shows what a starting daemon waits for', () => {
   expect(statusLines(starting)[4]).toContain('unknown');
 });
 
+it('shows archived databases, and those that are archived soon', () => {
+  const inactive = { ...INACTIVE_STATUS, days: 90, archived: 41, noticed: 3 };
+  expect(statusLines({ ...status, inactive })).toContain(
+    'archived   41 in backups, 3 more soon (DATABASE_INACTIVE_DAYS=90)',
+  );
+});
+
 describe('problemsOf', () => {
   const fine = { ready: true, waiting_for: null, queue: NO_TASKS, usage: null };
   const instance = { desired: 'running', phase: 'running', reason: null, pid: null } as const;
@@ -108,6 +116,19 @@ describe('problemsOf', () => {
     [
       'an erasure is delayed',
       { ...fine, trash: { ...TRASH_STATUS, erasures_pending: 1, problem: 'the target is away' } },
+      [instance],
+      1,
+    ],
+    [
+      'databases that are not used cannot be archived',
+      {
+        ...fine,
+        inactive: {
+          ...INACTIVE_STATUS,
+          blocked: 2,
+          problem: { message: 'no mail server', remedy: 'set one' },
+        },
+      },
       [instance],
       1,
     ],

@@ -4,6 +4,7 @@ import { backupProblems } from '../../../shared/backup-failure.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
 import { erasureProblem } from '../../../shared/erasures.ts';
 import { describeExposure } from '../../../shared/exposure.ts';
+import { inactiveProblem } from '../../../shared/inactive.ts';
 import { INSTANCE_PHASES, isInTrouble } from '../../../shared/instance.ts';
 import { hostResources, resourceProblem } from '../../../shared/resource-use.ts';
 import { TASK_STATUSES } from '../../../shared/task.ts';
@@ -38,12 +39,14 @@ export function problemsOf(
     usage,
     backups,
     trash,
+    inactive,
   }: Pick<DaemonStatus, 'ready' | 'waiting_for' | 'queue' | 'usage'> &
-    Partial<Pick<DaemonStatus, 'backups' | 'trash'>>,
+    Partial<Pick<DaemonStatus, 'backups' | 'trash' | 'inactive'>>,
   instances: readonly Instance[],
 ): string[] {
   const host = hostResources(usage);
   const erasure = trash === undefined ? null : erasureProblem(trash);
+  const unarchived = inactive === undefined ? null : inactiveProblem(inactive);
   const ill = instances.filter(isInTrouble).length;
   const see = "see 'fathomd databases list'";
   return [
@@ -54,6 +57,7 @@ export function problemsOf(
     ...(queue === null ? ['the global PocketBase does not answer'] : []),
     ...(backups === undefined ? [] : backupProblems(backups).map(({ text, remedy }) => `${text}; ${remedy}`)),
     ...(erasure === null ? [] : [`${erasure.text}; ${erasure.remedy}`]),
+    ...(unarchived === null ? [] : [`${unarchived.text}; ${unarchived.remedy}`]),
     ...(ill > 0 ? [`${ill} of ${instances.length} databases are in trouble; ${see}`] : []),
     ...instances.flatMap((instance) => {
       const found = resourceProblem(instance, host);
@@ -73,6 +77,7 @@ export function statusLines(answer: DaemonStatus): string[] {
     ...backupState(answer),
     ...alertState(answer),
     ...trashState(answer),
+    ...archiveState(answer),
     [
       'tasks',
       answer.queue === null
@@ -158,6 +163,23 @@ function trashState({ trash }: Partial<DaemonStatus>): [string, string][] {
   return [
     ['trash', `${databases} deleted${state}; see 'fathomd databases list --deleted'`],
     ...(problem === null ? [] : [['', problem] satisfies [string, string]]),
+  ];
+}
+
+/** Empty without archived databases and without the rule, and for a daemon of an earlier release. */
+function archiveState({ inactive }: Partial<DaemonStatus>): [string, string][] {
+  if (inactive === undefined || inactive.days + inactive.archived === 0) return [];
+  const { days, noticed, archived } = inactive;
+  const rule = days === 0 ? '' : `, ${noticed} more soon (DATABASE_INACTIVE_DAYS=${days})`;
+  const problem = inactiveProblem(inactive);
+  return [
+    ['archived', `${archived} in backups${rule}`],
+    ...(problem === null
+      ? []
+      : ([
+          ['', problem.text],
+          ['', `→ ${problem.remedy}`],
+        ] satisfies [string, string][])),
   ];
 }
 

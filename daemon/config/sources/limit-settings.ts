@@ -118,3 +118,53 @@ export const USER_LIMIT_SETTINGS = {
     min: 0,
   },
 } as const satisfies Record<string, Setting>;
+
+/** Settings of user databases; a part of `SETTINGS`. */
+export const DATABASE_SETTINGS = {
+  DATABASE_MEMORY_MB: {
+    type: 'number',
+    group: 'instances',
+    about:
+      'Memory limit of a user database, without one of its own. 0 is no limit, otherwise at least 64. ' +
+      "'fathomd databases set NAME --memory-mb N' sets the limit of one database.",
+    default: 0,
+    min: 0,
+    max: MAX_LIMIT,
+    unit: 'MiB',
+  },
+  DATABASE_DISK_MB: {
+    type: 'number',
+    group: 'instances',
+    about:
+      'Disk limit of a user database, without one of its own. 0 is no limit. ' +
+      "'fathomd databases set NAME --disk-mb N' sets the limit of one database.",
+    default: 0,
+    min: 0,
+    max: MAX_LIMIT,
+    unit: 'MiB',
+  },
+  DATABASE_TRASH_DAYS: {
+    type: 'number',
+    group: 'instances',
+    about:
+      'Days for which a deleted database and its account can come back, before they are erased. ' +
+      '0 erases them at once. A change applies to later deletions.',
+    default: 30,
+    min: 0,
+    max: 3650,
+    unit: 'days',
+    reload: true,
+  },
+  DATABASE_INACTIVE_DAYS: {
+    type: 'number',
+    group: 'instances',
+    about:
+      'Days without use after which a database is archived at BACKUP_TARGET, until its next use. Its owner gets a mail 7 days ' +
+      'and 1 day before, so it needs a mail server. 0 archives none, otherwise at least 14.',
+    default: 0,
+    min: 0,
+    max: 3650,
+    unit: 'days',
+    reload: true,
+  },
+} as const satisfies Record<string, Setting>;

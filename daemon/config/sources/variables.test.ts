@@ -46,6 +46,7 @@ const CHANGED: Partial<Record<Variable, string>> = {
   QUEUE_ALLOWED_TARGETS: 'localhost:25',
   PB_PUBLIC_URL: 'https://{name}.example.com',
   DATABASE_MEMORY_MB: '512',
+  DATABASE_INACTIVE_DAYS: '90',
   SLEEP_AFTER: '30',
   SIGN_UP_MODE: 'closed',
   SMTP_TLS: 'implicit',

@@ -1,9 +1,8 @@
-import { MAX_LIMIT } from '../../../shared/limits.ts';
 import { SANDBOX_SETTINGS } from '../../../shared/sandbox.ts';
 import { DEFAULT_DATA_DIR } from '../../../shared/settings-files.ts';
 import { ALERT_SETTINGS } from './alert-settings.ts';
 import { BACKUP_SETTINGS } from './backup-settings.ts';
-import { LIMIT_SETTINGS, USER_LIMIT_SETTINGS } from './limit-settings.ts';
+import { DATABASE_SETTINGS, LIMIT_SETTINGS, USER_LIMIT_SETTINGS } from './limit-settings.ts';
 import { MAIL_SETTINGS } from './mail-settings.ts';
 import { OWNER_SETTINGS } from './owner-settings.ts';
 import { RUNTIME_SETTINGS } from './runtime-settings.ts';
@@ -249,40 +248,7 @@ export const SETTINGS = {
     about: 'The cgroup that instances share: auto (delegated by systemd), off, or an absolute path.',
     default: 'auto',
   },
-  DATABASE_MEMORY_MB: {
-    type: 'number',
-    group: 'instances',
-    about:
-      'Memory limit of a user database, without one of its own. 0 is no limit, otherwise at least 64. ' +
-      "'fathomd databases set NAME --memory-mb N' sets the limit of one database.",
-    default: 0,
-    min: 0,
-    max: MAX_LIMIT,
-    unit: 'MiB',
-  },
-  DATABASE_DISK_MB: {
-    type: 'number',
-    group: 'instances',
-    about:
-      'Disk limit of a user database, without one of its own. 0 is no limit. ' +
-      "'fathomd databases set NAME --disk-mb N' sets the limit of one database.",
-    default: 0,
-    min: 0,
-    max: MAX_LIMIT,
-    unit: 'MiB',
-  },
-  DATABASE_TRASH_DAYS: {
-    type: 'number',
-    group: 'instances',
-    about:
-      'Days for which a deleted database and its account can come back, before they are erased. ' +
-      '0 erases them at once. A change applies to later deletions.',
-    default: 30,
-    min: 0,
-    max: 3650,
-    unit: 'days',
-    reload: true,
-  },
+  ...DATABASE_SETTINGS,
   DISK_RESERVE_MB: {
     type: 'number',
     group: 'instances',

@@ -1,7 +1,9 @@
 import type { BackupStatus } from '../../../shared/api/backup-status.ts';
+import type { InactiveStatus } from '../../../shared/api/inactive-status.ts';
 import type { TrashStatus } from '../../../shared/api/trash.ts';
 import { backupProblems } from '../../../shared/backup-failure.ts';
 import { erasureProblem } from '../../../shared/erasures.ts';
+import { inactiveProblem } from '../../../shared/inactive.ts';
 import type { LitestreamBinary } from '../../replication/litestream-binary.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
@@ -29,4 +31,10 @@ export function checkLitestream(found: LitestreamBinary | null): Finding[] {
 export function checkErasures(status: TrashStatus | null): Finding[] {
   const problem = status === null ? null : erasureProblem(status);
   return problem === null ? [] : [warning('erasures', problem.text, problem.remedy)];
+}
+
+/** Whether databases that are not used are archived. Null for a daemon of an earlier release. */
+export function checkInactive(status: InactiveStatus | null): Finding[] {
+  const problem = status === null ? null : inactiveProblem(status);
+  return problem === null ? [] : [warning('inactive', problem.text, problem.remedy)];
 }

@@ -30,6 +30,7 @@ const READY = {
   backups: null,
   trash: null,
   alerts: null,
+  inactive: null,
   wakes: { last_hour: 0, slowest: [] },
   proxies: { trusted: 0, untrusted: null },
 };

@@ -5,7 +5,7 @@ import { SANDBOX_LEVELS } from '../../../shared/sandbox.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { checkAdvisories } from './advisory-checks.ts';
 import { checkAlerts } from './alert-checks.ts';
-import { checkBackups, checkErasures, checkLitestream } from './backup-checks.ts';
+import { checkBackups, checkErasures, checkInactive, checkLitestream } from './backup-checks.ts';
 import { checkDaemonLog, checkHungDaemon } from './daemon-checks.ts';
 import { checkEdge } from './edge-checks.ts';
 import type { DiskFacts } from './facts/disks.ts';
@@ -395,6 +395,7 @@ export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts
         ...checkBackups(daemon.backups),
         ...checkErasures(daemon.trash),
         ...checkAlerts(daemon.alerts),
+        ...checkInactive(daemon.inactive),
         ...(daemon.version === fathomVersion
           ? []
           : [

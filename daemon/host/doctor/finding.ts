@@ -41,6 +41,7 @@ export const FINDING_IDS = [
   'replica',
   'erasures',
   'alerts',
+  'inactive',
   'release',
   'stale_socket',
   'stale_pid_file',

@@ -96,6 +96,21 @@ it('reports an erasure that is delayed', () => {
   ]);
 });
 
+it('reports databases that are not used and cannot be archived', () => {
+  const problem = { message: 'no mail server is configured', remedy: 'set SMTP_HOST' };
+  const inactive = { days: 90, noticed: 0, archived: 0, blocked: 2, problem };
+  const problems = problemsOf({
+    ...initialState(Date.now()),
+    status: { ready: true, inactive } as unknown as DaemonStatus,
+  });
+  expect(problems).toEqual([
+    expect.objectContaining({
+      severity: 'slow',
+      why: '2 databases are not used, and not archived: no mail server is configured; set SMTP_HOST',
+    }),
+  ]);
+});
+
 it('finds no problems in a running fleet', () => {
   expect(titles([globalInstance(), instance('a')])).toEqual([]);
 });

@@ -3,6 +3,7 @@ import type { Instance } from '../../../shared/api/instances.ts';
 import { backupProblems } from '../../../shared/backup-failure.ts';
 import { erasureProblem } from '../../../shared/erasures.ts';
 import { describeExposure } from '../../../shared/exposure.ts';
+import { inactiveProblem } from '../../../shared/inactive.ts';
 import { INSTANCE_PHASES, type InstancePhase } from '../../../shared/instance.ts';
 import { hostResources, resourceProblem } from '../../../shared/resource-use.ts';
 import { cached } from '../cached.ts';
@@ -28,6 +29,7 @@ export interface Problem {
     | 'vulnerabilities'
     | 'backups'
     | 'erasures'
+    | 'archives'
     | 'paused queue'
     | 'dead letters';
   severity: Severity;
@@ -132,11 +134,13 @@ function hostProblems({ status, usage }: FleetState): Problem[] {
     add('vulnerabilities', isSevere ? 'impaired' : 'slow', 'PocketBase', why);
   }
   // The daemon of an earlier release does not report them.
-  const { backups, trash }: Partial<DaemonStatus> = status ?? {};
+  const { backups, trash, inactive }: Partial<DaemonStatus> = status ?? {};
   const [backup] = backups === undefined ? [] : backupProblems(backups);
   if (backup !== undefined) add('backups', 'impaired', 'backups', `${backup.text}; ${backup.remedy}`);
   const erasure = trash === undefined ? null : erasureProblem(trash);
   if (erasure !== null) add('erasures', 'slow', 'deleted databases', `${erasure.text}; ${erasure.remedy}`);
+  const archive = inactive === undefined ? null : inactiveProblem(inactive);
+  if (archive !== null) add('archives', 'slow', 'databases not used', `${archive.text}; ${archive.remedy}`);
   const dead = status?.queue?.dead ?? 0;
   if (dead > 0) add('dead letters', 'slow', 'queue', `${plural(dead, 'task')} in the dead letter queue`);
   if (status?.queue_paused === true) {

@@ -274,9 +274,14 @@ function readMail({ mail }: Partial<DaemonStatus>): DaemonStatus['mail'] {
   return mail ?? { configured: null, problem: null };
 }
 
-/** A daemon of an earlier release reports neither backups, deleted databases nor alerts. */
-function readLaterParts({ backups, trash, alerts }: Partial<DaemonStatus>) {
-  return { backups: backups ?? null, trash: trash ?? null, alerts: alerts ?? null };
+/** A daemon of an earlier release reports neither backups, deleted and archived databases nor alerts. */
+function readLaterParts({ backups, trash, alerts, inactive }: Partial<DaemonStatus>) {
+  return {
+    backups: backups ?? null,
+    trash: trash ?? null,
+    alerts: alerts ?? null,
+    inactive: inactive ?? null,
+  };
 }
 
 /** A daemon of an earlier release does not report proxies. */

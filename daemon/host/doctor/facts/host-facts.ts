@@ -103,6 +103,7 @@ export type DaemonFacts =
       backups: DaemonStatus['backups'] | null;
       trash: DaemonStatus['trash'] | null;
       alerts: DaemonStatus['alerts'] | null;
+      inactive: DaemonStatus['inactive'] | null;
       proxies: DaemonStatus['proxies'];
     }
   /** The socket does not exist. */
