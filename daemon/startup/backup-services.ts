@@ -1,7 +1,12 @@
 import { join } from 'node:path';
 import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
 import type { UserLimits } from '../accounts/plans/user-limits.ts';
-import { type ArchiveStep, DatabaseArchives, MAX_WAYS_BACK } from '../backups/archived/database-archives.ts';
+import {
+  type ArchiveStep,
+  DatabaseArchives,
+  MAX_WAYS_BACK,
+  requireKnownArchive,
+} from '../backups/archived/database-archives.ts';
 import type { BackupRoutesDeps, OwnedSubject } from '../backups/backup-routes.ts';
 import { createDrills } from '../backups/drills/drill-services.ts';
 import type { Drills } from '../backups/drills/drills.ts';
@@ -164,6 +169,7 @@ async function createBackups(
     subjects: () => subjects.all(),
     find: (name) => subjects.find(name),
     archivedIn: (name) => catalog.archived.backupOf(name),
+    requirePrunable: (name) => requireKnownArchive(name, catalog.archived),
     masters: secrets.masterKeys,
     readRecoveryKey,
     settings,

@@ -75,6 +75,7 @@ async function open(): Promise<void> {
     subjects: () => subjects,
     find: (name) => subjects.find((subject) => subject.name === name) ?? null,
     archivedIn: () => null,
+    requirePrunable: () => {},
     masters: MASTERS,
     readRecoveryKey: () => Promise.resolve(recovery),
     settings: { written: { open: {}, secret: {} } },

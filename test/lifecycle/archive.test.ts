@@ -9,6 +9,7 @@ import { addDocument, readAsOwner } from '../helpers/documents.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { PASSWORD, signIn, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
+import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 const KEPT = [['kept', 'file of kept']];
@@ -109,6 +110,28 @@ it('comes back at a sign-in, a wake and a start', async () => {
   });
   expect(await fathom.client.databases.start(name)).toMatchObject({ phase: 'running' });
   expect(await readAsOwner(fathom, tenant)).toEqual(KEPT);
+});
+
+it('keeps all backups of a database whose archived.json is damaged, until it is restored', async () => {
+  const fathom = await deployment({ BACKUP_KEEP: '1h' });
+  const daemon = await fathom.start();
+  const tenant = await tenantWithDocument(fathom);
+  const { name } = tenant;
+  await fathom.client.backups.create(name);
+  await fathom.client.databases.archive(name);
+  await daemon.stop();
+  const mark = join(directoryOf(fathom, name), 'archived.json');
+  await writeFile(mark, '{"format":1,');
+  await fathom.start();
+  for (const dry_run of [true, false])
+    await expect(fathom.client.backups.prune(name, { dry_run })).rejects.toMatchObject({
+      code: 'backup.failed',
+      message: textWith('no backup of', 'archived.json', `fathomd backups restore ${name}`),
+    });
+  await fathom.client.backups.restore(name, 'latest');
+  expect(await readAsOwner(fathom, tenant)).toEqual(KEPT);
+  expect(existsSync(mark)).toBe(false);
+  expect((await fathom.client.backups.prune(name, {})).kept).toHaveLength(1);
 });
 
 it('stays archived over a restart of the daemon, and without one its clients get the reason', async () => {

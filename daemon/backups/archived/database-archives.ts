@@ -14,7 +14,7 @@ import {
   removeLeft,
   takeAway,
 } from '../../databases/archive/archive-files.ts';
-import type { ArchivedDatabase } from '../../databases/archive/archived-databases.ts';
+import type { ArchivedDatabase, ArchivedDatabases } from '../../databases/archive/archived-databases.ts';
 import { type Catalog, type CatalogEntry, requireUnchanged } from '../../databases/catalog.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
 import { lastVersionOf } from '../../pocketbase/data/last-version.ts';
@@ -97,6 +97,7 @@ export class DatabaseArchives {
         if (entry?.row.desired === 'stopped')
           entry.runner.state.enter('stopped', catalog.archived.reasonOf(name));
       } catch (error) {
+        catalog.archived.addUnreadable(name);
         log.error(
           { err: error, instance: name },
           `cannot read where its archived files are: ${messageOf(error)}; run 'fathomd backups restore ${name}'`,
@@ -313,6 +314,15 @@ export class DatabaseArchives {
     if (!subject) throw new FathomError('not_found', `${name} was deleted in the meantime`);
     return subject;
   }
+}
+
+/** @throws BackupFailed when the files of a database are in a backup, and it is not known in which */
+export function requireKnownArchive(name: string, archived: ArchivedDatabases): void {
+  if (!archived.isUnreadable(name)) return;
+  throw new BackupFailed({
+    reason: 'failed',
+    message: `no backup of ${name} was removed: one of them has its archived files, and archived.json, which names it, cannot be read; run 'fathomd backups restore ${name}', then prune again`,
+  });
 }
 
 function reasonOf(error: unknown): PhaseReason {

@@ -45,6 +45,8 @@ export interface BackupsDeps {
   find: (name: string) => BackupSubject | null;
   /** The backup that has the files of an archived database; null for others. */
   archivedIn: (name: string) => NonNullable<DatabaseState['last']> | null;
+  /** @throws BackupFailed when it is not known which backup a database needs */
+  requirePrunable: (name: string) => void;
   masters: MasterKeys;
   /** Reads the public half of the recovery key; null without one. */
   readRecoveryKey: () => Promise<string | null>;
@@ -450,6 +452,7 @@ export class Backups {
     name: string,
     { isDryRun, isUrgent }: { isDryRun: boolean; isUrgent: boolean },
   ): Promise<BackupResults['prune']> {
+    this.#deps.requirePrunable(name);
     const { keys, place } = await this.#prepared.use();
     const { keep: rule, schedule } = this.#deps.config;
     const timezone = schedule?.timezone ?? 'UTC';
@@ -457,8 +460,7 @@ export class Backups {
     const most = own.length === 0 ? 0 : await this.#deps.ownBackups(name);
     const held = [...this.#held].filter(({ database }) => database === name).map(({ id }) => id);
     const kept = most === null ? own : own.slice(Math.max(0, own.length - most));
-    const archived = this.#deps.archivedIn(name);
-    const needed = [archived?.id, proven?.backup].filter((id) => id !== undefined);
+    const needed = [this.#deps.archivedIn(name)?.id, proven?.backup].filter((id) => id !== undefined);
     const pinned = [...kept, ...held, ...needed];
     const { masters } = keys;
     const pruned = await this.#processes.run(

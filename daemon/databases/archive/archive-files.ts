@@ -58,7 +58,7 @@ export async function endArchive(
   archived: ArchivedDatabases,
   { name, directory }: { name: string; directory: string },
 ): Promise<void> {
-  if (archived.find(name) === null) return;
+  if (archived.find(name) === null && !archived.isUnreadable(name)) return;
   await removeMark(directory);
   archived.remove(name);
 }

@@ -21,6 +21,7 @@ type BringBack = (name: string) => Promise<PhaseReason | null>;
 /** The databases whose files are in a backup only, by name. A start brings them back. */
 export class ArchivedDatabases {
   readonly #byName = new Map<string, ArchivedDatabase>();
+  readonly #unreadable = new Set<string>();
   #bringBack: BringBack | null = null;
 
   /** @param bringBack concurrent calls for one name share one run */
@@ -32,8 +33,19 @@ export class ArchivedDatabases {
     this.#byName.set(name, archived);
   }
 
+  /** The file that names the backup of a database cannot be read. */
+  addUnreadable(name: string): void {
+    this.#unreadable.add(name);
+  }
+
   remove(name: string): void {
     this.#byName.delete(name);
+    this.#unreadable.delete(name);
+  }
+
+  /** Whether the files of a database are in a backup, and it is not known in which. */
+  isUnreadable(name: string): boolean {
+    return this.#unreadable.has(name);
   }
 
   find(name: string): ArchivedDatabase | null {
