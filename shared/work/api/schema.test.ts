@@ -54,6 +54,13 @@ it('has a type for what it admits', () => {
   expect(codesOf(value)).toEqual({});
 });
 
+it('does not read more of a value than it needs', () => {
+  expect(codesOf({ name: '😀'.repeat(4) })).toEqual({ name: 'too_long' });
+  expect(codesOf({ name: 'x'.repeat(10_000_000) })).toEqual({ name: 'too_long' });
+  const fields = Array.from({ length: 1000 }, (_, index) => [`f${index}`, 1]);
+  expect(validate(schema, Object.fromEntries(fields)).size).toBe(20);
+});
+
 it('refuses or admits any value, and never throws', () => {
   fc.assert(
     fc.property(fc.anything(), (value) => {

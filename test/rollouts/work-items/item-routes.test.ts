@@ -134,6 +134,35 @@ describe('change', () => {
   });
 });
 
+describe('creation', () => {
+  it.each<[string, object, number, Record<string, string>]>([
+    ['no project', { item_type: 'task' }, 400, { project_id: 'project_required' }],
+    [
+      'an unknown project',
+      { item_type: 'task', project_id: 'x' },
+      400,
+      { project_id: 'validation_missing_rel_records' },
+    ],
+    [
+      'a project in a project',
+      { item_type: 'project', project_id: 'PROJECT' },
+      400,
+      { project_id: 'parent_not_allowed' },
+    ],
+    ['a body that is too large', { item_type: 'task', description: 'x'.repeat(2_000_000) }, 413, {}],
+  ])('refuses %s', async (_, values, status, expected) => {
+    const place = 'project_id' in values && values.project_id === 'PROJECT' ? { project_id: project } : {};
+    const body = { title: 'a', ...values, ...place };
+    expect(codes(await send('create_work_item', { body }))).toEqual([status, expected]);
+    // The next request on the connection is not the rest of the body.
+    expect((await send('list_projects')).status).toBe(200);
+  });
+
+  it('names the project that does not exist', async () => {
+    expect((await send('get_board', { id: 'x' })).body['message']).toBe('There is no such project.');
+  });
+});
+
 describe('deletion', () => {
   it('needs cascade for an item with items below it, and is undone as one', async () => {
     const epic = await add({ item_type: 'epic' });

@@ -145,7 +145,7 @@ it.each(
   }
 });
 
-const BODIES: unknown[] = [[], [{}], 'text', 7, { constructor: 1, ['__proto__']: 2 }, { unknown: 'x' }];
+const BODIES: unknown[] = [null, [], [{}], 'text', 7, { constructor: 1, ['__proto__']: 2 }, { unknown: 'x' }];
 
 it.each(
   (Object.entries(OPERATIONS) as [OperationName, (typeof OPERATIONS)[OperationName]][])

@@ -54,18 +54,15 @@ function prepareItem(e) {
   const { app, record } = e;
   record.set('version', 1);
   if (record.getString('created_by') === '') record.set('created_by', memberOf(readActor(record)));
-  if (record.getString('item_type') !== 'project') {
+  const isProject = record.getString('item_type') === 'project';
+  if (!isProject && record.getString('project') === '') {
     const parent = findLive(app, 'pm_work_items', record.getString('parent'));
-    if (record.getString('project') === '' && parent) record.set('project', projectIdOf(parent));
-    if (record.getString('parent') === '') record.set('parent', record.getString('project'));
+    if (parent) record.set('project', projectIdOf(parent));
   }
-  if (record.getString('status') === '') {
-    const project =
-      record.getString('item_type') === 'project'
-        ? record
-        : findLive(app, 'pm_work_items', record.getString('project'));
+  const project = isProject ? record : findLive(app, 'pm_work_items', record.getString('project'));
+  if (!isProject && project && record.getString('parent') === '') record.set('parent', project.id);
+  if (record.getString('status') === '')
     record.set('status', rules.startOf(project ? workflowOf(project) : rules.DEFAULT_WORKFLOW));
-  }
   if (record.getString('rank') === '')
     record.set('rank', rules.rankBetween(lastRank(app, record.getString('project')), null));
   e.next();
@@ -93,6 +90,8 @@ function createItem(e) {
     'status',
     rules.validateStatusTransition(record.getString('status'), record.getString('status'), workflow),
   );
+  if (project.id === record.id && record.getString('project') !== '')
+    throw refusalOf('project', { code: 'parent_not_allowed', message: 'A project is in no other project.' });
   checkParent(app, record);
   checkSprint(app, record);
   checkWipLimit(app, record, null);

@@ -11,6 +11,8 @@ const HANDLERS = {
   ...require(`${__hooks}/work-items/routes/sprints.js`),
 };
 
+/** A text for language models has 100,000 characters, and JSON can write each of them in six bytes. */
+const MAX_BODY_BYTES = 1024 * 1024;
 const FIELDS = /** @type {{ [column: string]: string }} */ (
   Object.fromEntries(Object.entries(REFERENCES).map(([field, column]) => [column, field]))
 );
@@ -22,10 +24,10 @@ function answer(e) {
   const [name, operation] = found ?? ['', null];
   const handle = HANDLERS[name];
   if (!operation || !handle) throw new NotFoundError(`There is no operation ${pattern}.`);
-  requireActive(e);
   const { query, body, status } =
     /** @type {import('../../../../../shared/work/api/operation.ts').Operation} */ (operation);
-  const info = e.requestInfo();
+  const info = readRequest(e);
+  requireActive(e);
   const input = {
     id: e.request.pathValue('id'),
     query: query ? admit(query, typedQuery(query, info.query)) : {},
@@ -33,6 +35,20 @@ function answer(e) {
   };
   const result = withFieldNames(() => handle(e, input));
   return status === 204 ? e.noContent(204) : e.json(status, result);
+}
+
+/** @param {core.RequestEvent} e */
+function readRequest(e) {
+  if (e.request.contentLength > MAX_BODY_BYTES) {
+    // PocketBase keeps the connection, and would read the rest of the body as the next request.
+    e.response.header().set('Connection', 'close');
+    throw new ApiError(413, 'The body has more than 1 MiB.', {});
+  }
+  try {
+    return e.requestInfo();
+  } catch {
+    throw new BadRequestError('The body is not valid JSON.');
+  }
 }
 
 /** The rules of the collections refuse a deactivated member too, but an empty list asks no rule. @param {core.RequestEvent} e */
@@ -45,6 +61,7 @@ function requireActive(e) {
 /** @param {import('../../../../../shared/work/api/schema.ts').ObjectSchema} schema @param {unknown} value */
 function admit(schema, value) {
   const refusals = [...validate(schema, value)];
+  if (refusals.some(([field]) => field === '')) throw new BadRequestError('The body must be an object.');
   if (refusals.length > 0) throw refusalOfFields(400, refusals);
   return value;
 }
@@ -78,7 +95,7 @@ function refusalOfFields(status, refusals, message) {
   const [[field, , reason] = ['', '', '']] = errors;
   return new ApiError(
     status,
-    message ?? (field === '' ? reason : `Field ${field}: ${reason}`),
+    message ?? `Field ${field}: ${reason}`,
     Object.fromEntries(errors.map(([name, code, text]) => [name, new ValidationError(code, text)])),
   );
 }

@@ -16,12 +16,13 @@ const NAMES = /** @type {{ [collection: string]: string }} */ ({
 /**
  * A record that the person can read.
  * @param {core.RequestEvent} e @param {core.App} app @param {string} collection @param {string} id
+ * @param {string} [name] for the message
  */
-function findReadable(e, app, collection, id) {
+function findReadable(e, app, collection, id, name = NAMES[collection]) {
   const isMarked = collection !== 'pm_dependencies';
   const record = isMarked ? findLive(app, collection, id) : findById(app, collection, id);
   if (!record || !isAdmitted(e, app, record, record.collection().viewRule))
-    throw new NotFoundError(`There is no such ${NAMES[collection]}.`);
+    throw new NotFoundError(`There is no such ${name}.`);
   return record;
 }
 
@@ -33,7 +34,7 @@ function findById(app, collection, id) {
 
 /** @param {core.RequestEvent} e @param {core.App} app @param {string} id */
 function findProject(e, app, id) {
-  const project = findReadable(e, app, 'pm_work_items', id);
+  const project = findReadable(e, app, 'pm_work_items', id, 'project');
   if (project.getString('item_type') !== 'project') throw new NotFoundError('There is no such project.');
   return project;
 }
