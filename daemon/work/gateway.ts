@@ -32,8 +32,6 @@ export interface GatewayRequest {
   body: unknown;
   requestId: string;
   ifMatch: string | undefined;
-  /** Fields of the request, for the names in refusals. */
-  fields: ReadonlySet<string>;
   /** Of the response; undefined for one without a body. */
   schema: z.ZodType | undefined;
 }
@@ -113,7 +111,7 @@ function readAnswer(answer: InstanceAnswer, request: GatewayRequest, entry: Cata
   const { name } = entry.row;
   if (status >= 400) {
     if (status === 404 && !hasApplication(entry)) throw missingApplication(name);
-    throw refusalOf({ name, path: request.path, answer, fields: request.fields });
+    throw refusalOf({ name, path: request.path, answer });
   }
   const { schema } = request;
   if (schema === undefined) return { headers, body: undefined };

@@ -26,12 +26,10 @@ export interface Refused {
   name: string;
   path: string;
   answer: InstanceAnswer;
-  /** Fields of the request. */
-  fields: ReadonlySet<string>;
 }
 
 /** Translates a response of PocketBase from status 400. */
-export function refusalOf({ name, path, answer, fields }: Refused): FathomError {
+export function refusalOf({ name, path, answer }: Refused): FathomError {
   const { status, headers } = answer;
   const body = objectOf(parse(answer.body));
   const text = shorten(textOf(body['message']), MAX_TEXT);
@@ -45,7 +43,7 @@ export function refusalOf({ name, path, answer, fields }: Refused): FathomError 
       'database.failed',
       `${name} answered with status ${status}; its log has the cause: GET /api/v1/databases/${name}/logs`,
     );
-  const errors = status === 507 ? [] : fieldErrors(body['data'], fields);
+  const errors = status === 507 ? [] : fieldErrors(body['data']);
   const detail =
     errors.length > 0
       ? errors.map((error) => `${error.path}: ${error.message}`).join('; ')
@@ -55,13 +53,11 @@ export function refusalOf({ name, path, answer, fields }: Refused): FathomError 
   return new FathomError(code, detail, { fields: errors });
 }
 
-/** Fields of a record are named like those of requests, without the ending of references. */
-function fieldErrors(data: unknown, known: ReadonlySet<string>): FieldError[] {
+function fieldErrors(data: unknown): FieldError[] {
   return Object.entries(objectOf(data))
     .slice(0, MAX_FIELDS)
-    .map(([name, refusal]) => {
+    .map(([path, refusal]) => {
       const { code, message } = objectOf(refusal);
-      const path = !known.has(name) && known.has(`${name}_id`) ? `${name}_id` : name;
       return {
         path: shorten(path, MAX_CODE),
         message: shorten(textOf(message), MAX_TEXT) || 'is refused',

@@ -1,5 +1,4 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
 import type { Endpoint, Resource } from '../../shared/api/contract/endpoint.ts';
 import { work } from '../../shared/api/work/endpoints.ts';
 import { requireUserId } from '../http/caller.ts';
@@ -22,19 +21,17 @@ export function workRoutes(app: Api, deps: WorkRoutesDeps): void {
 }
 
 function forward(app: Api, endpoint: Endpoint, gateway: Gateway): void {
-  const { method, path, params, query, body } = endpoint;
+  const { method, path, query, body } = endpoint;
   const [schema] = Object.values(endpoint.responses).map((response) => response.schema);
-  const fields = new Set([query, body, params].flatMap((one) => (one ? namesOf(one) : [])));
   serve(app, endpoint, async (request: FastifyRequest, reply: FastifyReply) => {
     const answer = await gateway.send({
       userId: requireUserId(request),
       method,
       path: fillIn(path, request.params as Record<string, string>),
       query: (query ? request.query : {}) as GatewayRequest['query'],
-      body: body ? request.body : undefined,
+      body: body ? (request.body ?? undefined) : undefined,
       requestId: request.id,
       ifMatch: request.headers['if-match'],
-      fields,
       schema,
     });
     for (const name of PASSED_ON) {
@@ -45,10 +42,6 @@ function forward(app: Api, endpoint: Endpoint, gateway: Gateway): void {
     // The answer was compared with the schema.
     return reply.type('application/json').serializer(JSON.stringify).send(answer.body);
   });
-}
-
-function namesOf(schema: z.ZodType): string[] {
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 }
 
 function fillIn(path: string, params: Readonly<Record<string, string>>): string {
