@@ -34,6 +34,8 @@ export interface GatewayRequest {
   ifMatch: string | undefined;
   /** Of the response; undefined for one without a body. */
   schema: z.ZodType | undefined;
+  /** Aborts when the client has left. A read ends then; a write goes on. */
+  left: AbortSignal;
 }
 
 export interface GatewayResponse {
@@ -88,7 +90,7 @@ export class Gateway implements Disposable {
 }
 
 function outgoing(request: GatewayRequest, token: string): InstanceRequest {
-  const { method, path, query, body, requestId, ifMatch } = request;
+  const { method, path, query, body, requestId, ifMatch, left } = request;
   const given = Object.entries(query).flatMap(([name, value]): [string, string][] =>
     value === undefined ? [] : [[name, String(value)]],
   );
@@ -103,6 +105,7 @@ function outgoing(request: GatewayRequest, token: string): InstanceRequest {
       ...(ifMatch !== undefined && { 'if-match': ifMatch }),
     },
     body: body === undefined ? null : JSON.stringify(body),
+    signal: method === 'GET' ? left : null,
   };
 }
 

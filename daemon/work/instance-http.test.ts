@@ -5,8 +5,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { ManualTime } from '../../test/helpers/manual-time.ts';
 import { InstanceHttp, type InstanceRequest } from './instance-http.ts';
 
-const GET: InstanceRequest = { method: 'GET', path: '/', headers: {}, body: null };
-const POST: InstanceRequest = { method: 'POST', path: '/', headers: {}, body: '{"a":"ä"}' };
+const GET: InstanceRequest = { method: 'GET', path: '/', headers: {}, body: null, signal: null };
+const POST: InstanceRequest = { method: 'POST', path: '/', headers: {}, body: '{"a":"ä"}', signal: null };
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}';
 
 const servers: Server[] = [];

@@ -16,6 +16,8 @@ export interface InstanceRequest {
   path: string;
   headers: Readonly<Record<string, string>>;
   body: string | null;
+  /** Ends the request; null to let it go on. */
+  signal: AbortSignal | null;
 }
 
 export interface InstanceAnswer {
@@ -54,9 +56,9 @@ export class InstanceHttp implements Disposable {
     });
   }
 
-  #sendOnce(host: string, port: number, { method, path, headers, body }: InstanceRequest) {
+  #sendOnce(host: string, port: number, { method, path, headers, body, signal }: InstanceRequest) {
     return new Promise<InstanceAnswer>((resolve, reject) => {
-      const call = request({ host, port, method, path, agent: this.#agent });
+      const call = request({ host, port, method, path, agent: this.#agent, ...(signal && { signal }) });
       const fail = (error: Error) => {
         call.destroy();
         reject(error);

@@ -24,6 +24,8 @@ function forward(app: Api, endpoint: Endpoint, gateway: Gateway): void {
   const { method, path, query, body } = endpoint;
   const [schema] = Object.values(endpoint.responses).map((response) => response.schema);
   serve(app, endpoint, async (request: FastifyRequest, reply: FastifyReply) => {
+    const left = new AbortController();
+    reply.raw.once('close', () => left.abort());
     const answer = await gateway.send({
       userId: requireUserId(request),
       method,
@@ -33,6 +35,7 @@ function forward(app: Api, endpoint: Endpoint, gateway: Gateway): void {
       requestId: request.id,
       ifMatch: request.headers['if-match'],
       schema,
+      left: left.signal,
     });
     for (const name of PASSED_ON) {
       const value = answer.headers[name];

@@ -319,6 +319,33 @@ describe('refusals', () => {
     expect(refused?.headers.get('retry-after')).toBe('1');
     expect((await call('GET', items, { token: bob.token })).status).toBe(200);
   });
+
+  it('ends reads whose clients have left', async () => {
+    const { pid } = await fathom.client.databases.get(bob.database.name);
+    const headers = { authorization: `Bearer ${bob.token}` };
+    process.kill(Number(pid), 'SIGSTOP');
+    try {
+      const leaving = new AbortController();
+      const reads = Array.from({ length: 8 }, () => fetch(items, { headers, signal: leaving.signal }));
+      const left = Promise.allSettled(reads);
+      await until(async () => (await call('GET', items, { token: bob.token })).status === 429, {
+        what: 'all places to be taken',
+      });
+      leaving.abort();
+      expect((await left).map(({ status }) => status)).toEqual(Array(8).fill('rejected'));
+      // A read that gets a place waits for the stopped process.
+      await until(
+        async () => {
+          const signal = AbortSignal.timeout(500);
+          const answer = await fetch(items, { headers, signal }).catch(() => null);
+          return answer === null;
+        },
+        { timeoutMs: 5_000, what: 'a free place' },
+      );
+    } finally {
+      process.kill(Number(pid), 'SIGCONT');
+    }
+  });
 });
 
 describe('a database that does not run', () => {
