@@ -49,6 +49,7 @@ interface HookModules {
   '_fathom/developer-requests': typeof import('./user/developer-requests.js');
   '_fathom/developer-settings': typeof import('./user/developer-settings.js');
   '_fathom/developer-sql': typeof import('./user/developer-sql.js');
+  '_fathom/full-database': typeof import('./user/full-database.js');
   '_fathom/developer-targets': typeof import('./user/developer-targets.js');
   '_fathom/networks': typeof import('./user/networks.js');
   '_fathom/sign-in-limits': typeof import('./user/sign-in-limits.js');

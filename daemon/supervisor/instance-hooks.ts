@@ -46,7 +46,7 @@ const FILES = {
     'user/limit-sign-ins.pb.js',
   ],
   'limit-uploads': ['user/upload-limits.js', 'user/limit-uploads.pb.js'],
-  'refuse-writes': ['user/refuse-writes.pb.js'],
+  'refuse-writes': ['user/full-database.js', 'user/refuse-writes.pb.js'],
 } as const;
 
 export type InstanceHook = keyof typeof FILES;

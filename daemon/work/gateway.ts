@@ -68,8 +68,7 @@ export class Gateway implements Disposable {
     const end = this.#open.take(request.userId, MAX_OPEN);
     if (end === null) throw new RateLimitedError('too many requests to your database are open', RETRY_MS);
     try {
-      const writes = request.method !== 'GET' && request.method !== 'DELETE';
-      const database = await awakeDatabaseOf({ userId: request.userId, writes }, this.#deps);
+      const database = await awakeDatabaseOf(request.userId, this.#deps);
       return readAnswer(await this.#sendAsOwner(database, request), request, database.entry);
     } finally {
       end();

@@ -11,13 +11,6 @@ const START_TIMEOUT_MS = 15_000;
 const RETRY_START_S = 5;
 const RETRY_MAINTENANCE_S = 10;
 
-/** Reasons of an instance that runs and refuses writes. */
-const FULL: Readonly<Record<string, string>> = {
-  over_disk:
-    'your database has reached its disk limit; delete records or files, or ask an administrator for more',
-  disk_reserve: 'the server has no space for new data at the moment; try again later',
-};
-
 export interface OwnDatabaseDeps {
   catalog: Catalog;
   fleet: Fleet;
@@ -33,11 +26,10 @@ export interface AwakeDatabase {
 /**
  * Returns the own database of a user, once it runs. One that sleeps is woken.
  *
- * @param writes whether it must take new data
- * @throws FathomError `conflict` without a database, `database.unavailable`, `database.full`
+ * @throws FathomError `conflict` without a database, `database.unavailable`
  */
 export async function awakeDatabaseOf(
-  { userId, writes }: { userId: string; writes: boolean },
+  userId: string,
   { catalog, fleet, clock }: OwnDatabaseDeps,
 ): Promise<AwakeDatabase> {
   const entry = catalog.findByUser(userId);
@@ -54,8 +46,6 @@ export async function awakeDatabaseOf(
   }
   const { port } = state.observed;
   if (state.phase !== 'running' || port === null) throw unavailable(entry, clock.now());
-  const full = writes ? FULL[state.reason?.code ?? ''] : undefined;
-  if (full !== undefined) throw new FathomError('database.full', full);
   return { entry, port };
 }
 

@@ -381,6 +381,8 @@ describe('a database that does not run', () => {
     await untilInstance(fathom, name, ({ reason }) => reason?.code === 'over_disk', 'to be over its limit');
     const { status, body } = await add(task());
     expect([status, body['code']]).toEqual([507, 'database.full']);
+    const { url, token } = (await signIn(fathom.url, 'ann@example.com')).database;
+    expect((await call('POST', `${url}/api/v1/work-items`, { token, body: task() })).status).toBe(507);
     expect((await call('GET', `${items}/${project}`, { token: ann.token })).status).toBe(200);
     await fathom.client.databases.update(name, { disk_mb: null });
     await untilInstance(fathom, name, ({ phase, reason }) => phase === 'running' && !reason, 'to be free');
