@@ -72,7 +72,7 @@ export function testMessage({ fleet, now }: { fleet: string; now: Date }): Alert
     id: `msg_${randomUUID()}`,
     type: 'alert.test',
     timestamp: now.toISOString(),
-    text: `Fathom at ${fleet}: this is a test of alerts\n\nNothing is wrong.`,
+    text: `Fathom at ${fleet}: this is a test of alerts\n\nIt says nothing about the state of the fleet: 'fathomd status --check' does.`,
     data: { fleet, problems: [], resolved: [], more: 0, open: 0 },
   };
 }

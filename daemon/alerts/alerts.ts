@@ -1,34 +1,21 @@
-import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
 import { ALERT_CHANNELS, type AlertStatus, type AlertTest } from '../../shared/api/alerts.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Mailer } from '../accounts/mail/mailer.ts';
-import { replaceFile } from '../base/files/replace-file.ts';
 import type { Logger } from '../base/log/log.ts';
 import { Tally } from '../base/tally.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { type Loop, startLoop } from '../base/time/repeat.ts';
 import type { AlertConfig } from '../config/alerts.ts';
 import { type AlertMessage, alertMessage, testMessage } from './alert-message.ts';
-import {
-  addMessage,
-  DELIVERY_RESULTS,
-  nextMessage,
-  noteAttempt,
-  onlyChannels,
-  outboxSchema,
-} from './alert-outbox.ts';
+import { addMessage, DELIVERY_RESULTS, nextMessage, noteAttempt, onlyChannels } from './alert-outbox.ts';
+import { AlertStore, type Stored } from './alert-store.ts';
 import { type Channel, configuredChannels, sendTo } from './channels/channels.ts';
-import { alertStateSchema, decideAlert, EMPTY_STATE, isOpen } from './decide-alert.ts';
+import { decideAlert, EMPTY_STATE, isOpen } from './decide-alert.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Observation } from './problem.ts';
 import { isQuiet } from './quiet-hours.ts';
 
 const CHECK_EVERY_MS = 15_000;
-
-const fileSchema = z.object({ version: z.literal(1), state: alertStateSchema, outbox: outboxSchema });
-
-type Stored = z.infer<typeof fileSchema>;
 
 interface AlertsDeps {
   /** Where the state is kept. */
@@ -56,18 +43,19 @@ export class Alerts {
   readonly #deps: AlertsDeps;
   readonly #heartbeat: Heartbeat;
   #stored: Stored = { version: 1, state: EMPTY_STATE, outbox: [] };
-  #written = '';
+  readonly #store: AlertStore;
   /** Of each channel, since the start of the daemon. */
   readonly #last = new Map<Channel, { sentAt: string | null; problem: string | null }>();
   #loop: Loop | null = null;
 
   constructor(deps: AlertsDeps) {
     this.#deps = deps;
+    this.#store = new AlertStore(deps.file, deps.log);
     this.#heartbeat = new Heartbeat(deps.clock);
   }
 
   async start(): Promise<void> {
-    await this.#load();
+    this.#stored = await this.#store.load();
     this.#loop = startLoop(this.#deps.clock, (stopping) => this.#round(stopping));
   }
 
@@ -85,6 +73,7 @@ export class Alerts {
         return { channel, sent_at: sentAt, waiting: waiting.length, problem };
       }),
       open: state.tracked.filter(isOpen).length,
+      state_problem: this.#store.problem,
       heartbeat: alerts.heartbeat && this.#heartbeat.status,
     };
   }
@@ -112,9 +101,9 @@ export class Alerts {
       const seen = await this.#deps.observe();
       if (channels.length > 0) {
         this.#decide(seen, channels);
-        await this.#store();
+        await this.#store.store(this.#stored);
         await Promise.all(channels.map((channel) => this.#deliver(channel, stopping)));
-        await this.#store();
+        await this.#store.store(this.#stored);
       }
       const critical = seen.problems.find(({ severity }) => severity === 'critical')?.text ?? null;
       await this.#heartbeat.beat(heartbeat, seen.unhealthy ?? critical, stopping);
@@ -177,35 +166,6 @@ export class Alerts {
       const problem = messageOf(error);
       this.#last.set(channel, { sentAt: this.#last.get(channel)?.sentAt ?? null, problem });
       return problem;
-    }
-  }
-
-  /** A state that cannot be read is none: problems that last are sent once more. */
-  async #load(): Promise<void> {
-    const { file, log } = this.#deps;
-    try {
-      const text = await readFile(file, 'utf8');
-      this.#stored = fileSchema.parse(JSON.parse(text));
-      this.#written = text;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      log.error(
-        { file },
-        `the state of alerts cannot be read, so problems are sent again: ${messageOf(error)}`,
-      );
-    }
-  }
-
-  /** A full disk must not prevent the alert about it. */
-  async #store(): Promise<void> {
-    const { file, log } = this.#deps;
-    const text = JSON.stringify(this.#stored);
-    if (text === this.#written) return;
-    try {
-      await replaceFile(file, text, { mode: 0o600, synced: true });
-      this.#written = text;
-    } catch (error) {
-      log.warn({ file }, `the state of alerts cannot be written: ${messageOf(error)}`);
     }
   }
 }

@@ -1,5 +1,7 @@
-import { expect, it } from 'vitest';
-import { signWebhook } from './webhook.ts';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { requestTrusted, signWebhook } from './webhook.ts';
 
 it('signs as the reference library of Standard Webhooks does', () => {
   const secret = Buffer.from('MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'base64');
@@ -9,4 +11,42 @@ it('signs as the reference library of Standard Webhooks does', () => {
     body: '{"test": 2432232314}',
   };
   expect(signWebhook(message, secret)).toBe('v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=');
+});
+
+const never = new AbortController().signal;
+
+async function listen(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`;
+}
+
+it('connects to ports that fetch refuses', async () => {
+  await expect(requestTrusted('http://127.0.0.1:1/token', { method: 'GET' }, never)).rejects.toThrow(
+    /^cannot reach http:\/\/127\.0\.0\.1:1: connect ECONNREFUSED/,
+  );
+});
+
+it('takes an answer that comes before the request is read, and that does not end', async () => {
+  const url = await listen((_request, response) => {
+    response.writeHead(200).write('x');
+  });
+  await requestTrusted(url, { method: 'POST', body: 'x'.repeat(5_000_000) }, never);
+});
+
+it('reports a connection that is closed without an answer', async () => {
+  const closed = await listen((request) => request.socket.destroy());
+  await expect(requestTrusted(closed, { method: 'GET' }, never)).rejects.toThrow(/cannot reach .*hang up/);
+  const upgraded = await listen((request) =>
+    request.socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n'),
+  );
+  await expect(requestTrusted(upgraded, { method: 'GET' }, never)).rejects.toThrow(
+    /closed without an answer/,
+  );
 });

@@ -1,4 +1,6 @@
 import { createHmac } from 'node:crypto';
+import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
 import { messageOf } from '../../shared/errors.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -19,7 +21,6 @@ export function webhookHeaders(
   const timestampS = Math.floor(now.getTime() / 1000);
   return {
     'content-type': 'application/json',
-    'user-agent': 'fathom',
     'webhook-id': id,
     'webhook-timestamp': String(timestampS),
     'webhook-signature': signWebhook({ id, timestampS, body }, secret),
@@ -27,7 +28,8 @@ export function webhookHeaders(
 }
 
 /**
- * Sends a request to a URL of the administrator. Redirects are not followed: they could lead elsewhere.
+ * Sends a request to a URL of the administrator. Redirects are not followed: they could lead elsewhere. Any port is allowed,
+ * unlike with `fetch`.
  *
  * @throws Error with the origin of the URL; the rest may contain a token
  */
@@ -38,19 +40,41 @@ export async function requestTrusted(
 ): Promise<void> {
   const { origin } = new URL(url);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  let response: Response;
+  let response: IncomingMessage;
   try {
-    response = await fetch(url, { ...init, redirect: 'manual', signal: limit });
+    response = await firstAnswer(url, init, limit);
   } catch (error) {
     if (!signal.aborted && limit.aborted)
       throw new Error(`${origin} did not answer within ${TIMEOUT_MS / 1000} s`, { cause: error });
-    const { cause } = error as Error;
-    throw new Error(`cannot reach ${origin}: ${messageOf(cause ?? error)}`, { cause: error });
+    throw new Error(`cannot reach ${origin}: ${causeOf(error)}`, { cause: error });
   }
   // An answer can be endless.
-  await response.body?.cancel();
-  if (response.ok) return;
-  const isRedirect = response.status >= 300 && response.status < 400;
+  response.destroy();
+  const { statusCode: status = 0 } = response;
+  if (status >= 200 && status < 300) return;
+  const isRedirect = status >= 300 && status < 400;
   const remedy = isRedirect ? '; redirects are not followed, use the final address' : '';
-  throw new Error(`${origin} answered ${response.status}${remedy}`);
+  throw new Error(`${origin} answered ${status}${remedy}`);
+}
+
+function firstAnswer(
+  url: string,
+  { method, headers, body }: { method: 'GET' | 'POST'; headers?: Record<string, string>; body?: string },
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const send = new URL(url).protocol === 'https:' ? requestHttps : requestHttp;
+  // A connection that is kept can have been closed by the receiver.
+  const options = { method, headers: { 'user-agent': 'fathom', ...headers }, agent: false, signal };
+  send(url, options)
+    .on('response', resolve)
+    .on('error', reject)
+    .on('close', () => reject(new Error('the connection was closed without an answer')))
+    .end(body);
+  return promise;
+}
+
+/** A host with several addresses has an error for each, and no message of its own. */
+function causeOf(error: unknown): string {
+  return error instanceof AggregateError ? error.errors.map(messageOf).join(', ') : messageOf(error);
 }

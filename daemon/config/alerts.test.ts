@@ -71,6 +71,7 @@ describe('settings of alerts', () => {
     [{ ALERT_WEBHOOK_URL: 'https://a.example', ALERT_WEBHOOK_SECRET: 'whsec_ü' }, /24 to 64 bytes/],
     [{ EVENT_WEBHOOK_URL: 'https://a.example' }, /^EVENT_WEBHOOK_SECRET: is required with EVENT_WEBHOOK_URL/],
     [{ HEARTBEAT_URL: 'ftp://a.example' }, /^HEARTBEAT_URL: is not an http or https URL/],
+    [{ HEARTBEAT_URL: 'http://a.example:0' }, /has port 0/],
     [{ HEARTBEAT_URL: 'https://user:hidden@a.example' }, /must not contain a user name/],
     [{ ALERT_MAIL_TO: 'ops@example.com' }, /needs a mail server/],
     [{ ...MAIL, ALERT_MAIL_TO: 'ops@example.com, Ann <a@b.c>' }, /entry 2 is not an e-mail address/],

@@ -107,6 +107,10 @@ function readTargetUrl(read: ValueReader, name: Variable): string | null {
     read.problem(name, 'must not contain a user name or password; use a token in the path or the query');
     return null;
   }
+  if (url.port === '0') {
+    read.problem(name, 'has port 0, which cannot be connected to; write the port of the receiver');
+    return null;
+  }
   return url.href;
 }
 

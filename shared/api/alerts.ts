@@ -19,6 +19,10 @@ export const alertStatusSchema = z
       }),
     ),
     open: z.int().describe('Problems that were sent and last.'),
+    state_problem: z
+      .string()
+      .nullable()
+      .describe('Why the state of alerts could not be written last; null if it could.'),
     heartbeat: z
       .object({
         sent_at: time.nullable().describe('The last one that was answered, since the start of the daemon.'),
@@ -35,6 +39,7 @@ export const alertStatusSchema = z
       {
         channels: [{ channel: 'webhook', sent_at: EXAMPLE_TIME, waiting: 0, problem: null }],
         open: 1,
+        state_problem: null,
         heartbeat: { sent_at: EXAMPLE_TIME, withheld: null, problem: null },
       },
     ],

@@ -279,7 +279,7 @@ export class StubDaemon {
       sockets: { held: true, reason: null },
       log: { dropped: 0, problem: null },
       backups: BACKUP_STATUS,
-      alerts: { channels: [], open: 0, heartbeat: null },
+      alerts: { channels: [], open: 0, state_problem: null, heartbeat: null },
       trash: TRASH_STATUS,
       inactive: INACTIVE_STATUS,
       wakes: { last_hour: 0, slowest: [] },

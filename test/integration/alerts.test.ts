@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -272,6 +272,8 @@ it('the test of the channels shows what happened, and the doctor and the metrics
   expect(stdout).toMatch(/^command +has taken the message \(\d+ ms\)$/m);
   const types = hook.received.map(({ message }) => message.type);
   expect(types.filter((type) => type === 'alert.test')).toHaveLength(1);
+  const sent = hook.received.find(({ message }) => message.type === 'alert.test');
+  expect(sent?.message.text).toContain('It says nothing about the state of the fleet');
 
   const failed = 'fathom_alert_deliveries_total{channel="webhook",result="failed"}';
   await addDeadTask(fathom);
@@ -287,6 +289,17 @@ it('the test of the channels shows what happened, and the doctor and the metrics
   const findings = (await doctorFindings(fathom)).filter(({ id }) => id === 'alerts');
   expect(findings).toMatchObject([{ level: 'warning' }]);
   expect(JSON.stringify(findings) + status).not.toContain(TOKEN);
+
+  const state = join(fathom.dataDir, 'alerts.json');
+  await rm(state);
+  await mkdir(join(state, 'entry'), { recursive: true });
+  await addDeadTask(fathom);
+  const problem = await until(async () => (await fathom.client.daemon.status()).alerts.state_problem, {
+    what: 'the problem of the state',
+  });
+  expect(problem).toContain('EISDIR');
+  expect(JSON.stringify(await doctorFindings(fathom))).toContain('the state of alerts cannot be written');
+  expect((await fathomd(['status'], options)).stdout).toContain('their state cannot be written: EISDIR');
 });
 
 it('a command that fails is tried again, and the log has what it printed', async () => {

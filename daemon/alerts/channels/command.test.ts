@@ -50,21 +50,36 @@ it('reports a program that is missing', async () => {
 });
 
 it('ends the program with its children', async () => {
-  const pids = join(directory, 'pids');
-  const path = await program(`sleep 1000 &\necho $! $$ > ${pids}\nwait`);
   const controller = new AbortController();
+  const { path, started } = await starter('wait');
   const run = runAlertCommand(path, '', controller.signal);
-  const started = await until(
-    async () => {
-      const text = await readFile(pids, 'utf8').catch(() => '');
-      return text.endsWith('\n') ? text.trim().split(' ').map(Number) : null;
-    },
-    { what: 'the program' },
-  );
+  const pids = await started();
   controller.abort();
   await expect(run).rejects.toThrow(/was ended/);
-  await until(() => !started.some(isRunning), { what: 'the processes to end' });
+  await until(() => !pids.some(isRunning), { what: 'the processes to end' });
 });
+
+it('ends what a program leaves in its process group', async () => {
+  const { path, started } = await starter('exit 0');
+  await runAlertCommand(path, '', never);
+  const pids = await started();
+  await until(() => !pids.some(isRunning), { what: 'the processes to end' });
+});
+
+/** A program with a child in the background. */
+async function starter(end: string) {
+  const file = join(directory, 'pids');
+  const path = await program(`sleep 1000 &\necho $! $$ > ${file}\n${end}`);
+  const started = () =>
+    until(
+      async () => {
+        const text = await readFile(file, 'utf8').catch(() => '');
+        return text.endsWith('\n') ? text.trim().split(' ').map(Number) : null;
+      },
+      { what: 'the program' },
+    );
+  return { path, started };
+}
 
 function isRunning(pid: number): boolean {
   try {

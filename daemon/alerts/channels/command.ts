@@ -12,8 +12,8 @@ const KEPT_CHARACTERS = 300;
 const PASSED_VARIABLES = ['PATH', 'HOME', 'LANG', 'TZ', 'USER'];
 
 /**
- * Runs the program with the input on its standard input, without a shell and without arguments. When the time is over, it
- * ends with all processes that it started.
+ * Runs the program with the input on its standard input, without a shell and without arguments. Its process group is
+ * ended when the program has ended, or when the time is over. A process with a session of its own (`setsid`) lives on.
  *
  * @throws Error with the end of what it printed
  */
@@ -54,6 +54,7 @@ export async function runAlertCommand(path: string, input: string, signal: Abort
     throw new Error(`ALERT_COMMAND ${why}${printed === '' ? '' : `: ${printed}`}`);
   } finally {
     limit.removeEventListener('abort', end);
+    end();
     child.stdout.destroy();
     child.stderr.destroy();
   }

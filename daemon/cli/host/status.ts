@@ -141,7 +141,7 @@ function backupState({ backups }: Partial<DaemonStatus>): [string, string][] {
 /** Empty without channels, and for a daemon of an earlier release. */
 function alertState({ alerts }: Partial<DaemonStatus>): [string, string][] {
   if (alerts === undefined) return [];
-  const { channels, open, heartbeat } = alerts;
+  const { channels, open, state_problem, heartbeat } = alerts;
   const names = [...channels.map(({ channel }) => channel), ...(heartbeat === null ? [] : ['heartbeat'])];
   if (names.length === 0) return [];
   const problems = channels.flatMap(({ channel, problem }) =>
@@ -149,6 +149,7 @@ function alertState({ alerts }: Partial<DaemonStatus>): [string, string][] {
   );
   const beat = heartbeat?.problem ?? (heartbeat?.withheld ? `not sent, ${heartbeat.withheld}` : null);
   if (beat !== null) problems.push(`heartbeat: ${beat}`);
+  if (state_problem !== null) problems.push(`their state cannot be written: ${state_problem}`);
   return [
     ['alerts', `to ${names.join(', ')}; open problems: ${open}`],
     ...problems.map((text): [string, string] => ['', text]),
