@@ -95,6 +95,22 @@ describe.skipIf(litestream === null)('with Litestream', () => {
     await untilReplica(fathom, target, one.name, ['first', 'last', 'later']);
   });
 
+  it('archives a replicated database, and replicates it again when it is back', async () => {
+    const { fathom, target } = await replicated();
+    await fathom.start();
+    const tenant = await signUp(fathom);
+    await addDocument(fathom, tenant, 'before');
+    await untilReplica(fathom, target, tenant.name, ['before']);
+    await fathom.client.databases.archive(tenant.name);
+    expect(await fathom.client.databases.get(tenant.name)).toMatchObject({
+      phase: 'asleep',
+      reason: { code: 'archived' },
+    });
+    await fathom.client.databases.start(tenant.name);
+    await addDocument(fathom, tenant, 'after');
+    await untilReplica(fathom, target, tenant.name, ['before', 'after']);
+  });
+
   it('starts a killed Litestream again, and names the cause', async () => {
     const { fathom, target } = await replicated();
     await fathom.start();
