@@ -99,16 +99,16 @@ describe.skipIf(litestream === null)('with Litestream', () => {
     const { fathom, target } = await replicated();
     await fathom.start();
     const tenant = await signUp(fathom);
-    await addDocument(fathom, tenant, 'before');
-    await untilReplica(fathom, target, tenant.name, ['before']);
+    await addDocument(fathom, tenant, 'earlier');
+    await untilReplica(fathom, target, tenant.name, ['earlier']);
     await fathom.client.databases.archive(tenant.name);
     expect(await fathom.client.databases.get(tenant.name)).toMatchObject({
       phase: 'asleep',
       reason: { code: 'archived' },
     });
     await fathom.client.databases.start(tenant.name);
-    await addDocument(fathom, tenant, 'after');
-    await untilReplica(fathom, target, tenant.name, ['before', 'after']);
+    await addDocument(fathom, tenant, 'later');
+    await untilReplica(fathom, target, tenant.name, ['earlier', 'later']);
   });
 
   it('starts a killed Litestream again, and names the cause', async () => {
