@@ -25,6 +25,7 @@ it('has a directory for each combination of hooks, with their parameters', async
   expect(first).toBe(join(directory, 'hooks', 'refuse-writes@own'));
   expect(readdirSync(first ?? '').toSorted()).toEqual(['_fathom', '_fathom.pb.js']);
   expect(readdirSync(join(first ?? '', '_fathom')).toSorted()).toEqual([
+    'full-database.js',
     'refuse-writes.json',
     'refuse-writes.pb.js',
   ]);
