@@ -326,8 +326,9 @@ export class ConsoleHarness {
     for (let turn = 0; turn < TURNS_OF_A_PRESS; turn += 1) await new Promise(setImmediate);
   }
 
+  /** After the keys that were pressed before. */
   resize(columns: number, rows: number): void {
-    this.#screen.resize(columns, rows);
+    this.#typed = this.#typed.then(() => this.#screen.resize(columns, rows));
   }
 
   /** Another program writes to the same terminal. */

@@ -27,7 +27,8 @@ export class ApiSchemas {
     const described = this.#plain(schema).meta({
       ...(id !== undefined && { id }),
       ...(description !== undefined && { description }),
-      examples: [exampleOf(schema)],
+      // An example of one field depends on its name, so only objects have one.
+      ...('properties' in schema && { examples: [exampleOf(schema)] }),
     });
     this.#made.set(schema, described);
     return described;
