@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
@@ -136,6 +137,15 @@ export function jsonOf({ body }: EdgeAnswer): unknown {
 /** The status in the body of an error. */
 export function statusIn(answer: EdgeAnswer): number {
   return (jsonOf(answer) as { status: number }).status;
+}
+
+/** Settings of a daemon behind one of these reverse proxies. */
+export function behindEdge(): Record<string, string> {
+  return {
+    EDGE_TOKEN: randomBytes(32).toString('base64url'),
+    TRUSTED_PROXIES: '127.0.0.1,::1',
+    PB_PUBLIC_URL: `https://{name}.db.${DOMAIN}`,
+  };
 }
 
 /** The reverse proxies that can be run here. */

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { execa } from 'execa';
@@ -13,6 +12,7 @@ import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { freePortRange } from '../helpers/free-ports.ts';
 import { type Deployment, deployment } from '../helpers/harness.ts';
+import { listening } from '../helpers/listening.ts';
 import { mailServer } from '../helpers/mail-server.ts';
 import { finished } from '../helpers/queue.ts';
 import { until } from '../helpers/until.ts';
@@ -40,15 +40,7 @@ async function receiver(answer: (response: ServerResponse, count: number) => voi
       answer(response, requests.length);
     })();
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}/${TOKEN}`, received, requests };
+  return { url: `${await listening(server)}/${TOKEN}`, received, requests };
 }
 
 const accept = (response: ServerResponse) => response.writeHead(204).end();

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { signWebhook } from '../../daemon/base/webhook.ts';
 import { signUp } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
+import { listening } from '../helpers/listening.ts';
 import { until } from '../helpers/until.ts';
 
 const KEY = randomBytes(32);
@@ -35,16 +35,8 @@ async function receiver(answer: (response: ServerResponse, event: Event) => void
       answer(response, event);
     })();
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
   const settings = {
-    EVENT_WEBHOOK_URL: `http://127.0.0.1:${port}/${TOKEN}`,
+    EVENT_WEBHOOK_URL: `${await listening(server)}/${TOKEN}`,
     EVENT_WEBHOOK_SECRET: `whsec_${KEY.toString('base64')}`,
     QUEUE_POLL_INTERVAL: '1',
   };

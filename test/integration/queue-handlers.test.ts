@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
 import PocketBase from 'pocketbase';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Task } from '../../shared/api/queue.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { startedDeployment } from '../helpers/harness.ts';
 import { call, PASSWORD, signUp } from '../helpers/http-call.ts';
+import { listening } from '../helpers/listening.ts';
 import { finished } from '../helpers/queue.ts';
 import { textWith } from '../helpers/text-with.ts';
 
@@ -41,18 +41,6 @@ async function webhook(
     });
   });
   return { url: `${await listening(server)}/hook`, asked };
-}
-
-/** Listens until the end of the test. @returns its address */
-async function listening(server: Server): Promise<string> {
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 describe('http.request', () => {

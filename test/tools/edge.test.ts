@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { EDGE_TOKEN_HEADER } from '../../shared/api/edge.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
-import { DOMAIN, EDGES_HERE, type EdgeProcess, jsonOf, statusIn } from '../helpers/edge.ts';
+import { behindEdge, DOMAIN, EDGES_HERE, type EdgeProcess, jsonOf, statusIn } from '../helpers/edge.ts';
 import { databaseRows } from '../helpers/fleet-state.ts';
 import { call, PASSWORD, type Session, signUp } from '../helpers/http-call.ts';
 import { superuserToken } from '../helpers/instance-superuser.ts';
@@ -21,11 +21,7 @@ let fathom: Deployment;
 let daemon: Daemon;
 
 beforeAll(async () => {
-  fathom = await createDeployment({
-    EDGE_TOKEN,
-    TRUSTED_PROXIES: '127.0.0.1,::1',
-    PB_PUBLIC_URL: `https://{name}.db.${DOMAIN}`,
-  });
+  fathom = await createDeployment({ ...behindEdge(), EDGE_TOKEN });
   daemon = await fathom.start();
 });
 

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, launchChromium } from '../helpers/chromium.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
-import { DOMAIN, EDGES_HERE, jsonOf } from '../helpers/edge.ts';
+import { behindEdge, DOMAIN, EDGES_HERE, jsonOf } from '../helpers/edge.ts';
 import { PASSWORD, signUp } from '../helpers/fleet-actions.ts';
 import { until } from '../helpers/until.ts';
 
@@ -10,11 +9,7 @@ describe.skipIf(!hasChromium)("PocketBase's dashboard behind a reverse proxy", (
   let fathom: Deployment;
 
   beforeAll(async () => {
-    fathom = await createDeployment({
-      EDGE_TOKEN: randomBytes(32).toString('base64url'),
-      TRUSTED_PROXIES: '127.0.0.1,::1',
-      PB_PUBLIC_URL: `https://{name}.db.${DOMAIN}`,
-    });
+    fathom = await createDeployment(behindEdge());
     await fathom.start();
   });
 

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, launchChromium } from '../helpers/chromium.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
-import { DOMAIN, EDGES_HERE } from '../helpers/edge.ts';
+import { behindEdge, DOMAIN, EDGES_HERE } from '../helpers/edge.ts';
 import { expectAccessible, fillSignUp, phaseShown } from './web-stage.ts';
 
 const API = `api.${DOMAIN}`;
@@ -11,11 +10,7 @@ describe.skipIf(!hasChromium)('the page of owners behind a reverse proxy', () =>
   let fathom: Deployment;
 
   beforeAll(async () => {
-    fathom = await createDeployment({
-      EDGE_TOKEN: randomBytes(32).toString('base64url'),
-      TRUSTED_PROXIES: '127.0.0.1,::1',
-      PB_PUBLIC_URL: `https://{name}.db.${DOMAIN}`,
-    });
+    fathom = await createDeployment(behindEdge());
     await fathom.start();
   });
 

@@ -1,4 +1,5 @@
 import { ALERT_CHANNELS } from '../../../shared/api/alerts.ts';
+import { escapeHtml } from '../../accounts/mail/mail-text.ts';
 import type { Mailer } from '../../accounts/mail/mailer.ts';
 import { requestTrusted, webhookHeaders } from '../../base/webhook.ts';
 import type { AlertConfig } from '../../config/alerts.ts';
@@ -42,8 +43,4 @@ export async function sendTo(
     case 'command':
       if (command !== null) await runAlertCommand(command, JSON.stringify(message), signal);
   }
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
