@@ -61,6 +61,8 @@ export class Rollouts {
   readonly #running = new Set<Promise<void>>();
   /** Each database has one directory for a clone. */
   readonly #clones = new KeyedMutex();
+  /** A rollout that is started has its record before another command changes it. */
+  readonly #commands = new KeyedMutex();
   readonly #stopped = new AbortController();
   #hasBegun = false;
 
@@ -154,7 +156,11 @@ export class Rollouts {
   }
 
   /** @throws FathomError `conflict` when another rollout has not ended */
-  async start(plan: NewRollout, status: 'running' | 'paused'): Promise<Rollout> {
+  start(plan: NewRollout, status: 'running' | 'paused'): Promise<Rollout> {
+    return this.#commands.run('', () => this.#start(plan, status));
+  }
+
+  async #start(plan: NewRollout, status: 'running' | 'paused'): Promise<Rollout> {
     const { clock, store } = this.#deps;
     const last = this.#current;
     if (last) requireEnd(last);
@@ -240,7 +246,11 @@ export class Rollouts {
     );
   }
 
-  async #change(from: readonly RolloutStatus[], changes: Partial<RolloutState>): Promise<Rollout> {
+  #change(from: readonly RolloutStatus[], changes: Partial<RolloutState>): Promise<Rollout> {
+    return this.#commands.run('', () => this.#changeState(from, changes));
+  }
+
+  async #changeState(from: readonly RolloutStatus[], changes: Partial<RolloutState>): Promise<Rollout> {
     const current = this.#require();
     const { status } = current.state;
     if (!from.includes(status))

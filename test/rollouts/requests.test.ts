@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
@@ -76,13 +76,14 @@ it('changes a database once that is named twice', async () => {
 });
 
 it('begins no other while databases of an aborted one are watched', async () => {
-  await rollouts().start({ version: NEXT, databases: [second], watch_s: 3 });
+  const { id } = await rollouts().start({ version: NEXT, databases: [second], watch_s: 5 });
   await until(async () => (await rollouts().status()).active.some(({ watched }) => watched), {
     what: () => 'the database to be watched',
   });
   expect(await rehearsed(NEXT_BUT_ONE, [second])).toEqual([
     { name: second, problem: 'it is changed now; try again later' },
   ]);
+  await commandsAtOnce(id);
   await rollouts().abort();
   await expect(rollouts().abort()).rejects.toMatchObject(REFUSED);
   const next = { version: NEXT_BUT_ONE, databases: [second], watch_s: 0 };
@@ -90,6 +91,18 @@ it('begins no other while databases of an aborted one are watched', async () => 
   expect(await untilEnded(stage.fathom)).toMatchObject({ status: 'aborted', total: 1, changed: 1 });
   expect(await rollOut(stage.fathom, next)).toMatchObject({ status: 'done', total: 1, changed: 1 });
 });
+
+/** Each is taken or refused, and the record has the state of the last one that was taken. */
+async function commandsAtOnce(id: string): Promise<void> {
+  for (let round = 0; round < 5; round++) {
+    const commands = Array.from({ length: 6 }, () => [rollouts().pause(), rollouts().resume()]).flat();
+    for (const result of await Promise.allSettled(commands))
+      if (result.status === 'rejected') expect(result.reason).toMatchObject(REFUSED);
+    const { status } = await rollouts().status();
+    const record: unknown = JSON.parse(await readFile(join(recordsDir(), id, 'state.json'), 'utf8'));
+    expect(record).toMatchObject({ status });
+  }
+}
 
 it('removes the clone and the process of a rehearsal that was killed', async () => {
   const { fathom } = stage;

@@ -1,16 +1,36 @@
 import { constants, type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { KeyedMutex } from '../keyed-mutex.ts';
+
+/** Writes of one file would share its temporary file. */
+const writes = new KeyedMutex();
+
+export interface ReplaceOptions {
+  mode: number;
+  gid?: number;
+  /**
+   * Waits until the file is on the disk, so that it survives a power failure. False for files that are written too often to
+   * wait: after a power failure they may have the old content, or none.
+   */
+  synced: boolean;
+}
 
 /**
  * Replaces a file atomically: readers see the old content or the new content, also after a crash.
- *
- * @param options.synced waits until the file is on the disk, so that it survives a power failure. False for files that are
- * written too often to wait: after a power failure they may have the old content, or none.
+ * Calls for the same path write in the order of the calls, so the content of the last one stays.
  */
-export async function replaceFile(
+export function replaceFile(
   path: string,
   content: string | Uint8Array,
-  { mode, gid, synced }: { mode: number; gid?: number; synced: boolean },
+  options: ReplaceOptions,
+): Promise<void> {
+  return writes.run(resolve(path), () => writeAndRename(path, content, options));
+}
+
+async function writeAndRename(
+  path: string,
+  content: string | Uint8Array,
+  { mode, gid, synced }: ReplaceOptions,
 ): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.new`);
   // A crash may have left it. Always create the file: an existing one could be a link.
