@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { addDocument, readAsOwner } from '../helpers/documents.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { PASSWORD, signIn, signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
+import { freePortRange } from '../helpers/free-ports.ts';
 import { deployment } from '../helpers/harness.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
@@ -180,6 +181,46 @@ it('names a target that is away, and comes back when it is there again', async (
   await rename(`${target}-away`, target);
   await fathom.client.databases.start(tenant.name);
   expect(await readAsOwner(fathom, tenant)).toEqual(KEPT);
+});
+
+it('comes back from the former target when BACKUP_TARGET is away, or has a damaged copy', async () => {
+  const fathom = await deployment();
+  const credentials = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' };
+  let daemon = await fathom.start();
+  const former = join(fathom.dataDir, 'backups');
+  const [first, second, third] = [
+    await archivedTenant(fathom, 'first'),
+    await archivedTenant(fathom, 'second'),
+    await archivedTenant(fathom, 'third'),
+  ];
+  const expectBack = async (tenant: Tenant) => {
+    expect(await fathom.client.databases.wake(tenant.name)).toMatchObject({ phase: 'running' });
+    expect(await readAsOwner(fathom, tenant)).toEqual(KEPT);
+    expect(daemon.output()).toContain('read an archived database from a former target: BACKUP_TARGET: ');
+  };
+  await daemon.stop();
+  const BACKUP_TARGET = `s3://bucket?endpoint=http://127.0.0.1:${await freePortRange(1)}`;
+  daemon = await fathom.start({ BACKUP_TARGET, ...credentials });
+  await rename(former, `${former}-away`);
+  await fathom.client.databases.start(first.name).catch(() => null);
+  expect((await fathom.client.databases.get(first.name)).reason).toMatchObject({
+    code: 'archive_unavailable',
+    message: textWith('BACKUP_TARGET: ', 's3://', `the former target ${former}: the target has no backup`),
+  });
+  await rename(`${former}-away`, former);
+  await expectBack(first);
+
+  await daemon.stop();
+  const copy = join(fathom.filesDir, 'copy');
+  await cp(former, copy, { recursive: true });
+  for (const part of [`manifests/${second.name}`, `chunks/${third.name}`]) {
+    const files = await readdir(join(copy, part), { recursive: true, withFileTypes: true });
+    for (const file of files.filter((one) => one.isFile()))
+      await truncate(join(file.parentPath, file.name), 10);
+  }
+  daemon = await fathom.start({ BACKUP_TARGET: copy });
+  await expectBack(second);
+  await expectBack(third);
 });
 
 it('can be deleted, brought back, restored and erased while it is archived', async () => {

@@ -23,8 +23,7 @@ import { databaseUsage, movedDirectories } from '../../supervisor/disk/database-
 import { dataDirOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
 import { requireSpace } from '../restore/require-space.ts';
 import { beginSwap, endSwap, moveData, removeRestore } from '../restore/swap-data.ts';
-import { BackupFailed, type BackupProcesses } from '../run/backup-processes.ts';
-import type { FoundBackup } from '../run/restore-work.ts';
+import { BackupFailed, type BackupProcesses, failed } from '../run/backup-processes.ts';
 import type { BackupSubject, Backups } from '../service/backups.ts';
 
 /** Steps of an archiving and of the way back that tests observe. */
@@ -251,49 +250,63 @@ export class DatabaseArchives {
   }
 
   async #return(name: string): Promise<void> {
-    const { catalog, masterKeys: masters, processes, reserveBytes, clock, log, onStep } = this.#deps;
+    const { catalog, clock, log, onStep } = this.#deps;
     const entry = catalog.find(name);
     const archived = catalog.archived.find(name);
     // A restore, or a deletion, was first.
     if (!archived || !entry) return;
     const begun = clock.monotonic();
     const { directory } = entry.runner.spec;
-    await removeRestore(directory);
-    const { target, backup } = await this.#find(name, archived);
-    await makeDirectory(restoreDirOf(directory));
-    await requireSpace(directory, backup, reserveBytes, 'the database then comes back by itself');
-    onStep('fetching', name);
-    const staged = dataDirOf(restoreDirOf(directory));
-    await processes.run(
-      { kind: 'restore', target, database: name, masters, id: backup.id, directory: staged },
-      { isUrgent: true },
-    );
+    const backup = await this.#fetch(entry, archived);
     onStep('fetched', name);
     if (catalog.find(name) !== entry || entry.row.state !== 'ready')
       throw new FathomError('conflict', `${name} was deleted in the meantime`);
-    const swap = await beginSwap(directory, backup.id, { now: clock.now(), isOwner: false });
+    const swap = await beginSwap(directory, backup, { now: clock.now(), isOwner: false });
     // Keys and settings may have changed since.
     moveData(directory, swap, { adjust: (dataDir) => catalog.adjustCopy(entry, dataDir), onMoved: () => {} });
     await endSwap(directory);
     await endArchive(catalog.archived, { name, directory });
     onStep('back', name);
     const took = Math.round(clock.monotonic() - begun);
-    log.warn({ instance: name, backup: backup.id, ms: took }, 'brought back an archived database');
+    log.warn({ instance: name, backup, ms: took }, 'brought back an archived database');
   }
 
-  /** The target may have been moved since, with its content. */
-  async #find(
-    name: string,
-    archived: ArchivedDatabase,
-  ): Promise<{ target: string; backup: NonNullable<FoundBackup['backup']> }> {
-    const { masterKeys: masters, processes, clock } = this.#deps;
+  /**
+   * Reads the backup into a directory beside the data. BACKUP_TARGET may be another one since, with the content of the
+   * former one, with a part of it, or without it.
+   *
+   * @returns the id of the backup
+   * @throws BackupFailed with the problem of each target
+   */
+  async #fetch({ row: { name }, runner }: CatalogEntry, archived: ArchivedDatabase): Promise<string> {
+    const { masterKeys: masters, processes, reserveBytes, clock, log, onStep } = this.#deps;
+    const { directory } = runner.spec;
     const id = archived.backup;
-    for (const target of new Set([this.#deps.target, archived.target])) {
-      const work = { kind: 'find', target, database: name, masters, id, now: clock.now() } as const;
-      const { backup } = await processes.run(work, { isUrgent: true });
-      if (backup) return { target, backup };
+    const common = { database: name, masters, id } as const;
+    const targets = [...new Set([this.#deps.target, archived.target])];
+    const problems: string[] = [];
+    for (const target of targets) {
+      await removeRestore(directory);
+      try {
+        const find = { kind: 'find', target, ...common, now: clock.now() } as const;
+        const { backup } = await processes.run(find, { isUrgent: true });
+        if (backup === null) throw failed('failed', `the target has no backup '${id}' of ${name}`);
+        await makeDirectory(restoreDirOf(directory));
+        await requireSpace(directory, backup, reserveBytes, 'the database then comes back by itself');
+        onStep('fetching', name);
+        const staged = dataDirOf(restoreDirOf(directory));
+        await processes.run({ kind: 'restore', target, ...common, directory: staged }, { isUrgent: true });
+        if (problems.length > 0)
+          log.warn({ instance: name }, `read an archived database from a former target: ${problems.join()}`);
+        return id;
+      } catch (error) {
+        const isOfTarget = error instanceof BackupFailed && error.reason !== 'disk_full';
+        if (!isOfTarget || targets.length === 1 || this.#stopped.signal.aborted) throw error;
+        const which = target === this.#deps.target ? 'BACKUP_TARGET' : `the former target ${target}`;
+        problems.push(`${which}: ${error.message}`);
+      }
     }
-    throw new BackupFailed({ reason: 'failed', message: `the target has no backup '${id}' of ${name}` });
+    throw failed('failed', problems.join('; '));
   }
 
   async #undo(name: string): Promise<void> {
