@@ -4,8 +4,11 @@ import { withGeneratedPart } from './markdown.ts';
 
 /** `docs/console.md` with its tables of keys replaced. */
 export function withKeyTables(document: string): string {
-  const tables = (Object.keys(GROUP_TITLES) as KeyGroup[]).map(tableOf).join('\n\n');
-  return withGeneratedPart(document, 'keys', tables);
+  return withGeneratedPart(document, 'keys', keyTables());
+}
+
+export function keyTables(): string {
+  return (Object.keys(GROUP_TITLES) as KeyGroup[]).map(tableOf).join('\n\n');
 }
 
 function tableOf(group: KeyGroup): string {

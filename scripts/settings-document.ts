@@ -12,7 +12,7 @@ export function settingsDocument(): string {
     '<!-- written by `npm run docs:settings` from daemon/config/sources/variables.ts -->',
     ABOUT,
     ...groups().flatMap(([title, names]) => [`## ${title}`, table(names)]),
-    OTHERS,
+    VARIABLES_OF_COMMANDS,
   ]
     .join('\n\n')
     .concat('\n');
@@ -53,7 +53,7 @@ need a restart. An additional worker (\`fathomd worker\`) needs a restart for ev
 
 **Relative paths** start at the working directory. Lists are separated by commas.`;
 
-const OTHERS = `## Variables of the commands and the console
+export const VARIABLES_OF_COMMANDS = `## Variables of the commands and the console
 
 These are not settings of the daemon.
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { withApiTables } from './api-table.ts';
 import { cliDocument } from './cli-document.ts';
 import { withKeyTables } from './key-tables.ts';
+import { consoleManual, daemonManual } from './manuals.ts';
 import { metricsDocument } from './metrics-document.ts';
 import { withPhaseDiagram } from './phase-diagram.ts';
 import { withReasonTable } from './reason-table.ts';
@@ -13,7 +14,11 @@ const ROOT = join(import.meta.dirname, '..');
 
 const WRITERS: Readonly<Record<string, Readonly<Record<string, (current: () => string) => string>>>> = {
   api: { 'docs/api.md': (current) => withApiTables(current()) },
-  cli: { 'docs/cli.md': cliDocument },
+  cli: {
+    'docs/cli.md': cliDocument,
+    'man/fathomd.8': daemonManual,
+    'man/fathom-tui.1': consoleManual,
+  },
   keys: { 'docs/console.md': (current) => withKeyTables(current()) },
   metrics: { 'docs/metrics.md': metricsDocument },
   phases: { 'docs/architecture.md': (current) => withPhaseDiagram(current()) },

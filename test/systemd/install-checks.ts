@@ -152,6 +152,8 @@ export async function checkUninstall(stage: Stage, releases: Releases, report: R
   const PROGRAM = [
     '/opt/fathom',
     '/usr/local/bin/fathomd',
+    '/usr/local/share/man/man8/fathomd.8',
+    '/usr/local/share/man/man1/fathom-tui.1',
     '/usr/local/lib/systemd/system/fathomd.service',
     '/run/fathom',
   ];

@@ -24,23 +24,38 @@ export type ReadOptions =
   | { kind: 'answered'; text: string }
   | { kind: 'refused'; message: string };
 
-const HELP = `fathom-tui [--url U | --socket S | --data-dir D | --env-file F | --profile NAME] [--read-only] [--theme T]
+export const CONSOLE_SYNOPSIS =
+  'fathom-tui [--url U | --socket S | --data-dir D | --env-file F | --profile NAME] [--read-only] [--theme T]';
 
-Show and manage the fleet of a fathomd daemon.
+export const CONSOLE_TEXTS = {
+  about: 'Show and manage the fleet of a fathomd daemon.',
+  signIn: `Set FATHOM_TOKEN to a session token or an API key for a URL; otherwise the console asks you to sign in. The local socket
+needs no sign-in.`,
+};
 
-  --url U         URL of the daemon, for example http://127.0.0.1:3000
-  --socket S      Local socket of the daemon (default: from the settings, as for 'fathomd serve')
-  --data-dir D    Data directory of the daemon, as for 'fathomd serve'
-  --env-file F    Env file of the daemon, as for 'fathomd serve'
-  --profile NAME  Server that was added on the screen Servers
-  --read-only     Allow no actions
-  --theme T       Colours: ${THEME_NAMES.join(', ')} (default: detected from the terminal)
-  --no-mouse      Do not use the mouse, so that the terminal can select text
-  --help          Show this help
-  --version       Show the version
+/** Each option with its meaning, in the order of the help. */
+export const CONSOLE_OPTIONS = [
+  ['--url U', 'URL of the daemon, for example http://127.0.0.1:3000'],
+  ['--socket S', "Local socket of the daemon (default: from the settings, as for 'fathomd serve')"],
+  ['--data-dir D', "Data directory of the daemon, as for 'fathomd serve'"],
+  ['--env-file F', "Env file of the daemon, as for 'fathomd serve'"],
+  ['--profile NAME', 'Server that was added on the screen Servers'],
+  ['--read-only', 'Allow no actions'],
+  ['--theme T', `Colours: ${THEME_NAMES.join(', ')} (default: detected from the terminal)`],
+  ['--no-mouse', 'Do not use the mouse, so that the terminal can select text'],
+  ['--help', 'Show this help'],
+  ['--version', 'Show the version'],
+] as const;
 
-Set FATHOM_TOKEN to a session token or an API key for a URL; otherwise the console asks you to sign in. The local socket
-needs no sign-in.`;
+const OPTION_COLUMN = Math.max(...CONSOLE_OPTIONS.map(([option]) => option.length)) + 2;
+
+const HELP = `${CONSOLE_SYNOPSIS}
+
+${CONSOLE_TEXTS.about}
+
+${CONSOLE_OPTIONS.map(([option, meaning]) => `  ${option.padEnd(OPTION_COLUMN)}${meaning}`).join('\n')}
+
+${CONSOLE_TEXTS.signIn}`;
 
 // Node's own parser: the library that fathomd uses would make the start 10 % slower.
 const OPTIONS = {

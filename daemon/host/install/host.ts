@@ -54,14 +54,13 @@ export async function checkHost(uid: number): Promise<void> {
 export async function writeSystemFiles(): Promise<boolean> {
   let changed = false;
   const systemd = await systemdVersion();
-  for (const { from, to, mode, leastSystemd = 0 } of SYSTEM_FILES) {
+  for (const { from, to, mode, isOptional, leastSystemd = 0 } of SYSTEM_FILES) {
     if (systemd < leastSystemd) {
       await rm(to, { force: true });
       continue;
     }
     const source = join(CURRENT, from);
-    // An earlier release does not have it. It stays: the cgroups of running instances need it until the next stop.
-    if (leastSystemd > 0 && !(await exists(source))) continue;
+    if (isOptional && !(await exists(source))) continue;
     const wanted = await readFile(source);
     const present = await readFile(to).catch(() => null);
     if (present !== null && wanted.equals(present)) continue;

@@ -31,6 +31,8 @@ interface SystemFile {
   /** Absolute path on the host. Not in `/etc`, which is for the administrator's changes. */
   to: string;
   mode: number;
+  /** An earlier release does not have it. Where its release lacks it, the present file stays. */
+  isOptional?: boolean;
   /** The first version of systemd that knows its settings. Without it, the file is not installed. */
   leastSystemd?: number;
 }
@@ -49,6 +51,8 @@ const UNITS: readonly SystemFile[] = [
     to: `${DROP_INS}/cgroups.conf`,
     mode: 0o644,
     leastSystemd: 254,
+    // The cgroups of running instances need it until the next stop.
+    isOptional: true,
   },
   { from: 'systemd/sysusers.conf', to: '/usr/local/lib/sysusers.d/fathom.conf', mode: 0o644 },
   { from: 'systemd/tmpfiles.conf', to: '/usr/local/lib/tmpfiles.d/fathom.conf', mode: 0o644 },
@@ -58,7 +62,14 @@ const COMMANDS: readonly SystemFile[] = [
   { from: 'systemd/fathom-command', to: '/usr/local/bin/fathomd', mode: 0o755 },
   { from: 'systemd/fathom-command', to: '/usr/local/bin/fathom-tui', mode: 0o755 },
 ];
+const MANUALS: readonly SystemFile[] = ['fathomd.8', 'fathom-tui.1'].map((page) => ({
+  from: `man/${page}`,
+  to: `/usr/local/share/man/man${page.at(-1)}/${page}`,
+  mode: 0o644,
+  isOptional: true,
+}));
 
-export const SYSTEM_FILES = [...UNITS, ...COMMANDS];
+export const SYSTEM_FILES = [...UNITS, ...COMMANDS, ...MANUALS];
 export const UNIT_FILES = UNITS.map(({ to }) => to);
-export const COMMAND_FILES = COMMANDS.map(({ to }) => to);
+/** An uninstall removes them last. */
+export const COMMAND_FILES = [...COMMANDS, ...MANUALS].map(({ to }) => to);
