@@ -31,10 +31,12 @@ export async function benchGateway(): Promise<boolean> {
     const project = await send(api, 'POST', PATH, { item_type: 'project', title: 'project' });
     const { id } = JSON.parse(project.text) as { id: string };
     const task = { item_type: 'task', title: 'task', description: 'A task.'.repeat(20), project_id: id };
+    const { id: shown } = JSON.parse((await send(api, 'POST', PATH, task)).text) as { id: string };
     const list = `${PATH}?project_id=${id}&per_page=${ITEMS}`;
     let met = true;
     for (const [name, method, path, body] of [
       ['create an item', 'POST', PATH, task],
+      ['show an item', 'GET', `${PATH}/${shown}`],
       [`list ${ITEMS} items`, 'GET', list],
     ] as const) {
       const took = { api: [] as number[], direct: [] as number[] };

@@ -17,6 +17,18 @@ const CHARSETS: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii']);
 export function acceptJsonBodies(app: Api): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
+  app.addHook('preParsing', (request, reply, _payload, done) => {
+    const encoding = request.headers['content-encoding'];
+    if (encoding === undefined || encoding.toLowerCase() === 'identity' || isEmpty(request)) return done();
+    // Names what a client can send (RFC 9110), for this cause of 415 only.
+    void reply.header('accept-encoding', 'identity');
+    done(
+      new FathomError(
+        'request.unsupported_type',
+        `the body has the Content-Encoding '${encoding}'; send it without compression`,
+      ),
+    );
+  });
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
     if (body === '') done(null, undefined);
     else if (!CHARSETS.has(charsetOf(request))) done(unsupported(request), undefined);

@@ -67,7 +67,8 @@ export class InstanceHttp implements Disposable {
       void runAfter(this.#clock, ANSWER_TIMEOUT_MS, late.signal, () =>
         fail(failed(`did not answer within ${ANSWER_TIMEOUT_MS / 1000} s`, method)),
       );
-      call.once('close', () => late.abort());
+      // Without a reason, Node creates an exception with a stack.
+      call.once('close', () => late.abort(null));
       call.on('error', (cause: NodeJS.ErrnoException) => {
         const isStale = call.reusedSocket && cause.code === 'ECONNRESET';
         fail(isStale ? new StaleConnection(method, cause) : failed('ended the connection', method, cause));

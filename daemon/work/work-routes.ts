@@ -25,7 +25,9 @@ function forward(app: Api, endpoint: Endpoint, gateway: Gateway): void {
   const [schema] = Object.values(endpoint.responses).map((response) => response.schema);
   serve(app, endpoint, async (request: FastifyRequest, reply: FastifyReply) => {
     const left = new AbortController();
-    reply.raw.once('close', () => left.abort());
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) left.abort();
+    });
     const answer = await gateway.send({
       userId: requireUserId(request),
       method,

@@ -230,6 +230,34 @@ describe('a body', () => {
     }
   });
 
+  it.each(['gzip', 'br', 'gzip, identity', 'x-é', ','])(
+    'with the Content-Encoding %s answers 415 and says which to send',
+    async (encoding) => {
+      const named = {
+        'content-type': 'application/json',
+        'content-encoding': Buffer.from(encoding).toString('latin1'),
+      };
+      for (const path of ['/api/v1/users', '/api/v1/auth/login', `/api/users/${ann.user.id}/init_pb`]) {
+        const { status, headers } = await send('POST', path, named, '{}');
+        expect({ path, status, accepted: headers.get('accept-encoding') }).toEqual({
+          path,
+          status: 415,
+          accepted: 'identity',
+        });
+      }
+      expect((await send('POST', '/api/v1/queue/resume', named, '')).status).toBe(200);
+    },
+  );
+
+  it('with the Content-Encoding identity is read, and other refusals do not name encodings', async () => {
+    const type = 'application/json';
+    const path = `/api/v1/users/${ann.user.id}`;
+    const plain = { 'content-type': type, 'content-encoding': 'Identity' };
+    expect((await send('PATCH', path, plain, '{"is_active": true}')).status).toBe(200);
+    const csv = await send('PATCH', path, { 'content-type': 'text/csv' }, '{}');
+    expect([csv.status, csv.headers.get('accept-encoding')]).toEqual([415, null]);
+  });
+
   it('of another type is refused as that, however large it is', async () => {
     const { status } = await send(
       'POST',
