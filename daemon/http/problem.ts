@@ -9,6 +9,7 @@ import { ERROR_CODES, type ErrorCode, FathomError } from '../../shared/errors.ts
 import { isDiskFull } from '../base/files/dir.ts';
 import { fieldsOf } from '../control-plane/client.ts';
 import type { Caller } from './caller.ts';
+import { fieldErrorsOf } from './field-errors.ts';
 import { redactDetail } from './redact.ts';
 
 const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
@@ -19,21 +20,13 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   429: 'rate_limited',
 };
 
-/** Field errors in a response. The rest usually has the same cause. */
-const MAX_FIELDS = 10;
-/** Characters of the name or the message of a field, which can contain what the client sent. */
-const MAX_FIELD_TEXT = 200;
-
 /** Converts any thrown value to an error with a code. Unknown errors are reported as `internal`. */
 export function toFathomError(error: unknown): FathomError {
   if (error instanceof FathomError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
     return new FathomError('request.invalid', 'the request does not match the schema', {
       cause: error,
-      fields: error.validation.slice(0, MAX_FIELDS).map(({ instancePath, message }) => ({
-        path: shorten(instancePath.replace(/^\//, '').replaceAll('/', '.')) || '(body)',
-        message: shorten(message ?? 'is not valid'),
-      })),
+      fields: fieldErrorsOf(error.validation, error.validationContext),
     });
   }
   if (error instanceof ClientResponseError) {
@@ -53,10 +46,6 @@ export function toFathomError(error: unknown): FathomError {
     ? "the disk of the host is full; free some space ('fathomd databases usage' shows the largest databases), then try again"
     : 'the request failed in the daemon; its log has the cause';
   return new FathomError('internal', detail, { cause: error });
-}
-
-function shorten(text: string): string {
-  return text.length > MAX_FIELD_TEXT ? `${text.slice(0, MAX_FIELD_TEXT)}…` : text;
 }
 
 /** How a failed request is logged; null for a mistake of the client. Every start has requests that are too early. */

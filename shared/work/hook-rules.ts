@@ -4,6 +4,7 @@ export { canAssignToSprint, type ItemType, type PlacedItem, validateParent } fro
 export { assembleContext, type PartKind, type Section, textOfItem, tokensOf } from './llm-context.ts';
 export { type Ranked, rankBetween, rankInGap, ranksOfInsertion } from './rank.ts';
 export type { Refusal } from './refusal.ts';
+export { validateText } from './texts.ts';
 export { validateVersion, versionOfIfMatch } from './versions.ts';
 export {
   DEFAULT_WORKFLOW,

@@ -5,6 +5,7 @@ export interface Refusal {
 }
 
 export type RefusalCode =
+  | 'blank'
   | 'unknown_status'
   | 'move_not_allowed'
   | 'invalid_workflow'

@@ -1,6 +1,13 @@
+import { NOT_BLANK } from '../texts.ts';
+
 /** Fields of requests. The collections have the same limits. */
 export const id = { type: 'string', minLength: 1, maxLength: 36 } as const;
 export const idOrNull = { ...id, type: ['string', 'null'] } as const;
+/** A text with more than white space. */
+export function text<const N extends number>(maxLength: N) {
+  return { type: 'string', minLength: 1, maxLength, pattern: NOT_BLANK } as const;
+}
+
 /** To the end of the year 9999. */
 export const time = {
   type: 'integer',

@@ -1,8 +1,8 @@
-import { fieldsOf, id, idOrNull, itemType, listQuery, status, timeOrNull, version } from './fields.ts';
+import { fieldsOf, id, idOrNull, itemType, listQuery, status, text, timeOrNull, version } from './fields.ts';
 import type { Operation } from './operation.ts';
 
 const TEXTS = {
-  title: { type: 'string', minLength: 1, maxLength: 200 },
+  title: text(200),
   description: { type: 'string', maxLength: 20_000 },
 } as const;
 
@@ -13,7 +13,7 @@ const VALUES = {
   assignee_id: { ...idOrNull, description: 'A member of the database.' },
   points: { type: 'integer', minimum: 0, maximum: 1000 },
   due_date: timeOrNull,
-  labels: { type: 'array', items: { type: 'string', minLength: 1, maxLength: 40 }, maxItems: 20 },
+  labels: { type: 'array', items: text(40), maxItems: 20 },
 } as const;
 
 const PLACE = {

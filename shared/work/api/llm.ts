@@ -1,12 +1,12 @@
-import { fieldsOf, id, idOrNull, listQuery } from './fields.ts';
+import { fieldsOf, id, idOrNull, listQuery, text } from './fields.ts';
 import type { Operation } from './operation.ts';
 
 const kind = { type: 'string', enum: ['summary', 'decision', 'instruction', 'schema', 'note'] } as const;
 
 const CONTEXT = {
   kind,
-  title: { type: 'string', minLength: 1, maxLength: 200 },
-  content: { type: 'string', minLength: 1, maxLength: 100_000 },
+  title: text(200),
+  content: text(100_000),
   work_item_id: { ...idOrNull, description: 'null: it is about the project.' },
   pinned: { type: 'boolean', description: 'Pinned ones come before others.' },
   source: { type: 'string', maxLength: 200, description: 'Where it is from, such as a model or an address.' },

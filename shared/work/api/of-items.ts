@@ -1,9 +1,9 @@
-import { fieldsOf, id, listQuery, time, timeOrNull } from './fields.ts';
+import { fieldsOf, id, listQuery, text, time, timeOrNull } from './fields.ts';
 import type { Operation } from './operation.ts';
 
 /** Comments, times and dependencies of work items. */
 
-const COMMENT = fieldsOf({ body: { type: 'string', minLength: 1, maxLength: 10_000 } }, ['body']);
+const COMMENT = fieldsOf({ body: text(10_000) }, ['body']);
 
 const note = { type: 'string', maxLength: 1000 } as const;
 const TIME = {

@@ -1,3 +1,5 @@
+import { BLANK, type NOT_BLANK, validateText } from '../texts.ts';
+
 /** The keywords of JSON Schema that requests and answers use. PocketBase's JavaScript has no room for a schema library. */
 export type Schema = StringSchema | IntegerSchema | BooleanSchema | ArraySchema | ObjectSchema;
 
@@ -11,6 +13,8 @@ export interface StringSchema extends Described {
   readonly type: Type<'string'>;
   readonly enum?: readonly string[];
   readonly minLength?: number;
+  /** The text has more than white space. */
+  readonly pattern?: typeof NOT_BLANK;
   readonly maxLength?: number;
 }
 
@@ -72,6 +76,7 @@ export interface ValueRefusal {
     | 'invalid_type'
     | 'not_one_of'
     | 'too_short'
+    | 'blank'
     | 'too_long'
     | 'too_small'
     | 'too_large';
@@ -121,7 +126,7 @@ export function validate(schema: Schema, value: unknown, path = ''): Map<string,
         });
     }
   } else if (type === 'string') {
-    const { enum: values, minLength = 0, maxLength = Infinity } = schema as StringSchema;
+    const { enum: values, minLength = 0, maxLength = Infinity, pattern } = schema as StringSchema;
     const length = lengthOf(value as string, maxLength);
     if (values && !values.includes(value as string))
       return refuse('not_one_of', `Must be one of: ${values.join(', ')}.`);
@@ -131,6 +136,7 @@ export function validate(schema: Schema, value: unknown, path = ''): Map<string,
         length === 0 ? 'Cannot be empty.' : `Must have at least ${minLength} characters.`,
       );
     if (length > maxLength) return refuse('too_long', `Must have at most ${maxLength} characters.`);
+    if (pattern && validateText(value as string)) return refuse('blank', BLANK.message);
   } else if (type === 'integer') {
     const { minimum = -Infinity, maximum = Infinity } = schema as IntegerSchema;
     if ((value as number) < minimum) return refuse('too_small', `Must be at least ${minimum}.`);

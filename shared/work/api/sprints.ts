@@ -1,8 +1,8 @@
-import { fieldsOf, id, idOrNull, listQuery, timeOrNull } from './fields.ts';
+import { fieldsOf, id, idOrNull, listQuery, text, timeOrNull } from './fields.ts';
 import type { Operation } from './operation.ts';
 
 const SPRINT = {
-  name: { type: 'string', minLength: 1, maxLength: 100 },
+  name: text(100),
   goal: { type: 'string', maxLength: 2000 },
   start_date: timeOrNull,
   end_date: timeOrNull,

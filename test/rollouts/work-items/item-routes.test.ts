@@ -91,6 +91,11 @@ describe('change', () => {
       { title: 'too_long', description: 'too_long' },
     ],
     ['an empty title', { title: '' }, { title: 'too_short' }],
+    [
+      'white space as a title or label',
+      { title: ' \u3000\n', labels: ['a', ' '] },
+      { title: 'blank', 'labels.1': 'blank' },
+    ],
     ['numbers out of range', { priority: 5, points: -1 }, { priority: 'too_large', points: 'too_small' }],
     ['no number', { priority: 1.5, due_date: 1e300 }, { priority: 'invalid_type', due_date: 'invalid_type' }],
     ['null where it is no value', { title: null }, { title: 'invalid_type' }],
@@ -149,6 +154,13 @@ describe('creation', () => {
       400,
       { project_id: 'parent_not_allowed' },
     ],
+    [
+      'a project in no project that exists',
+      { item_type: 'project', project_id: 'x' },
+      400,
+      { project_id: 'validation_missing_rel_records' },
+    ],
+    ['a blank title', { item_type: 'project', title: '  ' }, 400, { title: 'blank' }],
     ['a body that is too large', { item_type: 'task', description: 'x'.repeat(2_000_000) }, 413, {}],
   ])('refuses %s', async (_, values, status, expected) => {
     const place = 'project_id' in values && values.project_id === 'PROJECT' ? { project_id: project } : {};
@@ -156,6 +168,21 @@ describe('creation', () => {
     expect(codes(await send('create_work_item', { body }))).toEqual([status, expected]);
     // The next request on the connection is not the rest of the body.
     expect((await send('list_projects')).status).toBe(200);
+  });
+
+  it('refuses blank texts in the collections too', async () => {
+    const refused = async (collection: string, values: object) =>
+      codes(await stage.call('member', 'POST', records(collection), values));
+    const title = { item_type: 'project', title: ' \t' };
+    expect(await refused('pm_work_items', title)).toEqual([400, { title: 'blank' }]);
+    expect(await refused('pm_sprints', { project, name: ' ' })).toEqual([400, { name: 'blank' }]);
+    const { id: work_item } = await add();
+    expect(await refused('pm_comments', { work_item, body: '\n' })).toEqual([400, { body: 'blank' }]);
+    const path = records('pm_work_items', work_item);
+    expect(codes(await stage.call('member', 'PATCH', path, { title: ' ' }))).toEqual([
+      400,
+      { title: 'blank' },
+    ]);
   });
 
   it('names the project that does not exist', async () => {

@@ -84,6 +84,7 @@ function lastRank(app, project) {
 /** In the transaction that creates the item. @param {core.RecordEvent} e */
 function createItem(e) {
   const { app, record } = e;
+  checkTitle(record);
   const project = findProject(app, record);
   const workflow = checkWorkflow(app, record) ?? workflowOf(project);
   requireNone(
@@ -112,6 +113,7 @@ function changeItem(e) {
     const workflow = checkWorkflow(app, record) ?? workflowOf(findProject(app, record));
     const [from, to] = [record.original().getString('status'), record.getString('status')];
     requireNone('status', rules.validateStatusTransition(from, to, workflow));
+    if (changes['title']) checkTitle(record);
     if (changes['parent']) checkParent(app, record);
     if (changes['sprint']) checkSprint(app, record);
     if (from !== to) {
@@ -151,6 +153,11 @@ function checkVersion(e, record) {
   for (const expected of [header, version])
     requireNone('version', rules.validateVersion(current, expected), 409);
   record.set('version', current);
+}
+
+/** @param {core.Record} record */
+function checkTitle(record) {
+  requireNone('title', rules.validateText(record.getString('title')));
 }
 
 /** @param {core.App} app @param {core.Record} record */

@@ -10,6 +10,13 @@ const AUTHORS = /** @type {{ [collection: string]: string }} */ ({
   pm_dependencies: 'created_by',
   pm_llm_context: 'created_by',
 });
+/** Fields that need more than white space. */
+const TEXTS = /** @type {{ [collection: string]: string[] }} */ ({
+  pm_sprints: ['name'],
+  pm_swim_lanes: ['name'],
+  pm_comments: ['body'],
+  pm_llm_context: ['title', 'content'],
+});
 const SPRINT_MOVES = /** @type {{ [from: string]: string[] }} */ ({
   planned: ['active'],
   active: ['completed', 'planned'],
@@ -53,6 +60,8 @@ function save(e) {
   const { name } = record.collection();
   const isDeletion = changes['deleted_at'] !== undefined && !isNew;
   if (!isDeletion) {
+    for (const field of TEXTS[name] ?? [])
+      if (changes[field]) requireNone(field, rules.validateText(record.getString(field)));
     if (isNew && record.getString('project') !== '') checkProject(app, record);
     if (name === 'pm_sprints') checkSprint(record, isNew);
     if (name === 'pm_dependencies') checkDependency(app, record);
