@@ -5,7 +5,7 @@ import type { User as ApiUser } from '../../shared/api/accounts/users.ts';
 import type { Page, PageRequest } from '../../shared/api/contract/page.ts';
 import { foldAddress } from '../../shared/email-address.ts';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
-import { STRONG_PASSWORD } from '../../shared/hooks/control-plane-routes.ts';
+import { type CreateUserRequest, STRONG_PASSWORD } from '../../shared/hooks/control-plane-routes.ts';
 import { DEFAULT_PLAN } from '../../shared/limits.ts';
 import { type ControlPlaneClient, fieldsOf, isStatus } from '../control-plane/client.ts';
 import { findRecord, listRecords } from '../control-plane/records.ts';
@@ -91,22 +91,20 @@ export class UserRepository {
     // A weak one is judged again there, together with all other values.
     const isStrong = (await this.#passwords?.problemOf({ password, email, name: name ?? '' })) === null;
     try {
-      const record = await this.#client.call((client) =>
-        client.collection('users').create({
-          ...customFields,
-          email,
-          password,
-          passwordConfirm: password,
-          name: name ?? '',
-          role: role ?? 'user',
-          ...(plan === undefined ? {} : { plan }),
-          is_active: true,
-          verified: verified ?? false,
-          ...(invitation === undefined ? {} : { invitation }),
-          ...(isStrong ? { [STRONG_PASSWORD]: true } : {}),
-        }),
-      );
-      return toUser(record);
+      const body: CreateUserRequest = {
+        ...customFields,
+        email,
+        password,
+        passwordConfirm: password,
+        name: name ?? '',
+        role: role ?? 'user',
+        ...(plan === undefined ? {} : { plan }),
+        is_active: true,
+        verified: verified ?? false,
+        ...(invitation === undefined ? {} : { invitation }),
+        ...(isStrong ? { [STRONG_PASSWORD]: true } : {}),
+      };
+      return toUser(await this.#client.post<RecordModel>('/api/fathom/users', body));
     } catch (error) {
       if (isStatus(error, 400)) throw toUserError(error.response['data'], error);
       throw error;

@@ -2,10 +2,8 @@
 
 onRecordCreateRequest((e) => {
   const { isFromDaemon, isOfClient } = require(`${__hooks}/lib/daemon.js`);
-  const isAdmitted = isFromDaemon(e) && !isOfClient(e);
-  if (e.hasSuperuserAuth() || isAdmitted) {
-    require(`${__hooks}/lib/invitations.js`).present(e);
-    if (isAdmitted) require(`${__hooks}/lib/sign-ups.js`).noteJudged(e);
+  if (e.hasSuperuserAuth() || (isFromDaemon(e) && !isOfClient(e))) {
+    require(`${__hooks}/lib/invitations.js`).present(e.app, e.record, e.requestInfo().body['invitation']);
     return e.next();
   }
   return require(`${__hooks}/lib/sign-ups.js`).signUp(e);

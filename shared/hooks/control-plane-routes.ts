@@ -115,6 +115,21 @@ export interface OwnerList {
 /** In a new account of the daemon: its password was judged. No field can have this name. */
 export const STRONG_PASSWORD = '@strong_password';
 
+/** Fields of a new account, those that an administrator has added included. */
+export interface CreateUserRequest {
+  email: string;
+  password: string;
+  passwordConfirm: string;
+  name: string;
+  role: Role;
+  plan?: string;
+  is_active: boolean;
+  verified: boolean;
+  /** Token of an invitation, as the client sent it. */
+  invitation?: unknown;
+  [STRONG_PASSWORD]?: boolean;
+}
+
 export interface ReserveRequest {
   /** Id of the owner. */
   user: string;

@@ -27,15 +27,16 @@ function isPresented(value) {
  * Checks the invitation of a request before anything else is, so that only guests learn which addresses have an account. The
  * record carries the token to `use`: PocketBase ignores members of the body that are no fields.
  *
- * @param {core.RecordRequestEvent} e of onRecordCreateRequest
+ * @param {CoreApp} app
+ * @param {core.Record} record a new account
+ * @param {unknown} token `invitation` of the body
  * @throws BadRequestError
  */
-function present(e) {
-  const token = e.requestInfo().body['invitation'];
+function present(app, record, token) {
   if (!isPresented(token)) return;
   const condition = `SELECT ${COLUMNS} FROM invitations WHERE ${USABLE}`;
-  requireFor(e.record, find(e.app, condition, token));
-  e.record.setRaw('invitation', token);
+  requireFor(record, find(app, condition, token));
+  record.setRaw('invitation', token);
 }
 
 /**

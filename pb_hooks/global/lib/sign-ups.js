@@ -23,7 +23,7 @@ function signUp(e) {
   }
   let userId = '';
   try {
-    invitations.present(e);
+    invitations.present(e.app, e.record, e.requestInfo().body['invitation']);
     e.next();
     userId = e.record?.id ?? '';
   } finally {
@@ -35,10 +35,11 @@ function signUp(e) {
 const STRONG_PASSWORD = '@strong_password';
 
 /**
- * @param {core.RecordRequestEvent} e of a request of the daemon
+ * @param {core.Record} record
+ * @param {Record<string, unknown>} body of a request of the daemon
  */
-function noteJudged(e) {
-  if (e.requestInfo().body[STRONG_PASSWORD] === true) e.record.setRaw(STRONG_PASSWORD, true);
+function noteJudged(record, body) {
+  if (body[STRONG_PASSWORD] === true) record.setRaw(STRONG_PASSWORD, true);
 }
 
 /**
