@@ -298,6 +298,12 @@ export function ruleOf(code: PhaseReasonCode): ReasonRule {
   return PHASE_REASONS[code];
 }
 
+/** The cause without details of the host, for owners. */
+export function causeFor(code: PhaseReasonCode): string {
+  const { text, cause } = ruleOf(code);
+  return text ?? cause.replace(/;.*$/, '');
+}
+
 /** The instance runs without its new migrations. */
 export function lacksMigrations(reason: { code: PhaseReasonCode } | null): boolean {
   return reason !== null && ruleOf(reason.code).lacksMigrations === true;

@@ -6,12 +6,13 @@ import { BackupsScreen } from './backups/backups-screen.tsx';
 import { DatabaseScreen } from './database/database-screen.tsx';
 import { LogScreen } from './database/log-screen.tsx';
 import { QuickStartScreen } from './database/quick-start-screen.tsx';
-import { type Live, useLiveDatabase } from './database/use-live-database.ts';
+import { type Live, useLiveDatabase } from './live/use-live-database.ts';
 import { RecordsScreen } from './records/records-screen.tsx';
 import { useRoute } from './routes.ts';
 import { useServices, useSession } from './services.ts';
 import { SignIn } from './session/sign-in.tsx';
 import { SignUp } from './session/sign-up.tsx';
+import { TasksScreen } from './tasks/tasks-screen.tsx';
 import { Screen } from './widgets/screen.tsx';
 
 interface ScreenProps {
@@ -34,6 +35,7 @@ const SCREENS: Readonly<Record<string, ScreenEntry>> = {
   '/quick-start': { title: 'Quick start', render: (props) => <QuickStartScreen {...props} /> },
   '/records': { title: 'My records', hasParts: true, render: (props) => <RecordsScreen {...props} /> },
   '/log': { title: 'Log', render: (props) => <LogScreen {...props} /> },
+  '/tasks': { title: 'Tasks', hasParts: true, render: (props) => <TasksScreen {...props} /> },
   '/backups': { title: 'Backups', render: (props) => <BackupsScreen {...props} /> },
   '/keys': { title: 'API keys', render: (props) => <KeysScreen session={props.session} /> },
   '/account': { title: 'Account', render: (props) => <AccountScreen session={props.session} /> },

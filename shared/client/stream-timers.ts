@@ -12,7 +12,16 @@ export class StreamTimers {
   /** Calls back once after `ms`. Replaces the timer of the same name. */
   set(name: string, ms: number, callback: () => void): void {
     this.cancel(name);
-    this.#running.set(name, this.#clock.after(ms, callback));
+    const cancel = this.#clock.after(ms, () => {
+      this.#running.delete(name);
+      callback();
+    });
+    this.#running.set(name, cancel);
+  }
+
+  /** Whether the timer runs. */
+  has(name: string): boolean {
+    return this.#running.has(name);
   }
 
   cancel(name: string): void {

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Daemon, type Deployment, SCRIPTED } from '../helpers/deployment.ts';
 import { doctorFindings } from '../helpers/doctor-findings.ts';
@@ -9,19 +8,12 @@ import { addDocument, readAsOwner } from '../helpers/documents.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { signUp, type Tenant, untilInstance } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
+import { countedNames, INACTIVE, passDays } from '../helpers/inactivity.ts';
 import { type MailServer, mailServer } from '../helpers/mail-server.ts';
 import { readMetric } from '../helpers/metrics.ts';
 import { until } from '../helpers/until.ts';
 
-const DAY_MS = 86_400_000;
 const KEPT = [['kept', 'file of kept']];
-const INACTIVE = {
-  DATABASE_INACTIVE_DAYS: '90',
-  TEST_SLEEP_AFTER_MS: '1000',
-  TEST_INACTIVE_LOOK_MS: '200',
-  PUBLIC_URL: 'https://fathom.example.com',
-};
-
 let server: MailServer;
 
 beforeAll(async () => {
@@ -29,19 +21,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => server.close());
-
-const usageFile = (fathom: Deployment) => join(fathom.dataDir, 'usage.db');
-
-/** Lets days pass: all times in the history of usage move back. */
-function pass(fathom: Deployment, days: number): void {
-  const database = new DatabaseSync(usageFile(fathom), { timeout: 10_000 });
-  const ms = days * DAY_MS;
-  database.exec(`BEGIN IMMEDIATE;
-    UPDATE last_uses SET used_at = used_at - ${ms};
-    UPDATE inactivity SET counted_from = counted_from - ${ms}, week_notice = week_notice - ${ms}, day_notice = day_notice - ${ms};
-    COMMIT`);
-  database.close();
-}
 
 const start = (fathom: Deployment, settings: Record<string, string> = {}): Promise<Daemon> =>
   fathom.start({ ...INACTIVE, ...server.settings, ...settings }, SCRIPTED);
@@ -89,13 +68,6 @@ async function sleepingTenant(fathom: Deployment, label: string): Promise<Tenant
   return tenant;
 }
 
-function countedNames(fathom: Deployment): string[] {
-  const database = new DatabaseSync(usageFile(fathom), { timeout: 10_000, readOnly: true });
-  const rows = database.prepare('SELECT name FROM inactivity').all();
-  database.close();
-  return rows.map(({ name }) => String(name));
-}
-
 async function use(fathom: Deployment, { name, ownerToken }: Tenant): Promise<number> {
   const { url } = await fathom.client.databases.get(name);
   const headers = { authorization: ownerToken };
@@ -106,9 +78,9 @@ it('archives a database after two mails to its owner, and its next request bring
   const fathom = await deployment();
   await start(fathom);
   const tenant = await sleepingTenant(fathom, 'ann');
-  pass(fathom, 82);
+  passDays(fathom, 82);
   expect(await archiveAt(fathom, tenant)).toBeNull();
-  pass(fathom, 1.01);
+  passDays(fathom, 1.01);
   const first = await server.mailTo(tenant.email);
   expect(first.subject).toMatch(/^Your database at Example Cloud will be archived on \d{4}-\d\d-\d\d$/);
   expect(first.text).toContain(tenant.name);
@@ -122,20 +94,20 @@ it('archives a database after two mails to its owner, and its next request bring
   expect(await archiveAt(fathom, tenant)).toBeNull();
   await untilStatus(fathom, { noticed: 0 });
   await untilAsleep(fathom, tenant);
-  pass(fathom, 8);
+  passDays(fathom, 8);
   await untilStatus(fathom, { noticed: 0, blocked: 0 });
   expect(isArchived(fathom, tenant)).toBe(false);
 
   // Not used: two mails, and then it is archived.
-  pass(fathom, 75.1);
+  passDays(fathom, 75.1);
   await server.mailTo(tenant.email);
   await untilStatus(fathom, { noticed: 1 });
-  pass(fathom, 6);
+  passDays(fathom, 6);
   const last = await server.mailTo(tenant.email);
   expect(last.subject).toMatch(/archived on/);
   await untilStatus(fathom, { noticed: 1 });
   expect(isArchived(fathom, tenant)).toBe(false);
-  pass(fathom, 1.01);
+  passDays(fathom, 1.01);
   await untilArchived(fathom, tenant);
   await untilStatus(fathom, { noticed: 0, archived: 1, problem: null });
   expect(await readMetric(fathom, 'fathom_databases_archived')).toBe('1');
@@ -158,7 +130,7 @@ it('names the missing mail server, archives nothing without one, and continues w
   const fathom = await deployment();
   const daemon = await start(fathom, { SMTP_HOST: '', SMTP_USER: '', SMTP_PASSWORD: '', MAIL_FROM: '' });
   const tenant = await sleepingTenant(fathom, 'ben');
-  pass(fathom, 400);
+  passDays(fathom, 400);
   const { problem } = await untilStatus(fathom, { blocked: 1 });
   expect(problem?.remedy).toContain('SMTP_HOST');
   expect(await doctorFindings(fathom)).toContainEqual(
@@ -179,7 +151,7 @@ it('begins again after it was switched off, and keeps notices over SIGKILL', asy
   const fathom = await deployment();
   let daemon = await start(fathom);
   const tenant = await sleepingTenant(fathom, 'cid');
-  pass(fathom, 84);
+  passDays(fathom, 84);
   await server.mailTo(tenant.email);
   await untilStatus(fathom, { noticed: 1 });
   daemon.signal('SIGKILL');
@@ -206,15 +178,15 @@ it('leaves a database as it is while its backup cannot be stored, and names the 
   const [tenant, awake] = [await sleepingTenant(fathom, 'dan'), await sleepingTenant(fathom, 'eve')];
   await fathom.client.databases.update(awake.name, { sleep_after: 0 });
   await fathom.client.backups.create(tenant.name);
-  pass(fathom, 84);
+  passDays(fathom, 84);
   await server.mailTo(tenant.email);
   await untilStatus(fathom, { noticed: 1 });
-  pass(fathom, 6);
+  passDays(fathom, 6);
   await server.mailTo(tenant.email);
   await untilStatus(fathom, { noticed: 1 });
   const target = join(fathom.dataDir, 'backups');
   await rename(target, `${target}-away`);
-  pass(fathom, 2);
+  passDays(fathom, 2);
   const { problem } = await untilStatus(fathom, { blocked: 1 });
   expect(problem?.message).toContain(tenant.name);
   expect(isArchived(fathom, tenant)).toBe(false);

@@ -4,6 +4,9 @@ import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { behindEdge, DOMAIN, EDGES_HERE, jsonOf } from '../helpers/edge.ts';
 import { PASSWORD, signUp } from '../helpers/fleet-actions.ts';
 import { until } from '../helpers/until.ts';
+import { signInAt } from './web-stage.ts';
+
+const API = `api.${DOMAIN}`;
 
 describe.skipIf(!hasChromium)("PocketBase's dashboard behind a reverse proxy", () => {
   let fathom: Deployment;
@@ -23,22 +26,31 @@ describe.skipIf(!hasChromium)("PocketBase's dashboard behind a reverse proxy", (
       const owner = await signUp(fathom, program);
       const host = `${owner.name}.db.${DOMAIN}`;
       const edge = await start(fathom);
-      const browser = await launchChromium([`--host-resolver-rules=MAP ${host} 127.0.0.1`]);
+      const port = `127.0.0.1:${edge.port}`;
+      const browser = await launchChromium([
+        `--host-resolver-rules=MAP ${API} 127.0.0.1, MAP ${host}:443 ${port}, MAP ${host} 127.0.0.1`,
+      ]);
       try {
         expect((await edge.call(host, '/_/')).status).toBe(404);
         await fathom.client.databases.update(owner.name, { access: 'developer' });
         await until(async () => (await edge.call(host, '/_/')).status === 200, { what: 'the dashboard' });
 
-        const page = await browser.newPage({
+        const owned = await browser.newPage({
           ignoreHTTPSErrors: true,
           viewport: { width: 1280, height: 800 },
         });
-        await page.goto(`https://${host}:${edge.port}/_/`);
+        await owned.goto(`https://${API}:${edge.port}/`);
+        await signInAt(owned, owner.email);
+        const [page] = await Promise.all([
+          owned.waitForEvent('popup'),
+          owned.getByRole('link', { name: 'Open the dashboard' }).click(),
+        ]);
+        expect(page.url()).toBe(`https://${host}/_/`);
         await page.locator('input[type=email], input[name=identity]').first().fill(owner.email);
         await page.locator('input[type=password]').fill(PASSWORD);
         await page.locator('input[type=password]').press('Enter');
         await page.getByText('documents').first().waitFor();
-        await page.goto(`https://${host}:${edge.port}/_/#/settings/mail`);
+        await page.goto(`https://${host}/_/#/settings/mail`);
         await page.getByText('Mail settings').first().waitFor();
 
         // Not an address of the daemon.

@@ -2,7 +2,7 @@ import axe, { type AxeResults } from 'axe-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { launchChromium } from '../helpers/chromium.ts';
-import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import { createDeployment, type Deployment, SERVE } from '../helpers/deployment.ts';
 import { PASSWORD } from '../helpers/http-call.ts';
 
 /** The sizes that every screen is checked at, each in one of the colour schemes. */
@@ -29,9 +29,10 @@ export async function webStage(
   settingsOf: (url: string) => Record<string, string> | Promise<Record<string, string>> = () => ({}),
   /** Of other servers that the page leads to. */
   origins: string[] = [],
+  command = SERVE,
 ): Promise<WebStage> {
   const fathom = await createDeployment(env);
-  await fathom.start(await settingsOf(fathom.url));
+  await fathom.start(await settingsOf(fathom.url), command);
   const browser = await launchChromium();
   const suspicious: string[] = [];
   const contexts: BrowserContext[] = [];

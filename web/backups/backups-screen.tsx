@@ -4,8 +4,8 @@ import type { DatabaseBackups, EndedRestore, ListedBackup } from '../../shared/a
 import type { CallOptions } from '../../shared/client/client-methods.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { formatBytes } from '../database/bytes.ts';
-import type { LiveState } from '../database/live-database.ts';
 import { NoDatabase } from '../database/no-database.tsx';
+import type { LiveState } from '../live/live-database.ts';
 import { useServices } from '../services.ts';
 import { ActionButton } from '../widgets/action-button.tsx';
 import { ConfirmButton } from '../widgets/confirm-button.tsx';

@@ -1,5 +1,6 @@
 import type { Session } from '../../shared/api/accounts/auth.ts';
 import type { Instance } from '../../shared/api/instances.ts';
+import type { LiveState } from '../live/live-database.ts';
 import { useServices } from '../services.ts';
 import { ActionButton } from '../widgets/action-button.tsx';
 import { Copyable } from '../widgets/copyable.tsx';
@@ -7,7 +8,7 @@ import { Notice } from '../widgets/notice.tsx';
 import { sentence } from '../widgets/problem.tsx';
 import { Screen } from '../widgets/screen.tsx';
 import { Time } from '../widgets/time.tsx';
-import type { LiveState } from './live-database.ts';
+import { Dashboard } from './dashboard.tsx';
 import { NoDatabase } from './no-database.tsx';
 import { explainPhase } from './phase-text.ts';
 import { Usage } from './usage.tsx';
@@ -28,7 +29,7 @@ export function DatabaseScreen({ session, live: { link, instance } }: { session:
 }
 
 function Database({ instance }: { instance: Instance }) {
-  const { name, url, phase } = instance;
+  const { name, url, phase, access } = instance;
   return (
     <>
       <section aria-labelledby="state">
@@ -54,6 +55,7 @@ function Database({ instance }: { instance: Instance }) {
           <a href="#/quick-start">How to use it</a>
         </p>
       </section>
+      {access === 'developer' && <Dashboard url={url} />}
       <Usage key={`${name} ${phase}`} instance={instance} />
     </>
   );

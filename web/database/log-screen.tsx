@@ -1,10 +1,10 @@
 import { useEffect, useLayoutEffect, useRef } from 'react';
 import type { Session } from '../../shared/api/accounts/auth.ts';
+import type { ShownLine } from '../live/live-database.ts';
+import type { Live } from '../live/use-live-database.ts';
 import { Screen } from '../widgets/screen.tsx';
 import { Time } from '../widgets/time.tsx';
-import type { ShownLine } from './live-database.ts';
 import { NoDatabase } from './no-database.tsx';
-import type { Live } from './use-live-database.ts';
 
 /** Of terminals. */
 const COLOR = new RegExp(`${String.fromCodePoint(27)}\\[[\\d;]*m`, 'g');

@@ -1,6 +1,6 @@
 import type { Instance } from '../../shared/api/instances.ts';
 import { type InstancePhase, isInTrouble } from '../../shared/instance.ts';
-import { type PhaseReasonCode, type RetryRule, ruleOf } from '../../shared/reasons.ts';
+import { causeFor, type PhaseReasonCode, type RetryRule, ruleOf } from '../../shared/reasons.ts';
 
 interface PhaseText {
   name: string;
@@ -26,6 +26,9 @@ const OWNER_REMEDIES: Partial<Record<PhaseReasonCode, string>> = {
   idle: 'Nothing to do.',
   awake_limit: 'Nothing to do.',
   host_memory: 'Nothing to do.',
+  archived: 'Nothing to do. The next request brings it back, and takes longer.',
+  archive_unavailable:
+    'Nothing is lost. It comes back by itself when its backup can be read again. If this goes on, ask an administrator.',
   over_memory: 'Look for requests that read very much at once, or ask an administrator for a higher limit.',
   sign_ins_failed: 'Nothing to do. You can sign in on this page in any case.',
   over_disk: 'Delete records or files, or ask an administrator for a higher limit.',
@@ -55,7 +58,7 @@ export function explainPhase(instance: Pick<Instance, 'phase' | 'reason' | 'desi
     isTrouble: isInTrouble(instance),
     reason: reason &&
       rule && {
-        cause: rule.text ?? rule.cause.replace(/;.*$/, ''),
+        cause: causeFor(reason.code),
         remedy: OWNER_REMEDIES[reason.code] ?? REMEDIES[rule.retry],
       },
   };

@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import type { Session } from '../../shared/api/accounts/auth.ts';
+import type { LiveState } from '../live/live-database.ts';
 import { useServices } from '../services.ts';
 import { ActionButton } from '../widgets/action-button.tsx';
 import { Copyable } from '../widgets/copyable.tsx';
@@ -7,7 +8,6 @@ import { Notice } from '../widgets/notice.tsx';
 import { Screen } from '../widgets/screen.tsx';
 import { Tabs } from '../widgets/tabs.tsx';
 import { EXAMPLES } from './examples.ts';
-import type { LiveState } from './live-database.ts';
 import { NoDatabase } from './no-database.tsx';
 
 const HIDDEN = 'YOUR_TOKEN';

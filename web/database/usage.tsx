@@ -4,6 +4,7 @@ import type { CallOptions } from '../../shared/client/client-methods.ts';
 import { useServices } from '../services.ts';
 import { Problem } from '../widgets/problem.tsx';
 import { useLoad } from '../widgets/use-load.ts';
+import { Archiving } from './archiving.tsx';
 import { formatBytes } from './bytes.ts';
 import { pointsOf, valuesOfLastDay } from './last-day.ts';
 
@@ -15,12 +16,13 @@ export function Usage({ instance }: { instance: Instance }) {
     async (options: CallOptions) => ({ ...(await client.usage.get(name, options)), readAt: Date.now() }),
     [client, name],
   );
-  const { data: history, error } = useLoad(load);
+  const { data: history, error, reload } = useLoad(load);
   const dayOf = (key: 'disk_bytes' | 'memory_bytes') =>
     valuesOfLastDay(history?.hours ?? [], key, history?.readAt ?? 0);
   return (
     <section aria-labelledby="usage">
       <h2 id="usage">Usage</h2>
+      {typeof history?.archive_at === 'string' && <Archiving at={history.archive_at} onKept={reload} />}
       <Amount
         label="Disk"
         used={usage?.disk_bytes ?? history?.disk_bytes ?? null}

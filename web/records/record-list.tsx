@@ -3,6 +3,7 @@ import type { Collection, DatabaseRecord } from '../../shared/api/databases.ts';
 import type { CallOptions } from '../../shared/client/client-methods.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { useServices } from '../services.ts';
+import { Pages } from '../widgets/pages.tsx';
 import { Problem } from '../widgets/problem.tsx';
 import { Screen } from '../widgets/screen.tsx';
 import { useLoad } from '../widgets/use-load.ts';
@@ -61,7 +62,11 @@ export function RecordList({ database, collection: { name, type, fields }, page 
               </li>
             ))}
           </ul>
-          <Pages name={name} page={page} last={Math.max(1, Math.ceil(shown.total / perPage))} />
+          <Pages
+            page={page}
+            last={Math.max(1, Math.ceil(shown.total / perPage))}
+            to={(number) => `#/records/${name}/${number}`}
+          />
         </>
       )}
     </Screen>
@@ -98,29 +103,5 @@ function Record({ record, fields }: { record: DatabaseRecord; fields: Collection
           ))}
       </dl>
     </details>
-  );
-}
-
-function Pages({ name, page, last }: { name: string; page: number; last: number }) {
-  if (last === 1 && page === 1) return null;
-  const to = (number: number) => `#/records/${name}/${number}`;
-  return (
-    <nav aria-label="Pages" className="pages">
-      <ul>
-        {page > 1 && (
-          <li>
-            <a href={to(Math.min(page - 1, last))}>Previous page</a>
-          </li>
-        )}
-        <li className="hint">
-          Page {page.toLocaleString()} of {last.toLocaleString()}
-        </li>
-        {page < last && (
-          <li>
-            <a href={to(page + 1)}>Next page</a>
-          </li>
-        )}
-      </ul>
-    </nav>
   );
 }

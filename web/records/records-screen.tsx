@@ -3,9 +3,10 @@ import type { Session } from '../../shared/api/accounts/auth.ts';
 import type { Collection } from '../../shared/api/databases.ts';
 import type { CallOptions } from '../../shared/client/client-methods.ts';
 import type { InstancePhase } from '../../shared/instance.ts';
-import type { LiveState } from '../database/live-database.ts';
 import { NoDatabase } from '../database/no-database.tsx';
+import type { LiveState } from '../live/live-database.ts';
 import { useServices } from '../services.ts';
+import { pageNumberOf } from '../widgets/pages.tsx';
 import { Problem } from '../widgets/problem.tsx';
 import { Screen } from '../widgets/screen.tsx';
 import { useLoad } from '../widgets/use-load.ts';
@@ -39,7 +40,7 @@ interface RecordsProps {
   parts: readonly string[];
 }
 
-function Records({ name, phase, parts: [chosen, page = '1'] }: RecordsProps) {
+function Records({ name, phase, parts: [chosen, page] }: RecordsProps) {
   const { client } = useServices();
   const load = useCallback(
     (options: CallOptions) => client.databases.collections(name, { per_page: MOST_COLLECTIONS }, options),
@@ -52,7 +53,7 @@ function Records({ name, phase, parts: [chosen, page = '1'] }: RecordsProps) {
   }, [phase, isFailed, reload]);
 
   const collection = data?.items.find((candidate) => candidate.name === chosen);
-  const number = /^[1-9]\d{0,8}$/.test(page) ? Number(page) : null;
+  const number = pageNumberOf(page);
   if (collection !== undefined && number !== null)
     return <RecordList key={collection.name} database={name} collection={collection} page={number} />;
   return (

@@ -17,8 +17,12 @@ const PONG_WITHIN_MS = 10_000;
 
 /** Lines that are kept of a log. */
 const LOG_LINES = 500;
-const LOG_REQUEST = 3;
 const LOG_TOPIC = 'logs:';
+const QUEUE_TOPIC = 'queue';
+/** Of the topic of a screen. */
+const FOLLOW_REQUEST = 3;
+/** Tasks may change many times in a second. */
+const TASKS_CHANGED_MS = 1_000;
 
 export interface ShownLine {
   /** Counts up, as long as the log is followed. */
@@ -34,6 +38,8 @@ export interface LiveState {
   instance: Instance | null;
   /** The last lines of the log that is followed; null until they are known. */
   log: readonly ShownLine[] | null;
+  /** Counts up when tasks of the owner have changed, while they are followed. */
+  taskChanges: number;
 }
 
 /** The state of the own database, from the stream of the daemon. It connects again after every loss. */
@@ -44,9 +50,10 @@ export class LiveDatabase {
   readonly #listeners = new Set<() => void>();
   readonly #tracker = new TopicTracker();
   readonly #timers = new StreamTimers(systemClock);
-  #state: LiveState = { link: 'connecting', instance: null, log: null };
+  #state: LiveState = { link: 'connecting', instance: null, log: null, taskChanges: 0 };
   #socket: WebSocket | null = null;
-  #logTopic: string | null = null;
+  /** What the screen follows beside the database. */
+  #followed: string | null = null;
   #lines = 0;
   #attempt = 0;
   #isOpen = false;
@@ -73,18 +80,28 @@ export class LiveDatabase {
 
   /** Follows the log of a database. An arrow function, because screens call it alone. @returns the function that ends it */
   readonly followLog = (name: string): (() => void) => {
-    const topic = `${LOG_TOPIC}${name}`;
-    this.#logTopic = topic;
     this.#enter({ log: null });
-    // Otherwise it is asked for when the connection opens.
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#ask(topic, LOG_REQUEST);
+    const end = this.#followTopic(`${LOG_TOPIC}${name}`);
     return () => {
-      this.#logTopic = null;
-      this.#tracker.forget(topic);
-      this.#send({ type: 'unsubscribe', id: LOG_REQUEST + 1, topics: [topic] });
+      end();
       this.#enter({ log: null });
     };
   };
+
+  /** Follows the tasks of the owner. An arrow function, because screens call it alone. @returns the function that ends it */
+  readonly followTasks = (): (() => void) => this.#followTopic(QUEUE_TOPIC);
+
+  #followTopic(topic: string): () => void {
+    this.#followed = topic;
+    // Otherwise it is asked for when the connection opens.
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#ask(topic, FOLLOW_REQUEST);
+    return () => {
+      this.#followed = null;
+      this.#tracker.forget(topic);
+      this.#timers.cancel('tasks');
+      this.#send({ type: 'unsubscribe', id: FOLLOW_REQUEST + 1, topics: [topic] });
+    };
+  }
 
   #open(): void {
     this.#isOpen = true;
@@ -124,7 +141,7 @@ export class LiveDatabase {
     this.#socket = socket;
     socket.addEventListener('open', () => {
       for (const [id, topic] of TOPICS.entries()) this.#ask(topic, id);
-      if (this.#logTopic !== null) this.#ask(this.#logTopic, LOG_REQUEST);
+      if (this.#followed !== null) this.#ask(this.#followed, FOLLOW_REQUEST);
       this.#awaitFrame();
     });
     socket.addEventListener('message', ({ data }) => {
@@ -143,8 +160,8 @@ export class LiveDatabase {
   #received(text: string): void {
     this.#awaitFrame();
     const frame = parseServerFrame(text);
-    if (frame?.type === 'error' && frame.id === LOG_REQUEST && this.#logTopic !== null) {
-      this.#tracker.refuse(this.#logTopic);
+    if (frame?.type === 'error' && frame.id === FOLLOW_REQUEST && this.#followed !== null) {
+      this.#tracker.refuse(this.#followed);
       this.#enter({ log: [] });
     }
     if (frame?.type === 'snapshot' || frame?.type === 'event') this.#apply(frame);
@@ -162,6 +179,7 @@ export class LiveDatabase {
     if (verdict === 'gap') this.#ask(frame.topic, TOPICS.length);
     if (verdict !== 'apply') return;
     if (frame.topic.startsWith(LOG_TOPIC)) return this.#applyLog(frame);
+    if (frame.topic === QUEUE_TOPIC) return this.#applyTasks(frame);
     const { instance } = this.#state;
     const next =
       frame.type === 'snapshot'
@@ -183,6 +201,16 @@ export class LiveDatabase {
     });
     const former = isSnapshot ? [] : (this.#state.log ?? []);
     this.#enter({ log: [...former, ...added].slice(-LOG_LINES) });
+  }
+
+  #applyTasks(frame: Extract<ServerFrame, { topic: string }>): void {
+    const isOwn =
+      frame.type === 'snapshot' ||
+      (frame.event.kind === 'queue.task' && frame.event.task.user_id === this.#userId);
+    if (!isOwn || this.#timers.has('tasks')) return;
+    this.#timers.set('tasks', TASKS_CHANGED_MS, () =>
+      this.#enter({ taskChanges: this.#state.taskChanges + 1 }),
+    );
   }
 
   /** Detects a connection that is gone without a close. */

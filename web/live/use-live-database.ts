@@ -4,6 +4,7 @@ import { LiveDatabase, type LiveState } from './live-database.ts';
 
 export interface Live extends LiveState {
   readonly followLog: (name: string) => () => void;
+  readonly followTasks: () => () => void;
 }
 
 /** The own database, as the stream reports it while the screen is open. */
@@ -11,5 +12,5 @@ export function useLiveDatabase(userId: string): Live {
   const { base, client } = useServices();
   const live = useMemo(() => new LiveDatabase(base, client, userId), [base, client, userId]);
   const state = useSyncExternalStore(live.subscribe, () => live.state);
-  return { ...state, followLog: live.followLog };
+  return { ...state, followLog: live.followLog, followTasks: live.followTasks };
 }
