@@ -2,6 +2,7 @@ import PocketBase from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
 import { connectAddress } from '../../shared/host.ts';
 import type { InstancePhase, WakeCause } from '../../shared/instance.ts';
+import { causeFor } from '../../shared/reasons.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import type { CatalogEntry } from './catalog.ts';
 
@@ -26,9 +27,13 @@ export async function createSuperuserClient({
   runner,
   superuserToken,
 }: CatalogEntry): Promise<PocketBase> {
-  const { phase, observed } = runner.state;
+  const { phase, reason, observed } = runner.state;
   if (phase !== 'running' || observed.port === null) {
-    throw new FathomError('instance.not_running', `${row.name} does not run now (${phase}); start it first`);
+    const isWaiting = phase === 'backing_off' && reason !== null;
+    const why = isWaiting
+      ? `(${causeFor(reason.code)}); it is started again automatically`
+      : `(${phase}); start it first`;
+    throw new FathomError('instance.not_running', `${row.name} does not run now ${why}`);
   }
   const client = new PocketBase(`http://${connectAddress(runner.spec.host, observed.port)}`);
   client.authStore.save(await superuserToken());

@@ -15,6 +15,9 @@ const MESSAGES: Record<IdlePhase, string> = {
   backing_off: 'The database does not run. Its next start is scheduled.',
 };
 
+const AWAY =
+  'The database is archived, and its backup cannot be read now. Nothing is lost. It is tried again.';
+
 /** Clients wait for a delayed start at most this long. */
 const MAX_WAIT_MS = 2_000;
 
@@ -49,9 +52,10 @@ export function unavailableReason(
   reason: PhaseReason | null,
   delayMs: number,
 ): Unavailable {
+  const isAway = reason?.code === 'archive_unavailable';
   return {
     code: reason?.code ?? phase,
-    message: MESSAGES[phase],
+    message: isAway ? AWAY : MESSAGES[phase],
     retryAfterS: phase === 'backing_off' ? Math.max(1, Math.ceil(delayMs / 1000)) : null,
   };
 }

@@ -1,5 +1,6 @@
 import { FathomError } from '../../shared/errors.ts';
 import type { InstancePhase } from '../../shared/instance.ts';
+import { causeFor } from '../../shared/reasons.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Catalog, CatalogEntry } from '../databases/catalog.ts';
 import { ensureAwake } from '../databases/instance-client.ts';
@@ -63,7 +64,8 @@ function unavailable({ row, runner: { state, maintenance } }: CatalogEntry, now:
   }
   if (phase === 'backing_off' && observed.nextAttemptAt !== null) {
     const waitS = Math.max(1, Math.ceil((observed.nextAttemptAt.getTime() - now.getTime()) / 1000));
-    return of(`does not run now; its next start is in ${waitS} s, try again then`, waitS);
+    const why = reason === null ? '' : ` (${causeFor(reason.code)})`;
+    return of(`does not run now${why}; its next start is in ${waitS} s, try again then`, waitS);
   }
   return of(`${STATES[phase] ?? 'is starting'}; try again in ${RETRY_START_S} s`, RETRY_START_S);
 }

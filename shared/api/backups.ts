@@ -65,7 +65,7 @@ export type RestoreProgress = z.infer<typeof restoreSchema>;
 /** What a drill does. The database serves meanwhile. */
 export const DRILL_STAGES = ['waiting', 'reading', 'testing'] as const;
 
-const endedRestoreSchema = z.object({
+export const endedRestoreSchema = z.object({
   backup: z
     .string()
     .describe('Id of the backup, or the time that was restored; `latest` when it is not known.'),
@@ -94,9 +94,7 @@ const databaseSchema = z
     failure: backupFailureSchema.nullable().describe('Why the last attempt failed; null if it did not.'),
     retry_at: time.nullable(),
     restore: restoreSchema.nullable().describe('The restore in progress; null without one.'),
-    last_restore: endedRestoreSchema
-      .nullable()
-      .describe('The last restore that ended since the start of the daemon; null without one.'),
+    last_restore: endedRestoreSchema.nullable().describe('The last restore that ended; null without one.'),
     drilling: drillProgressSchema.nullable().describe('The drill in progress; null without one.'),
     drill: z
       .object({ backup: z.string(), at: time, problem: z.string().nullable() })

@@ -3,6 +3,7 @@ import { cp, mkdir, readdir, rename, truncate, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { expect, it } from 'vitest';
+import { messageOf } from '../../shared/errors.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { addDocument, readAsOwner } from '../helpers/documents.ts';
@@ -177,7 +178,18 @@ it('names a target that is away, and comes back when it is there again', async (
     ({ phase, reason }) => phase === 'backing_off' && reason?.code === 'archive_unavailable',
     'to name the reason',
   );
-  await waiting;
+  expect(await (await waiting)?.json()).toMatchObject({
+    message: expect.stringContaining('its backup cannot be read now') as string,
+    data: { database: { code: 'archive_unavailable' } },
+  });
+  const browsed = () =>
+    fathom.client.databases.collections(tenant.name).then(
+      () => 'collections',
+      (error: unknown) => messageOf(error),
+    );
+  await until(async () => (await browsed()).includes('(archived, and its backup cannot be read)'), {
+    what: browsed,
+  });
   await rename(`${target}-away`, target);
   await fathom.client.databases.start(tenant.name);
   expect(await readAsOwner(fathom, tenant)).toEqual(KEPT);

@@ -1,8 +1,13 @@
-import type { EndedRestore } from '../../../shared/api/backups.ts';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type EndedRestore, endedRestoreSchema } from '../../../shared/api/backups.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { isDiskFull, systemErrorCode } from '../../base/files/dir.ts';
 import { CANNOT_MOVE } from '../../base/files/remove-tree.ts';
+import { replaceFile } from '../../base/files/replace-file.ts';
+import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
+import type { Catalog } from '../../databases/catalog.ts';
 import { UnsafeDatabase } from '../../pocketbase/data/schema-check.ts';
 import { isFull } from '../../pocketbase/data/sqlite.ts';
 import { BackupProblem } from '../backup-problem.ts';
@@ -40,30 +45,66 @@ function describeFailure(error: unknown, name: string): unknown {
   return error;
 }
 
-/** How the last restore of each database ended, since the start of the daemon. */
-export class EndedRestores {
-  readonly #clock: Clock;
-  readonly #last = new Map<string, EndedRestore>();
+export interface EndedRestoresDeps {
+  clock: Clock;
+  log: Logger;
+  catalog: Pick<Catalog, 'directoryOf'>;
+}
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+/** How the last restore of each database ended. It is stored beside the data, so a new daemon knows it as well. */
+export class EndedRestores {
+  readonly #deps: EndedRestoresDeps;
+  /** Null for a database without one. Files are read once. */
+  readonly #last = new Map<string, EndedRestore | null>();
+
+  constructor(deps: EndedRestoresDeps) {
+    this.#deps = deps;
   }
 
   of(database: string): EndedRestore | null {
-    return this.#last.get(database) ?? null;
+    const known = this.#last.get(database);
+    if (known !== undefined) return known;
+    const stored = this.#read(database);
+    this.#last.set(database, stored);
+    return stored;
   }
 
-  /** @param failure null when it did not fail */
-  add(database: string, backup: string, failure: unknown): void {
+  /** Best effort: a result that cannot be stored is known until the end of the daemon. @param failure null when it did not fail */
+  async add(database: string, backup: string, failure: unknown): Promise<void> {
+    const { clock, log } = this.#deps;
     const problem = failure === null ? null : problemOf(failure);
-    this.#last.set(database, { backup, ended_at: this.#clock.now().toISOString(), problem });
+    const restore: EndedRestore = { backup, ended_at: clock.now().toISOString(), problem };
+    this.#last.set(database, restore);
+    try {
+      await replaceFile(this.#fileOf(database), JSON.stringify(restore), { mode: 0o600, synced: true });
+    } catch (error) {
+      log.warn({ instance: database }, `cannot store how its restore ended: ${messageOf(error)}`);
+    }
   }
 
   /** @returns the error for the caller */
-  addFailed(database: string, backup: string, error: unknown): unknown {
+  async addFailed(database: string, backup: string, error: unknown): Promise<unknown> {
     const failure = describeFailure(error, database);
-    this.add(database, backup, failure);
+    await this.add(database, backup, failure);
     return failure;
+  }
+
+  #read(database: string): EndedRestore | null {
+    try {
+      const file = this.#fileOf(database);
+      // Most of thousands have none. An error would take five times as long.
+      return existsSync(file) ? endedRestoreSchema.parse(JSON.parse(readFileSync(file, 'utf8'))) : null;
+    } catch (error) {
+      this.#deps.log.warn(
+        { instance: database },
+        `cannot read how its last restore ended: ${messageOf(error)}`,
+      );
+      return null;
+    }
+  }
+
+  #fileOf(database: string): string {
+    return join(this.#deps.catalog.directoryOf(database), 'last-restore.json');
   }
 }
 

@@ -100,7 +100,7 @@ export class Restores {
 
   constructor(deps: RestoresDeps) {
     this.#deps = deps;
-    this.ended = new EndedRestores(deps.clock);
+    this.ended = new EndedRestores(deps);
   }
 
   /**
@@ -119,10 +119,10 @@ export class Restores {
     try {
       const chosen = await this.#backUpFirst(name, id, options, held);
       const restored = await this.#deps.inTurn(name, () => this.#restoreInSlot(name, chosen, options));
-      this.ended.add(name, restored.backup, null);
+      await this.ended.add(name, restored.backup, null);
       return restored;
     } catch (error) {
-      throw this.ended.addFailed(name, id, error);
+      throw await this.ended.addFailed(name, id, error);
     } finally {
       this.#active.delete(name);
     }
@@ -463,7 +463,7 @@ export class Restores {
       const swap = await readSwap(directory);
       if (swap === null) {
         await removeRestore(directory);
-        this.ended.add(name, 'latest', UNDONE);
+        await this.ended.add(name, 'latest', UNDONE);
         log.warn({ instance: name }, 'undid a restore that an earlier daemon did not end');
         return;
       }
@@ -473,7 +473,7 @@ export class Restores {
         onMoved: () => {},
       });
       await endSwap(directory);
-      this.ended.add(name, swap.backup, null);
+      await this.ended.add(name, swap.backup, null);
       log.warn(
         { instance: name, backup: swap.backup },
         'finished a restore that an earlier daemon did not end',
