@@ -48,7 +48,7 @@ const layers: Record<string, readonly string[]> = {
     'daemon/usage/',
     'daemon/work/',
   ],
-  'daemon/stream/': ['daemon/http/', 'daemon/queue/'],
+  'daemon/stream/': ['daemon/http/', 'daemon/queue/', 'daemon/work/'],
   'daemon/audit/audit-requests.ts': ['daemon/http/', 'daemon/audit/'],
   'daemon/startup/': [
     'daemon/replication/',

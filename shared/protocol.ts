@@ -9,6 +9,7 @@ export const MAX_CLIENT_FRAME_BYTES = 64 * 1024;
 const topic = z.union([
   z.enum(['instances', 'queue', 'health', 'audit']),
   z.templateLiteral(['logs:', z.string().min(1).max(128)]),
+  z.templateLiteral(['work:', z.string().regex(/^[a-z0-9-]{1,36}$/)]),
 ]);
 
 const frameId = z.union([z.int(), z.string().max(64)]);

@@ -4,6 +4,8 @@ import type { Instance, Probe, Usage } from './api/instances.ts';
 import type { QueueStats, TaskSummary } from './api/queue.ts';
 import type { Rollout } from './api/rollouts.ts';
 import type { FleetEvent, LogLine } from './events.ts';
+import type { InstancePhase } from './instance.ts';
+import type { WorkEvent } from './work/events.ts';
 
 /** Snapshot of the topic `health`. */
 export interface HealthSnapshot {
@@ -46,7 +48,15 @@ export interface EventFrame {
   event: FleetEvent;
 }
 
-/** The frames that the daemon sends over the stream. */
+/**
+ * Frames of the topic of a project in the own database. A snapshot says that everything before it is in what the API answers from
+ * now on. While the database is in another phase than `running`, another one follows when it runs.
+ */
+export type WorkFrame =
+  | { type: 'snapshot'; topic: `work:${string}`; seq: number; data: { phase: InstancePhase } }
+  | { type: 'event'; topic: `work:${string}`; seq: number; event: WorkEvent };
+
+/** The frames that the daemon sends over the stream, except for projects. */
 export type ServerFrame =
   | SnapshotFrame
   | EventFrame

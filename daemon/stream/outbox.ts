@@ -1,6 +1,7 @@
 import type { WebSocket } from 'ws';
 import { coalesceKey, type FleetEvent } from '../../shared/events.ts';
-import type { ServerFrame, SnapshotPart } from '../../shared/server-frames.ts';
+import type { ServerFrame, SnapshotPart, WorkFrame } from '../../shared/server-frames.ts';
+import type { WorkEvent } from '../../shared/work/events.ts';
 
 /** Unsent bytes of the socket beyond which events wait here and are coalesced. */
 const HIGH_WATER_BYTES = 64 * 1024;
@@ -13,9 +14,11 @@ const MAX_WAITING = 5_000;
 /** RFC 6455 registry: "Try Again Later". */
 const TRY_AGAIN_LATER = 1013;
 
+type StreamEvent = FleetEvent | WorkEvent;
+
 interface WaitingEvent {
   topic: string;
-  event: FleetEvent;
+  event: StreamEvent;
 }
 
 /**
@@ -68,13 +71,13 @@ export class Outbox {
     return true;
   }
 
-  event(topic: string, event: FleetEvent): void {
+  event(topic: string, event: StreamEvent): void {
     if (this.#closed) return;
     if (this.#waiting.size === 0 && this.#unsentBytes < HIGH_WATER_BYTES) {
-      this.#write({ type: 'event', topic, seq: this.#next(topic), event });
+      this.#writeEvent(topic, event);
       return;
     }
-    const key = coalesceKey(event);
+    const key = 'project_id' in event ? null : coalesceKey(event);
     if (key === null) this.#unkeyed += 1;
     this.#waiting.set(key === null ? `#${this.#unkeyed}` : `${topic} ${key}`, { topic, event });
     if (this.#waiting.size > MAX_WAITING) this.#disconnect();
@@ -99,8 +102,12 @@ export class Outbox {
     return next;
   }
 
+  #writeEvent(topic: string, event: StreamEvent): void {
+    this.#write({ type: 'event', topic, seq: this.#next(topic), event } as ServerFrame | WorkFrame);
+  }
+
   /** @param uncounted topic of a snapshot that does not count */
-  #write(frame: ServerFrame, uncounted: string | null = null): void {
+  #write(frame: ServerFrame | WorkFrame, uncounted: string | null = null): void {
     if (this.#closed || this.#socket.readyState !== this.#socket.OPEN) return;
     const uncountedBytes = Array.from(this.#uncounted.values()).reduce((sum, bytes) => sum + bytes, 0);
     if (this.#unsentBytes - uncountedBytes > MAX_UNSENT_BYTES) {
@@ -122,7 +129,7 @@ export class Outbox {
     for (const [key, { topic, event }] of this.#waiting) {
       if (this.#unsentBytes >= HIGH_WATER_BYTES) return;
       this.#waiting.delete(key);
-      this.#write({ type: 'event', topic, seq: this.#next(topic), event });
+      this.#writeEvent(topic, event);
     }
     this.#wake();
   }

@@ -5,6 +5,7 @@ import { FathomError, messageOf } from '../../shared/errors.ts';
 import { type FleetEvent, type LogLine, topicOf } from '../../shared/events.ts';
 import { type ClientFrame, clientFrameSchema } from '../../shared/protocol.ts';
 import type { HealthSnapshot } from '../../shared/server-frames.ts';
+import { scopeOf } from '../accounts/permissions.ts';
 import type { AuditRepository } from '../audit/audit-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -18,6 +19,7 @@ import type { Fleet } from '../supervisor/fleet.ts';
 import type { Monitor } from '../supervisor/health/monitor.ts';
 import { DEFAULT_REQUEST_LEVEL, mergeByTime, readRequestLines } from '../supervisor/instance-logs.ts';
 import { type InstanceSpec, requestLogOf } from '../supervisor/instance-spec.ts';
+import type { WorkFeeds } from '../work/feed/work-feeds.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { Outbox } from './outbox.ts';
 
@@ -26,6 +28,9 @@ const LOG_SNAPSHOT_LINES = 200;
 /** Entries in the snapshot of the audit log, the newest last. */
 const AUDIT_SNAPSHOT_ENTRIES = 100;
 const LOG_TOPIC = 'logs:';
+const WORK_TOPIC = 'work:';
+/** Of one connection. They cannot be compared with the projects of a database that sleeps. */
+const MAX_PROJECTS = 200;
 /** Instances in a part of a snapshot: about 200 KB. */
 const PART_INSTANCES = 200;
 
@@ -42,6 +47,7 @@ export interface StreamConnectionDeps {
   monitor: Monitor;
   queue: Queue;
   waitingFor: () => string | null;
+  workFeeds: WorkFeeds;
 }
 
 /** One connection of the stream: its subscriptions, limited to what its caller may see. */
@@ -118,6 +124,8 @@ export class StreamConnection {
     // The connection may have closed while the snapshot of an earlier topic was read.
     if (this.#outbox.closed) return;
     if (topic.startsWith(LOG_TOPIC)) await this.#subscribeToLog(topic, topic.slice(LOG_TOPIC.length), from);
+    else if (topic.startsWith(WORK_TOPIC))
+      await this.#subscribeToProject(topic, topic.slice(WORK_TOPIC.length));
     else if (topic === 'instances' && parts) await this.#subscribeInParts(topic);
     else if (topic === 'instances') this.#subscribeToFleet(topic, () => this.#listInstances());
     else if (topic === 'health')
@@ -229,6 +237,40 @@ export class StreamConnection {
     }
   }
 
+  async #subscribeToProject(topic: string, projectId: string): Promise<void> {
+    const { workFeeds } = this.#deps;
+    if (this.#caller.kind === 'local')
+      throw new FathomError('conflict', 'the local socket has no user account; sign in for this');
+    if (scopeOf(this.#caller, 'work-items.read') === null)
+      throw new FathomError('auth.forbidden', 'this needs the permission work-items.read');
+    const projects = [...this.#subscriptions.keys()].filter((one) => one.startsWith(WORK_TOPIC)).length;
+    if (projects >= MAX_PROJECTS)
+      throw new FathomError(
+        'conflict',
+        `a stream follows at most ${MAX_PROJECTS} projects; open another one`,
+      );
+    const { settled, end } = workFeeds.follow(this.#caller.userId, projectId, {
+      reset: (phase) => this.#outbox.snapshot(topic, { phase }),
+      event: (event) => this.#outbox.event(topic, event),
+      end: (error) => {
+        this.#unsubscribe(topic);
+        this.#reportEnd(topic, error);
+      },
+    });
+    this.#subscriptions.set(topic, end);
+    try {
+      await settled;
+    } catch (error) {
+      this.#unsubscribe(topic);
+      throw error;
+    }
+  }
+
+  #reportEnd(topic: string, error: unknown): void {
+    const code = error instanceof FathomError ? error.code : 'internal';
+    this.#outbox.send({ type: 'error', id: null, code, message: `${topic}: ${messageOf(error)}` });
+  }
+
   async #subscribeToLog(topic: string, name: string, from: number | undefined): Promise<void> {
     const waitingFor = this.#deps.waitingFor();
     if (waitingFor !== null && this.#deps.fleet.find(name) === null) {
@@ -266,14 +308,7 @@ export class StreamConnection {
         // For a slow client, lines wait in the file instead of in memory.
         () => this.#outbox.drained(),
       )
-      .catch((error: unknown) => {
-        this.#outbox.send({
-          type: 'error',
-          id: null,
-          code: 'internal',
-          message: `${topic}: ${messageOf(error)}`,
-        });
-      });
+      .catch((error: unknown) => this.#reportEnd(topic, error));
   }
 
   /** Returns failed requests since the first line of the snapshot. */

@@ -1,19 +1,12 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { z } from 'zod';
-import { FathomError } from '../../shared/errors.ts';
-import { connectHost } from '../../shared/host.ts';
 import { RateLimitedError } from '../accounts/sign-in/sign-in-limits.ts';
 import { Counts } from '../base/counts.ts';
 import type { Logger } from '../base/log/log.ts';
-import type { CatalogEntry } from '../databases/catalog.ts';
-import { APPLICATIONS } from '../supervisor/hook-entry.ts';
-import { type InstanceAnswer, InstanceHttp, type InstanceRequest } from './instance-http.ts';
-import { type AwakeDatabase, awakeDatabaseOf, type OwnDatabaseDeps } from './own-database.ts';
-import { noAccount, OwnerTokens } from './owner-tokens.ts';
-import { parse, refusalOf } from './refusals.ts';
+import { readAnswer } from './answers.ts';
+import type { InstanceAnswer, InstanceRequest } from './instance-http.ts';
+import { awakeDatabaseOf, type OwnDatabaseDeps } from './own-database.ts';
+import { OwnerHttp } from './owner-http.ts';
 
-const APPLICATION = 'work-items';
 /** Of one user. */
 const MAX_OPEN = 8;
 const RETRY_MS = 1_000;
@@ -46,14 +39,12 @@ export interface GatewayResponse {
 /** Sends requests to the databases of users, with the rights of the owner. It reaches no other database than the own one. */
 export class Gateway implements Disposable {
   readonly #deps: GatewayDeps;
-  readonly #http: InstanceHttp;
-  readonly #tokens: OwnerTokens;
+  readonly #http: OwnerHttp;
   readonly #open = new Counts();
 
   constructor(deps: GatewayDeps) {
     this.#deps = deps;
-    this.#http = new InstanceHttp(deps.clock, MAX_OPEN);
-    this.#tokens = new OwnerTokens(deps);
+    this.#http = new OwnerHttp(deps, MAX_OPEN);
   }
 
   [Symbol.dispose](): void {
@@ -69,26 +60,15 @@ export class Gateway implements Disposable {
     if (end === null) throw new RateLimitedError('too many requests to your database are open', RETRY_MS);
     try {
       const database = await awakeDatabaseOf(request.userId, this.#deps);
-      return readAnswer(await this.#sendAsOwner(database, request), request, database.entry);
+      const answer = await this.#http.send(database, outgoing(request));
+      return { headers: answer.headers, body: readAnswer(answer, request, database.entry) };
     } finally {
       end();
     }
   }
-
-  async #sendAsOwner({ entry, port }: AwakeDatabase, request: GatewayRequest): Promise<InstanceAnswer> {
-    const host = connectHost(entry.runner.spec.host);
-    const attempt = async () => this.#http.send(host, port, outgoing(request, await this.#tokens.of(entry)));
-    const answer = await attempt();
-    if (answer.status !== 401) return answer;
-    // The keys of the account have changed, as with a new password.
-    this.#tokens.forget(entry);
-    const second = await attempt();
-    if (second.status === 401) throw noAccount(entry.row.name);
-    return second;
-  }
 }
 
-function outgoing(request: GatewayRequest, token: string): InstanceRequest {
+function outgoing(request: GatewayRequest): InstanceRequest {
   const { method, path, query, body, requestId, ifMatch, left } = request;
   const given = Object.entries(query).flatMap(([name, value]): [string, string][] =>
     value === undefined ? [] : [[name, String(value)]],
@@ -98,7 +78,6 @@ function outgoing(request: GatewayRequest, token: string): InstanceRequest {
     method,
     path: search === '' ? path : `${path}?${search}`,
     headers: {
-      authorization: `Bearer ${token}`,
       'x-request-id': requestId,
       ...(body !== undefined && { 'content-type': 'application/json' }),
       ...(ifMatch !== undefined && { 'if-match': ifMatch }),
@@ -106,36 +85,4 @@ function outgoing(request: GatewayRequest, token: string): InstanceRequest {
     body: body === undefined ? null : JSON.stringify(body),
     signal: method === 'GET' ? left : null,
   };
-}
-
-function readAnswer(answer: InstanceAnswer, request: GatewayRequest, entry: CatalogEntry): GatewayResponse {
-  const { status, headers } = answer;
-  const { name } = entry.row;
-  if (status >= 400) {
-    if (status === 404 && !hasApplication(entry)) throw missingApplication(name);
-    throw refusalOf({ name, path: request.path, answer });
-  }
-  const { schema } = request;
-  if (schema === undefined) return { headers, body: undefined };
-  const read = schema.safeParse(parse(answer.body));
-  if (read.success) return { headers, body: read.data };
-  // Static files of other applications answer for unknown paths.
-  if (!hasApplication(entry)) throw missingApplication(name);
-  throw new FathomError(
-    'database.failed',
-    `the answer of ${name} has another form than ${APPLICATION} of Fathom gives; ask an administrator`,
-    { cause: read.error },
-  );
-}
-
-function hasApplication({ instance }: CatalogEntry): boolean {
-  const { hooksDir } = instance.served;
-  return hooksDir !== null && existsSync(join(hooksDir, APPLICATIONS, APPLICATION));
-}
-
-function missingApplication(name: string): FathomError {
-  return new FathomError(
-    'application.missing',
-    `${name} does not have the application ${APPLICATION}; ask an administrator to add it to FATHOM_APPS`,
-  );
 }

@@ -34,11 +34,7 @@ export async function awakeDatabaseOf(
   { catalog, fleet, clock }: OwnDatabaseDeps,
 ): Promise<AwakeDatabase> {
   const entry = catalog.findByUser(userId);
-  if (entry === null)
-    throw new FathomError(
-      'conflict',
-      "this account has no database; GET /api/v1/me/database creates it for accounts with the role 'user'",
-    );
+  if (entry === null) throw noDatabase();
   const { state } = entry.runner;
   if (state.phase !== 'running') {
     await ensureAwake(entry, fleet, 'connection', START_TIMEOUT_MS);
@@ -48,6 +44,13 @@ export async function awakeDatabaseOf(
   const { port } = state.observed;
   if (state.phase !== 'running' || port === null) throw unavailable(entry, clock.now());
   return { entry, port };
+}
+
+export function noDatabase(): FathomError {
+  return new FathomError(
+    'conflict',
+    "this account has no database; GET /api/v1/me/database creates it for accounts with the role 'user'",
+  );
 }
 
 /** Says why a database does not answer, and what to do. The owner reads it, so it names nothing of the host. */
