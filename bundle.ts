@@ -8,7 +8,8 @@ import { join, relative } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { build as buildPage } from 'vite';
-import { OPERATIONS } from './shared/client/operations.ts';
+import { buildClientPackage } from './scripts/client-package.ts';
+import { OPERATIONS, type OperationTable } from './shared/client/operations.ts';
 
 const requireBuiltin = createRequire(import.meta.url);
 
@@ -69,14 +70,23 @@ const plainYargs: Plugin = {
  * The client reads methods and paths from the declarations in `shared/api`. Those load zod, which takes a fifth of the start of the
  * console, so the bundles hold the resulting table instead.
  */
-const operationTable: Plugin = {
-  name: 'operation-table',
-  setup(bundle) {
-    bundle.onLoad({ filter: /\/shared\/client\/operations\.ts$/ }, () => ({
-      contents: `export const OPERATIONS = ${JSON.stringify(OPERATIONS)};`,
-    }));
-  },
-};
+const operationTable = tablePlugin(JSON.stringify(OPERATIONS));
+
+function tablePlugin(operations: string): Plugin {
+  return {
+    name: 'operation-table',
+    setup(bundle) {
+      bundle.onLoad({ filter: /\/shared\/client\/operations\.ts$/ }, () => ({
+        contents: `export const OPERATIONS = ${operations};`,
+      }));
+    },
+  };
+}
+
+/** Only the command line needs the key `command`. */
+function withoutCommands(operations: OperationTable): string {
+  return JSON.stringify(operations, (key, value: unknown) => (key === 'command' ? undefined : value));
+}
 
 const BOTH: BuildOptions = {
   bundle: true,
@@ -146,6 +156,8 @@ const tui = await build({
 
 if (Object.keys(tui.metafile?.inputs ?? {}).some((file) => file.includes('node_modules/zod/')))
   throw new Error('the console loads zod; import types only from shared/api');
+
+await buildClientPackage(tablePlugin(withoutCommands(OPERATIONS)));
 
 /** The script and style sheet of `/docs`. */
 const viewer = await build({

@@ -37,6 +37,8 @@ const CORS = {
   /** Headers that scripts in a browser may read. */
   exposedHeaders: [
     'Allow',
+    'ETag',
+    'Location',
     'Retry-After',
     'WWW-Authenticate',
     'X-Request-Id',

@@ -9,10 +9,10 @@ export class ApiError extends FathomError {
   readonly requestId: string | null;
   readonly #status: number;
 
-  constructor(status: number, problem: Partial<Problem>) {
+  constructor(status: number, problem: Partial<Problem>, retryAfterS: number | null = null) {
     const code = knownCode(problem.code, status);
     const detail = problem.detail || problem.title || ERROR_CODES[code].title;
-    super(code, detail, { fields: fieldsOf(problem.errors) });
+    super(code, detail, { fields: fieldsOf(problem.errors), retryAfterS });
     this.problemCode = problem.code ?? code;
     this.requestId = problem.request_id ?? null;
     this.#status = status;
@@ -59,6 +59,7 @@ function fieldsOf(errors: unknown): FieldError[] {
   if (!Array.isArray(errors)) return [];
   return errors.flatMap((entry: unknown) => {
     if (typeof entry !== 'object' || entry === null || !('path' in entry) || !('message' in entry)) return [];
-    return [{ path: String(entry.path), message: String(entry.message) }];
+    const field = { path: String(entry.path), message: String(entry.message) };
+    return ['code' in entry ? { ...field, code: String(entry.code) } : field];
   });
 }

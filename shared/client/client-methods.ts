@@ -25,7 +25,9 @@ type InputArguments<E> = E extends { body: infer B extends z.ZodType }
     ? [body?: z.input<B>]
     : [body: z.input<B>]
   : E extends { query: infer Q extends z.ZodType }
-    ? [query?: QueryOf<Q>]
+    ? Partial<QueryOf<Q>> extends QueryOf<Q>
+      ? [query?: QueryOf<Q>]
+      : [query: QueryOf<Q>]
     : [];
 
 type ResultOf<E extends Endpoint> = {

@@ -11,6 +11,14 @@ export interface FetchClientOptions {
   token(): string | undefined;
   /** The daemon refused this token. */
   onRefused(token: string): void;
+  /** Of requests that have none of their own; 10 s by default. */
+  timeoutMs?: number | undefined;
+  fetch?: typeof globalThis.fetch | undefined;
+}
+
+interface Sending {
+  signal: AbortSignal;
+  token: string | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -28,28 +36,36 @@ class FetchTransport implements Transport {
   }
 
   request<T>(method: Method, path: string, options: RequestOptions = {}): Promise<T> {
-    return this.#within(options, async (signal) => {
-      const response = await this.#send(method, path, options, signal);
+    return this.#within(options, async (sending) => {
+      const response = await this.#send(method, path, options, sending);
       return (await this.#result(response, options)) as T;
     });
   }
 
   /** The timeout is that of the beginning. */
   stream(method: Method, path: string, options: RequestOptions = {}): Promise<AsyncIterable<Uint8Array>> {
-    return this.#within(options, async (signal) => {
-      const response = await this.#send(method, path, options, signal);
+    return this.#within(options, async (sending) => {
+      const response = await this.#send(method, path, options, sending);
       if (response.status !== 200 || response.body === null) await this.#result(response, options);
       // Typed without iteration, which older browsers lack.
       return response.body as unknown as AsyncIterable<Uint8Array>;
     });
   }
 
-  async #within<T>(options: RequestOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #within<T>(options: RequestOptions, work: (sending: Sending) => Promise<T>): Promise<T> {
+    const token = this.#options.token();
     const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => timeout.abort(),
+      options.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    );
     try {
-      return await work(options.signal ? AbortSignal.any([timeout.signal, options.signal]) : timeout.signal);
+      const signal = options.signal ? AbortSignal.any([timeout.signal, options.signal]) : timeout.signal;
+      return await work({ signal, token });
     } catch (error) {
+      // Not a wrong password, which is `auth.failed`.
+      if (token !== undefined && error instanceof ApiError && error.code === 'auth.required')
+        this.#options.onRefused(token);
       if (error instanceof FathomError) throw error;
       options.signal?.throwIfAborted();
       throw new FathomError(
@@ -62,13 +78,19 @@ class FetchTransport implements Transport {
     }
   }
 
-  async #send(method: Method, path: string, options: RequestOptions, signal: AbortSignal): Promise<Response> {
-    const token = this.#options.token();
+  async #send(
+    method: Method,
+    path: string,
+    options: RequestOptions,
+    { signal, token }: Sending,
+  ): Promise<Response> {
     const url = new URL(path.replace(/^\//, ''), this.#options.base);
     for (const [name, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
-    const response = await fetch(url, {
+    // Browsers refuse to call it as a method of another object.
+    const { fetch = globalThis.fetch } = this.#options;
+    return fetch(url, {
       method,
       headers: {
         accept: options.mediaType ?? 'application/json',
@@ -81,8 +103,6 @@ class FetchTransport implements Transport {
       cache: 'no-store',
       redirect: 'error',
     });
-    if (response.status === 401 && token !== undefined) this.#options.onRefused(token);
-    return response;
   }
 
   async #result(response: Response, options: RequestOptions): Promise<unknown> {
@@ -94,13 +114,22 @@ class FetchTransport implements Transport {
       if (text === '') return undefined;
       if (value !== undefined) return value;
     } else if (typeof value === 'object' && value !== null) {
-      throw new ApiError(status, value);
+      throw new ApiError(status, value, retryAfterOf(response));
     }
     throw new FathomError(
       'daemon.unreachable',
-      `The server answered ${status} without an explanation. Try again later.`,
+      response.ok
+        ? `The server at ${this.#options.base} is not a Fathom daemon. Check the address.`
+        : `The server answered ${status} without an explanation. Try again later.`,
+      { retryAfterS: retryAfterOf(response) },
     );
   }
+}
+
+/** Fathom sends seconds. Proxies may send a date, which is left out. */
+function retryAfterOf({ headers }: Response): number | null {
+  const text = headers.get('retry-after') ?? '';
+  return /^\d{1,9}$/.test(text) ? Number(text) : null;
 }
 
 function parseJson(text: string): unknown {

@@ -34,7 +34,7 @@ export const OPERATIONS: OperationTable = mapValues<Resource, Record<string, Ope
   (resource) => mapValues(resource, operationOf),
 );
 
-function operationOf(endpoint: Endpoint): Operation {
+export function operationOf(endpoint: Endpoint): Operation {
   const { method, path, query, body, responses, timeoutMs, command } = endpoint;
   const sends = body ? 'body' : query ? 'query' : undefined;
   const failures = Object.entries(responses).filter(([, { failure }]) => failure);

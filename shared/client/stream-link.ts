@@ -31,7 +31,7 @@ const CLOSE_REASONS: Readonly<Record<number, string>> = {
   1009: 'a frame was too large for the daemon',
   1011: 'the daemon had an internal error',
   1012: 'the daemon restarts',
-  1013: 'this console read too slowly, or the daemon is busy',
+  1013: 'this client read too slowly, or the daemon is busy',
 };
 
 export function endingOfClose(code: number, reason: string): Ending {

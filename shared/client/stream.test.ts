@@ -16,6 +16,8 @@ import type { SnapshotFrame } from '../server-frames.ts';
 import type { Target } from './http.ts';
 import { FleetStream, type StreamOptions } from './stream.ts';
 import { endingOfError, type LinkState, versionRefusal } from './stream-link.ts';
+import { openSocket } from './stream-socket.ts';
+import { STREAM_SUBPROTOCOL } from './stream-url.ts';
 
 const ONE = '2026-11-21-001-user001';
 
@@ -29,7 +31,7 @@ class Watched {
   readonly stream: FleetStream;
   readonly #waiting = new Set<() => void>();
 
-  constructor(target: Target, options: Partial<StreamOptions> = {}) {
+  constructor(target: Target, { token, ...options }: Partial<StreamOptions> & { token?: string } = {}) {
     const seen =
       <T>(list: T[]) =>
       (entry: T) => {
@@ -37,7 +39,7 @@ class Watched {
         for (const look of this.#waiting) look();
       };
     this.stream = new FleetStream({
-      target,
+      open: (listener) => openSocket({ target, token }, listener),
       topics: ['instances'],
       clock: this.clock,
       random: () => 0.5,
@@ -87,7 +89,7 @@ async function daemon(instances = fleetOf(2)): Promise<StubDaemon> {
 
 describe('FleetStream', () => {
   it('uses the subprotocol of the daemon', () => {
-    expect(WEBSOCKET_SUBPROTOCOL).toBe('fathom.v1');
+    expect(WEBSOCKET_SUBPROTOCOL).toBe(STREAM_SUBPROTOCOL);
   });
 
   it('is live once every topic has its snapshot, then passes events on', async () => {
@@ -100,6 +102,13 @@ describe('FleetStream', () => {
     stub.enter(ONE, 'unresponsive');
     await watched.until(() => watched.events.length === 1);
     expect(watched.events[0]).toMatchObject({ kind: 'instance.phase', to: 'unresponsive' });
+  });
+
+  it('stays closed when the handler of a snapshot closes it', async () => {
+    const stub = await daemon();
+    const watched = new Watched({ url: stub.url }, { onSnapshot: () => watched.stream.close() });
+    await watched.becomes('closed');
+    expect(watched.links.map(({ kind }) => kind)).toEqual(['closed']);
   });
 
   it('connects through a unix socket with any path', async () => {

@@ -1,12 +1,10 @@
-import { WebSocket } from 'ws';
 import { fullJitterMs } from '../backoff.ts';
 import type { Topic } from '../events.ts';
 import type { EventFrame, ServerFrame, SnapshotFrame } from '../server-frames.ts';
-import type { Target } from './http.ts';
 import { type StreamClock, systemClock } from './stream-clock.ts';
+import type { OpenSocket, SocketListener, StreamSocket } from './stream-connection.ts';
 import { parseServerFrame } from './stream-frames.ts';
-import { type Ending, endingOfClose, endingOfError, endingOfStatus, type LinkState } from './stream-link.ts';
-import { openSocket } from './stream-socket.ts';
+import type { Ending, LinkState } from './stream-link.ts';
 import { StreamTimers } from './stream-timers.ts';
 import { TopicTracker } from './stream-topics.ts';
 
@@ -14,11 +12,8 @@ import { TopicTracker } from './stream-topics.ts';
 const RECONNECT = { baseMs: 500, capMs: 5_000 };
 
 export interface StreamOptions {
-  target: Target;
-  /** Read for each connection: it may be renewed. */
-  readonly token?: string | undefined;
-  /** A role whose permissions are enough: the daemon grants no more. */
-  role?: string;
+  /** Called for each connection. */
+  open: OpenSocket;
   topics: readonly Topic[];
   /** For a log: the position after the last handled line; undefined requests a snapshot. */
   from?(topic: Topic): number | undefined;
@@ -50,7 +45,7 @@ export class FleetStream {
   readonly #tracker = new TopicTracker();
   readonly #requests = new Map<number, Topic>();
   readonly #timers: StreamTimers;
-  #socket: WebSocket | null = null;
+  #socket: StreamSocket | null = null;
   #state: LinkState = { kind: 'connecting' };
   #staleSince: number | null = null;
   #attempt = 0;
@@ -80,7 +75,7 @@ export class FleetStream {
   /** Subscribes to a topic. A topic that is subscribed already gets a new snapshot. */
   subscribe(topic: Topic): void {
     this.#topics.add(topic);
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#ask(topic);
+    if (this.#socket?.isOpen) this.#ask(topic);
   }
 
   unsubscribe(topic: Topic): void {
@@ -105,28 +100,15 @@ export class FleetStream {
   #connect(): void {
     this.#timers.stop();
     if (this.#staleSince !== null) this.#enterStale(this.#reason(), null);
-    const socket = this.#open();
+    // A former connection may report late.
+    const isCurrent = () => this.#socket === socket;
+    const socket = this.#open({
+      opened: () => isCurrent() && this.#opened(),
+      received: (text) => isCurrent() && this.#received(text),
+      ended: (ending) => isCurrent() && this.#ended(ending),
+    });
     if (socket === null) return;
     this.#socket = socket;
-    // `ws` may call the handlers of a former connection late.
-    const current = () => this.#socket === socket;
-    const end = (ending: Ending) => {
-      if (current()) this.#ended(ending);
-    };
-    socket.on('open', () => {
-      if (current()) this.#opened();
-    });
-    socket.on('message', (data) => {
-      // Always a buffer: no other binary type is set.
-      if (current()) this.#received((data as Buffer).toString('utf8'));
-    });
-    socket.on('close', (code, reason) => end(endingOfClose(code, reason.toString())));
-    socket.on('error', (error) => end(endingOfError(error)));
-    socket.on('unexpected-response', (request, response) => {
-      response.resume();
-      request.destroy();
-      end(endingOfStatus(response.statusCode ?? 0, this.#options.token !== undefined));
-    });
     this.#awaitLive();
   }
 
@@ -138,9 +120,9 @@ export class FleetStream {
     );
   }
 
-  #open(): WebSocket | null {
+  #open(listener: SocketListener): StreamSocket | null {
     try {
-      return openSocket(this.#options);
+      return this.#options.open(listener);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#ended({ final: true, reason: `the daemon's address cannot be used: ${reason}` });
@@ -188,6 +170,8 @@ export class FleetStream {
         const verdict = this.#tracker.snapshot(frame.topic, frame.seq, 'part' in frame ? frame : {});
         if (verdict === 'apply') this.#options.onSnapshot(frame);
         else if (verdict === 'gap') this.#ask(frame.topic);
+        // The handler may have closed the stream.
+        if (this.#socket === null) return;
         // A large fleet takes its time over a slow link.
         if (this.#state.kind !== 'live') this.#awaitLive();
         this.#settle();
@@ -292,13 +276,11 @@ export class FleetStream {
     this.#socket = null;
     this.#tracker.clear();
     this.#timers.stop();
-    if (socket === null) return;
-    if (code === undefined || socket.readyState !== WebSocket.OPEN) socket.terminate();
-    else socket.close(code);
+    socket?.close(code);
   }
 
   #send(frame: object): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame), () => {});
+    if (this.#socket?.isOpen) this.#socket.send(JSON.stringify(frame));
   }
 
   #nextId(): number {

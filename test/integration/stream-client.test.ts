@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { FleetStream } from '../../shared/client/stream.ts';
+import { openSocket } from '../../shared/client/stream-socket.ts';
 import type { EventFrame, SnapshotFrame } from '../../shared/server-frames.ts';
 import { signUp } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
@@ -22,7 +23,7 @@ it('a console lives through kill -9 and the next start of the daemon: stale, the
     else if (frame.event.kind === 'instance.removed') phases.delete(frame.event.name);
   };
   const stream = new FleetStream({
-    target: { socketPath: fathom.socketPath },
+    open: (listener) => openSocket({ target: { socketPath: fathom.socketPath } }, listener),
     topics: ['instances', `logs:${tenant.name}`],
     onLink: ({ kind }) => {
       if (links.at(-1) !== kind) links.push(kind);

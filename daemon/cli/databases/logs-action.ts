@@ -31,8 +31,11 @@ export async function showLogs(args: LogsArguments, context: CliContext): Promis
 
 /** Prints new lines until Ctrl-C. After a lost connection, the stream continues from the last printed line. */
 async function followLogs(args: LogsArguments, context: CliContext): Promise<number> {
-  const { FleetStream } = await import('../../../shared/client/stream.ts');
-  const { target, token } = connectionOf(args, context);
+  const [{ FleetStream }, { openSocket }] = await Promise.all([
+    import('../../../shared/client/stream.ts'),
+    import('../../../shared/client/stream-socket.ts'),
+  ]);
+  const connection = connectionOf(args, context);
   const ended = Promise.withResolvers<void>();
   const print = (line: Pick<LogLine, 'text'>): void => {
     printLine(context.stdout, args.json ? JSON.stringify(line) : formatLine(line));
@@ -45,8 +48,7 @@ async function followLogs(args: LogsArguments, context: CliContext): Promise<num
   for (const line of before.partial ? before.lines.slice(0, -1) : before.lines) print(line);
   let position = before.position;
   const stream = new FleetStream({
-    target,
-    ...(token === undefined ? {} : { token }),
+    open: (listener) => openSocket(connection, listener),
     topics: [`logs:${args.name}`],
     from: () => position,
     onLink(state) {

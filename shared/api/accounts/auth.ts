@@ -15,6 +15,8 @@ export const credentialsSchema = z
   .meta({ id: 'Credentials', examples: [{ email: 'johndoe@example.com', password: 'three-lucky-otters' }] });
 
 /** Other properties are fields that the administrator has added to the accounts. */
+export type Credentials = z.input<typeof credentialsSchema>;
+
 export const newAccountSchema = z
   .looseObject({
     email: z.string().min(1).max(254).meta({
@@ -40,6 +42,8 @@ export const registerSchema = newAccountSchema
     id: 'Registration',
     examples: [{ email: 'johndoe@example.com', password: 'three-lucky-otters', name: 'John Doe' }],
   });
+
+export type Registration = z.input<typeof registerSchema>;
 
 const EXAMPLE_SUMMARY = {
   name: EXAMPLE_DATABASE,
@@ -107,9 +111,11 @@ export const sessionSchema = z
 
 export type Session = z.infer<typeof sessionSchema>;
 
-const ticketSchema = z
+export const ticketSchema = z
   .object({ ticket: z.string(), expires_at: z.iso.datetime() })
   .meta({ id: 'Ticket', examples: [{ ticket: 'q7Jt0w3zV5bN', expires_at: EXAMPLE_TIME }] });
+
+export type Ticket = z.infer<typeof ticketSchema>;
 
 export const register = endpoint({
   operationId: 'register',

@@ -1,6 +1,7 @@
 import type { HttpClientOptions } from '../../../shared/client/http.ts';
 import { FleetStream, type StreamOptions } from '../../../shared/client/stream.ts';
 import { type StreamClock, systemClock } from '../../../shared/client/stream-clock.ts';
+import { openSocket } from '../../../shared/client/stream-socket.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import type { Topic } from '../../../shared/events.ts';
 import { ActionRunner } from '../actions/action-runner.ts';
@@ -43,11 +44,7 @@ export function connectFleet(options: ConnectionOptions): FleetConnection {
   const pages = new PageLoader({ store, commands, clock });
   const poll = statusPoll(store, commands, clock);
   const stream = new FleetStream({
-    target: access.target,
-    get token() {
-      return access.token;
-    },
-    ...(access.role === undefined ? {} : { role: access.role }),
+    open: (listener) => openSocket(access, listener),
     ...(random === undefined ? {} : { random }),
     clock,
     topics: ['instances', 'health'],

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { FleetStream } from '../../../../shared/client/stream.ts';
+import { openSocket } from '../../../../shared/client/stream-socket.ts';
 import { connectHost, urlHost } from '../../../../shared/host.ts';
 import { exemptFromProxy } from '../../../../shared/proxy-exemptions.ts';
 import { makePrivateDir } from '../../../base/files/dir.ts';
@@ -87,7 +88,7 @@ export async function runWorker(
 
   // Wakes this worker when a task is due. Without the daemon, the worker polls the queue.
   const stream = new FleetStream({
-    target: { socketPath: config.socketPath },
+    open: (listener) => openSocket({ target: { socketPath: config.socketPath } }, listener),
     topics: ['queue'],
     onLink: () => {},
     onSnapshot: () => worker.wake(),
