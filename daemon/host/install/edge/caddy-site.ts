@@ -29,7 +29,13 @@ export function caddySite(site: Site): string {
 		}
 	}
 	handle_errors {
+		@large expression \`{http.error.status_code} == 413\`
+		handle @large {
+${answer(413, 'The request is too large.')}
+		}
+		handle {
 ${answer(503, 'Not available now. Try again later.')}
+		}
 	}
 }
 
