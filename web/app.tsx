@@ -13,6 +13,9 @@ import { useServices, useSession } from './services.ts';
 import { SignIn } from './session/sign-in.tsx';
 import { SignUp } from './session/sign-up.tsx';
 import { TasksScreen } from './tasks/tasks-screen.tsx';
+import { UsersScreen } from './users/users-screen.tsx';
+import { ViewedUser } from './users/viewed-user.tsx';
+import { ViewContext } from './view.ts';
 import { Screen } from './widgets/screen.tsx';
 
 interface ScreenProps {
@@ -29,14 +32,31 @@ interface ScreenEntry {
   render(props: ScreenProps): ReactNode;
 }
 
-/** The screens of an account, in the order of the navigation. */
-const SCREENS: Readonly<Record<string, ScreenEntry>> = {
+type Screens = Readonly<Record<string, ScreenEntry>>;
+
+/** The screens of an owner, in the order of the navigation. */
+const OWNER_SCREENS: Screens = {
   '/': { title: 'My database', render: (props) => <DatabaseScreen {...props} /> },
   '/quick-start': { title: 'Quick start', render: (props) => <QuickStartScreen {...props} /> },
   '/records': { title: 'My records', hasParts: true, render: (props) => <RecordsScreen {...props} /> },
   '/log': { title: 'Log', render: (props) => <LogScreen {...props} /> },
   '/tasks': { title: 'Tasks', hasParts: true, render: (props) => <TasksScreen {...props} /> },
   '/backups': { title: 'Backups', render: (props) => <BackupsScreen {...props} /> },
+  '/keys': { title: 'API keys', render: (props) => <KeysScreen session={props.session} /> },
+  '/account': { title: 'Account', render: (props) => <AccountScreen session={props.session} /> },
+};
+
+/** What an administrator sees of a user: nothing with secrets. */
+const VIEWED_SCREENS: Screens = {
+  '/': { title: 'Database', render: (props) => <DatabaseScreen {...props} /> },
+  '/records': { title: 'Records', hasParts: true, render: (props) => <RecordsScreen {...props} /> },
+  '/log': { title: 'Log', render: (props) => <LogScreen {...props} /> },
+  '/tasks': { title: 'Tasks', hasParts: true, render: (props) => <TasksScreen {...props} /> },
+  '/backups': { title: 'Backups', render: (props) => <BackupsScreen {...props} /> },
+};
+
+const ADMINISTRATOR_SCREENS: Screens = {
+  '/': { title: 'Users', render: () => <UsersScreen parts={[]} /> },
   '/keys': { title: 'API keys', render: (props) => <KeysScreen session={props.session} /> },
   '/account': { title: 'Account', render: (props) => <AccountScreen session={props.session} /> },
 };
@@ -56,10 +76,15 @@ export function App() {
         <span className="brand">Fathom</span>
         {session !== null && <Account session={session} />}
       </header>
-      {session !== null && <Navigation route={route} />}
-      <main>
-        {session === null ? <SignedOut route={route} /> : <SignedIn route={route} session={session} />}
-      </main>
+      {session === null ? (
+        <main>
+          <SignedOut route={route} />
+        </main>
+      ) : session.user.role === 'user' ? (
+        <OwnerPages route={route} session={session} />
+      ) : (
+        <AdministratorPages route={route} session={session} />
+      )}
     </>
   );
 }
@@ -68,7 +93,12 @@ function SignedOut({ route }: { route: string }) {
   return route === '/sign-up' ? <SignUp /> : <SignIn />;
 }
 
-function SignedIn({ route, session }: { route: string; session: Session }) {
+interface PagesProps {
+  route: string;
+  session: Session;
+}
+
+function OwnerPages({ route, session }: PagesProps) {
   const { keeper } = useServices();
   // Open on every screen, so that the end of the session shows at once.
   const live = useLiveDatabase(session.user.id);
@@ -77,14 +107,63 @@ function SignedIn({ route, session }: { route: string; session: Session }) {
     // The session is older than the database, so it has no token for it.
     if (isNew) keeper.renew().catch(() => undefined);
   }, [isNew, keeper]);
+  const { user } = session;
+  // Empty while the address is not proved.
+  const database = session.database?.name || null;
   const { path, parts } = screenOf(route);
-  const screen = Object.hasOwn(SCREENS, path) ? SCREENS[path] : undefined;
-  if (screen !== undefined && (parts.length === 0 || screen.hasParts))
-    return screen.render({ session, live, parts });
+  return (
+    <ViewContext value={{ user, database, isOwn: true, prefix: '#' }}>
+      <Navigation label="Screens" screens={OWNER_SCREENS} prefix="#" path={path} />
+      <main>
+        <Chosen screens={OWNER_SCREENS} path={path} session={session} live={live} parts={parts} />
+      </main>
+    </ViewContext>
+  );
+}
+
+/** The pages of an account without a database. Its session can only read: see `SessionKeeper`. */
+function AdministratorPages({ route, session }: PagesProps) {
+  const { path, parts } = screenOf(route);
+  const [id, ...rest] = path === '/users' ? parts : [];
+  const live = useLiveDatabase(id ?? null);
+  const viewed = screenOf(`/${rest.join('/')}`);
+  const listed = path === '/find' ? '/' : path;
+  return (
+    <>
+      <Navigation label="Screens" screens={ADMINISTRATOR_SCREENS} prefix="#" path={listed} />
+      <main>
+        {id !== undefined && (
+          <ViewedUser key={id} id={id}>
+            <Navigation
+              label="Screens of the user"
+              screens={VIEWED_SCREENS}
+              prefix={`#/users/${id}`}
+              path={viewed.path}
+            />
+            <Chosen screens={VIEWED_SCREENS} session={session} live={live} {...viewed} />
+          </ViewedUser>
+        )}
+        {path === '/find' && <UsersScreen parts={parts} />}
+        {id === undefined && path !== '/find' && (
+          <Chosen screens={ADMINISTRATOR_SCREENS} path={path} session={session} live={live} parts={parts} />
+        )}
+      </main>
+    </>
+  );
+}
+
+interface ChosenProps extends ScreenProps {
+  screens: Screens;
+  path: string;
+}
+
+function Chosen({ screens, path, ...props }: ChosenProps) {
+  const screen = Object.hasOwn(screens, path) ? screens[path] : undefined;
+  if (screen !== undefined && (props.parts.length === 0 || screen.hasParts)) return screen.render(props);
   return (
     <Screen title="There is no such page">
       <p>
-        <a href="#/">Go to my database</a>
+        <a href="#/">Go to the first page</a>
       </p>
     </Screen>
   );
@@ -117,14 +196,21 @@ function Account({ session }: { session: Session }) {
   );
 }
 
-function Navigation({ route }: { route: string }) {
-  const { path: shown } = screenOf(route);
+interface NavigationProps {
+  label: string;
+  screens: Screens;
+  prefix: string;
+  /** Of the shown screen. */
+  path: string;
+}
+
+function Navigation({ label, screens, prefix, path: shown }: NavigationProps) {
   return (
-    <nav aria-label="Screens">
+    <nav aria-label={label}>
       <ul>
-        {Object.entries(SCREENS).map(([path, { title }]) => (
+        {Object.entries(screens).map(([path, { title }]) => (
           <li key={path}>
-            <a href={`#${path}`} aria-current={path === shown ? 'page' : undefined}>
+            <a href={`${prefix}${path}`} aria-current={path === shown ? 'page' : undefined}>
               {title}
             </a>
           </li>

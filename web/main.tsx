@@ -14,7 +14,9 @@ const client = createFetchClient({
   token: () => store.current?.token,
   onRefused: (token) => store.end(token),
 });
-const keeper = new SessionKeeper(client, store);
+const keeper = new SessionKeeper(client, store, ({ token }) =>
+  createFetchClient({ base, token: () => token, onRefused: () => {} }).auth.refresh({ role: 'viewer' }),
+);
 keeper.start();
 const returned =
   returnFromProvider(base, sessionStorage, client)?.then((session) => keeper.signedIn(session)) ?? null;

@@ -32,15 +32,15 @@ export type Caller = { ceiling?: Role } & (
       role: Role;
       /** Null: does not expire. */
       expiresAt: Date | null;
-      /** Null for a session, which has all permissions of the role. */
+      /** Null for a session with all permissions of the role. */
       key: KeyLimits | null;
     }
 );
 
-/** What limits an API key beside the role of its user. */
+/** What limits an API key, or a session, beside the role of its user. */
 export interface KeyLimits {
   permissions: ReadonlySet<Permission>;
-  /** The roles of those who made the key, at that time. The key may do what each of them allows. */
+  /** The roles of those who made the key, at that time, or that a session was limited to. Each of them must allow what it does. */
   roles: readonly Role[];
   /** Ids of the users of the key and of the keys that it was made with. */
   owners: readonly string[];

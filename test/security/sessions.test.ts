@@ -42,6 +42,31 @@ describe('a session', () => {
     expect((await api('POST', '/api/v1/auth/refresh', first.token)).status).toBe(401);
   });
 
+  it('is limited to a role for good', async () => {
+    const { email, password } = fathom.admin;
+    const full = await signIn(fathom.url, email, password);
+    const { user } = await signUp(fathom.url, 'limited@example.com');
+    const change = (token: string, headers = {}) =>
+      api('PATCH', `/api/v1/users/${user.id}`, token, { is_active: true }, headers);
+    expect((await change(full.token)).status).toBe(200);
+    const renewal = (token: string, body: object) =>
+      api<Session>('POST', '/api/v1/auth/refresh', token, body);
+    expect((await renewal(full.token, { role: 'root' })).status).toBe(400);
+    const { body: limited } = await renewal(full.token, { role: 'viewer' });
+    expect(await statusOf(full.token)).toBe(401);
+    for (const headers of [{}, { 'fathom-role': 'admin' }])
+      expect((await change(limited.token, headers)).status).toBe(403);
+    expect((await api('GET', `/api/v1/users/${user.id}`, limited.token)).status).toBe(200);
+
+    const { body: wider } = await renewal(limited.token, { role: 'admin' });
+    expect((await change(wider.token)).status).toBe(403);
+    const { body: made } = await api<{ key: string }>('POST', '/api/v1/api-keys', wider.token, { name: 'x' });
+    expect((await change(made.key)).status).toBe(403);
+    expect((await api('GET', `/api/v1/users/${user.id}`, made.key)).status).toBe(200);
+    const { body: narrower } = await renewal(wider.token, { role: 'user' });
+    expect((await api('GET', `/api/v1/users/${user.id}`, narrower.token)).status).toBe(403);
+  });
+
   it('is renewed once, however many ask at the same time', async () => {
     const { token } = await signUp(fathom.url, 'race@example.com');
     const answers = await Promise.all(

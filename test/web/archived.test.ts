@@ -37,10 +37,10 @@ describe.skipIf(!hasChromium)('a database that is archived, on the page of owner
     });
     await page.reload();
     const day = archiveAt.slice(0, 10);
-    await page.getByText('Your database is not used.').locator(`time[datetime^="${day}"]`).waitFor();
+    await page.getByText('The database is not used.').locator(`time[datetime^="${day}"]`).waitFor();
     await expectAccessible(page);
     await page.getByRole('button', { name: 'Keep it as it is' }).click();
-    await page.getByText('Your database is not used.').waitFor({ state: 'detached' });
+    await page.getByText('The database is not used.').waitFor({ state: 'detached' });
     expect((await fathom.client.usage.get(name)).archive_at).toBeNull();
   });
 

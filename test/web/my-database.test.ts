@@ -215,16 +215,6 @@ describe.skipIf(!hasChromium)('the page of owners', () => {
     expect(await page.evaluate<string>('document.activeElement.tagName')).toBe('PRE');
   });
 
-  it('tells an account without a database where to go', async () => {
-    const { fathom } = stage;
-    const page = await stage.open();
-    await page.getByLabel('E-mail address').fill(fathom.admin.email);
-    await page.getByLabel('Password').fill(fathom.admin.password);
-    await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByText('have no database').waitFor();
-    await expectAccessible(page);
-  });
-
   it.each(['#/<img src=x onerror=alert(1)>', '#javascript:alert(1)', '#/__proto__', '#/constructor'])(
     'runs nothing from the address %s',
     async (fragment) => {

@@ -65,6 +65,9 @@ export function KeysScreen({ session }: { session: Session }) {
         A key lets a program use the API of Fathom in your name: to watch your database, or to make backups.
         For your data, use the token of the <a href="#/quick-start">quick start</a>.
       </p>
+      {session.user.role !== 'user' && (
+        <p>Keys that you create here can only read. For others, use the console or the command.</p>
+      )}
       {made !== null && (
         <Notice kind="done">
           <p>This is your key. Copy it now: it is not shown again.</p>

@@ -7,6 +7,7 @@ import { formatBytes } from '../database/bytes.ts';
 import { NoDatabase } from '../database/no-database.tsx';
 import type { LiveState } from '../live/live-database.ts';
 import { useServices } from '../services.ts';
+import { useDatabaseName, useView } from '../view.ts';
 import { ActionButton } from '../widgets/action-button.tsx';
 import { ConfirmButton } from '../widgets/confirm-button.tsx';
 import { Field } from '../widgets/field.tsx';
@@ -33,16 +34,17 @@ const STAGES: Readonly<Record<NonNullable<DatabaseBackups['restore']>['stage'], 
 };
 
 export function BackupsScreen({ session, live }: { session: Session; live: LiveState }) {
-  const name = live.instance?.name ?? session.database?.name ?? '';
+  const name = useDatabaseName(live);
   return (
     <Screen title="Backups">
-      {name === '' ? <NoDatabase session={session} /> : <Backups key={name} name={name} />}
+      {name === null ? <NoDatabase session={session} /> : <Backups key={name} name={name} />}
     </Screen>
   );
 }
 
 function Backups({ name }: { name: string }) {
   const { client } = useServices();
+  const { isOwn } = useView();
   const [done, setDone] = useState<string | null>(null);
   const load = useCallback(
     (options: CallOptions) => client.backups.ofDatabase(name, { per_page: SHOWN }, options),
@@ -69,14 +71,16 @@ function Backups({ name }: { name: string }) {
   return (
     <>
       <p>
-        A backup holds all records and files of your database. Others are made automatically, as the server is
+        A backup holds all records and files of the database. The server makes them automatically, as it is
         set up.
       </p>
       <Status name={name} isWorking={isWorking} onChange={reload} />
       {done !== null && <Notice kind="done">{done}</Notice>}
-      <div className="actions">
-        <ActionButton onClick={() => work(create)}>Back up now</ActionButton>
-      </div>
+      {isOwn && (
+        <div className="actions">
+          <ActionButton onClick={() => work(create)}>Back up now</ActionButton>
+        </div>
+      )}
       {error !== null && <Problem error={error} />}
       {data?.items.length === 0 && <p>There are no backups yet.</p>}
       <ul className="list">
@@ -97,6 +101,7 @@ interface BackupProps {
 
 function Backup({ name, backup: { id, created_at, bytes, damaged }, work }: BackupProps) {
   const { client } = useServices();
+  const { isOwn } = useView();
   const at = new Date(created_at).toLocaleString();
   if (damaged)
     return (
@@ -122,37 +127,44 @@ function Backup({ name, backup: { id, created_at, bytes, damaged }, work }: Back
         </strong>{' '}
         {formatBytes(bytes)}
       </p>
-      <div className="actions">
-        <ActionButton
-          kind="quiet"
-          label={`Download the backup of ${at}`}
-          onClick={async () => saveFile(await client.exports.backup(name, id), `${name}-${id}.tar`)}
-        >
-          Download
-        </ActionButton>
-        <ConfirmButton
-          label={`Restore the backup of ${at}`}
-          question="Restore this backup?"
-          explanation={
-            <>
-              <p>
-                All records and files of now are replaced by those of {at}. Changes since then are lost for
-                you; an administrator can still reach them for some time.
-              </p>
-              <p>
-                The name of the database is <code>{name}</code>
-              </p>
-            </>
-          }
-          confirm="Restore the backup"
-          fields={
-            <Field label="Type the name of the database" name="name" autoComplete="off" spellCheck={false} />
-          }
-          onConfirm={restore}
-        >
-          Restore…
-        </ConfirmButton>
-      </div>
+      {isOwn && (
+        <div className="actions">
+          <ActionButton
+            kind="quiet"
+            label={`Download the backup of ${at}`}
+            onClick={async () => saveFile(await client.exports.backup(name, id), `${name}-${id}.tar`)}
+          >
+            Download
+          </ActionButton>
+          <ConfirmButton
+            label={`Restore the backup of ${at}`}
+            question="Restore this backup?"
+            explanation={
+              <>
+                <p>
+                  All records and files of now are replaced by those of {at}. Changes since then are lost for
+                  you; an administrator can still reach them for some time.
+                </p>
+                <p>
+                  The name of the database is <code>{name}</code>
+                </p>
+              </>
+            }
+            confirm="Restore the backup"
+            fields={
+              <Field
+                label="Type the name of the database"
+                name="name"
+                autoComplete="off"
+                spellCheck={false}
+              />
+            }
+            onConfirm={restore}
+          >
+            Restore…
+          </ConfirmButton>
+        </div>
+      )}
     </li>
   );
 }

@@ -1,4 +1,5 @@
 import { useServices } from '../services.ts';
+import { useView } from '../view.ts';
 import { ActionButton } from '../widgets/action-button.tsx';
 import { Notice } from '../widgets/notice.tsx';
 import { Time } from '../widgets/time.tsx';
@@ -12,6 +13,7 @@ interface ArchivingProps {
 /** Says when the database is archived, and keeps it on the disk. */
 export function Archiving({ at, onKept }: ArchivingProps) {
   const { keeper } = useServices();
+  const { isOwn } = useView();
   const keep = async () => {
     // As a sign-in, it wakes the database and counts as a use.
     await keeper.renew();
@@ -20,17 +22,19 @@ export function Archiving({ at, onKept }: ArchivingProps) {
   return (
     <Notice kind="info">
       <p>
-        Your database is not used. It will be archived: <Time at={at} />
+        The database is not used. It will be archived: <Time at={at} />
       </p>
       <p>
         Nothing is lost then: the next request or sign-in brings it back, and takes longer. To keep it as it
         is, use it before.
       </p>
-      <div className="actions">
-        <ActionButton kind="quiet" onClick={keep}>
-          Keep it as it is
-        </ActionButton>
-      </div>
+      {isOwn && (
+        <div className="actions">
+          <ActionButton kind="quiet" onClick={keep}>
+            Keep it as it is
+          </ActionButton>
+        </div>
+      )}
     </Notice>
   );
 }

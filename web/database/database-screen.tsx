@@ -2,6 +2,7 @@ import type { Session } from '../../shared/api/accounts/auth.ts';
 import type { Instance } from '../../shared/api/instances.ts';
 import type { LiveState } from '../live/live-database.ts';
 import { useServices } from '../services.ts';
+import { useView } from '../view.ts';
 import { ActionButton } from '../widgets/action-button.tsx';
 import { Copyable } from '../widgets/copyable.tsx';
 import { Notice } from '../widgets/notice.tsx';
@@ -14,8 +15,9 @@ import { explainPhase } from './phase-text.ts';
 import { Usage } from './usage.tsx';
 
 export function DatabaseScreen({ session, live: { link, instance } }: { session: Session; live: LiveState }) {
+  const { isOwn } = useView();
   return (
-    <Screen title="My database">
+    <Screen title={isOwn ? 'My database' : 'Database'}>
       {link === 'lost' && (
         <Notice kind="info">
           The connection is lost. The page connects again; what it shows may be old.
@@ -30,12 +32,13 @@ export function DatabaseScreen({ session, live: { link, instance } }: { session:
 
 function Database({ instance }: { instance: Instance }) {
   const { name, url, phase, access } = instance;
+  const { isOwn } = useView();
   return (
     <>
       <section aria-labelledby="state">
         <h2 id="state">State</h2>
         <Phase instance={instance} />
-        <Actions instance={instance} />
+        {isOwn && <Actions instance={instance} />}
       </section>
       <section aria-labelledby="address">
         <h2 id="address">Address</h2>
@@ -51,11 +54,13 @@ function Database({ instance }: { instance: Instance }) {
           <dt>PocketBase</dt>
           <dd>{instance.pocketbase_version}</dd>
         </dl>
-        <p>
-          <a href="#/quick-start">How to use it</a>
-        </p>
+        {isOwn && (
+          <p>
+            <a href="#/quick-start">How to use it</a>
+          </p>
+        )}
       </section>
-      {access === 'developer' && <Dashboard url={url} />}
+      {isOwn && access === 'developer' && <Dashboard url={url} />}
       <Usage key={`${name} ${phase}`} instance={instance} />
     </>
   );

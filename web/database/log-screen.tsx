@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useRef } from 'react';
 import type { Session } from '../../shared/api/accounts/auth.ts';
 import type { ShownLine } from '../live/live-database.ts';
 import type { Live } from '../live/use-live-database.ts';
+import { useDatabaseName } from '../view.ts';
 import { Screen } from '../widgets/screen.tsx';
 import { Time } from '../widgets/time.tsx';
 import { NoDatabase } from './no-database.tsx';
@@ -14,19 +15,18 @@ const AT_END_PX = 24;
 
 /** The log of the own database, which goes on while the screen is open. */
 export function LogScreen({ session, live }: { session: Session; live: Live }) {
-  const { followLog, log, instance } = live;
-  const name = instance?.name ?? session.database?.name ?? '';
-  useEffect(() => (name === '' ? undefined : followLog(name)), [name, followLog]);
+  const { followLog, log } = live;
+  const name = useDatabaseName(live);
+  useEffect(() => (name === null ? undefined : followLog(name)), [name, followLog]);
   return (
     <Screen title="Log">
-      {name === '' && <NoDatabase session={session} />}
-      {name !== '' && (
+      {name === null && <NoDatabase session={session} />}
+      {name !== null && (
         <p>
-          What your database prints: starts, stops, and errors of hooks and migrations. New lines appear
-          below.
+          What the database prints: starts, stops, and errors of hooks and migrations. New lines appear below.
         </p>
       )}
-      {name !== '' && log === null && <p role="status">Loading…</p>}
+      {name !== null && log === null && <p role="status">Loading…</p>}
       {log?.length === 0 && <p>Nothing is logged yet.</p>}
       {log !== null && log.length > 0 && <Lines lines={log} />}
     </Screen>

@@ -1,10 +1,13 @@
 import type { Session } from '../../shared/api/accounts/auth.ts';
 import { useServices } from '../services.ts';
+import { useView } from '../view.ts';
 import { ActionButton } from '../widgets/action-button.tsx';
 
 /** Why an account has no database, and what to do. */
 export function NoDatabase({ session }: { session: Session }) {
   const { client, keeper } = useServices();
+  const { isOwn } = useView();
+  if (!isOwn) return <p>This user has no database now.</p>;
   const { email } = session.user;
   if (session.database?.status === 'awaiting_verification')
     return (
@@ -20,8 +23,6 @@ export function NoDatabase({ session }: { session: Session }) {
         </div>
       </>
     );
-  if (session.user.role !== 'user')
-    return <p>Accounts with the role “{session.user.role}” have no database. Use the console, fathom-tui.</p>;
   return (
     <>
       <p>Your database does not exist yet.</p>

@@ -42,11 +42,11 @@ export interface LiveState {
   taskChanges: number;
 }
 
-/** The state of the own database, from the stream of the daemon. It connects again after every loss. */
+/** The state of the database of a user, from the stream of the daemon. It connects again after every loss. */
 export class LiveDatabase {
   readonly #base: string;
   readonly #client: FathomClient;
-  readonly #userId: string;
+  readonly #userId: string | null;
   readonly #listeners = new Set<() => void>();
   readonly #tracker = new TopicTracker();
   readonly #timers = new StreamTimers(systemClock);
@@ -58,7 +58,7 @@ export class LiveDatabase {
   #attempt = 0;
   #isOpen = false;
 
-  constructor(base: string, client: FathomClient, userId: string) {
+  constructor(base: string, client: FathomClient, userId: string | null) {
     this.#base = base;
     this.#client = client;
     this.#userId = userId;
@@ -140,7 +140,7 @@ export class LiveDatabase {
   #follow(socket: WebSocket): void {
     this.#socket = socket;
     socket.addEventListener('open', () => {
-      for (const [id, topic] of TOPICS.entries()) this.#ask(topic, id);
+      if (this.#userId !== null) for (const [id, topic] of TOPICS.entries()) this.#ask(topic, id);
       if (this.#followed !== null) this.#ask(this.#followed, FOLLOW_REQUEST);
       this.#awaitFrame();
     });
@@ -253,13 +253,17 @@ export class LiveDatabase {
   }
 }
 
-function afterSnapshot(instance: Instance | null, frame: SnapshotFrame, userId: string): Instance | null {
+function afterSnapshot(
+  instance: Instance | null,
+  frame: SnapshotFrame,
+  userId: string | null,
+): Instance | null {
   if (frame.topic === 'instances') return frame.data.find(({ user_id }) => user_id === userId) ?? null;
   if (frame.topic !== 'health' || instance === null) return instance;
   return { ...instance, usage: frame.data.instances[instance.name]?.usage ?? instance.usage };
 }
 
-function afterEvent(instance: Instance | null, event: FleetEvent, userId: string): Instance | null {
+function afterEvent(instance: Instance | null, event: FleetEvent, userId: string | null): Instance | null {
   switch (event.kind) {
     case 'instance.added':
     case 'instance.phase':

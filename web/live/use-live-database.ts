@@ -7,8 +7,8 @@ export interface Live extends LiveState {
   readonly followTasks: () => () => void;
 }
 
-/** The own database, as the stream reports it while the screen is open. */
-export function useLiveDatabase(userId: string): Live {
+/** The database of a user, as the stream reports it while the screen is open. @param userId null for the connection alone */
+export function useLiveDatabase(userId: string | null): Live {
   const { base, client } = useServices();
   const live = useMemo(() => new LiveDatabase(base, client, userId), [base, client, userId]);
   const state = useSyncExternalStore(live.subscribe, () => live.state);

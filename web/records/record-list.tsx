@@ -3,6 +3,7 @@ import type { Collection, DatabaseRecord } from '../../shared/api/databases.ts';
 import type { CallOptions } from '../../shared/client/client-methods.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { useServices } from '../services.ts';
+import { useView } from '../view.ts';
 import { Pages } from '../widgets/pages.tsx';
 import { Problem } from '../widgets/problem.tsx';
 import { Screen } from '../widgets/screen.tsx';
@@ -22,6 +23,7 @@ interface RecordListProps {
 /** One page of the records of a collection. */
 export function RecordList({ database, collection: { name, type, fields }, page }: RecordListProps) {
   const { client } = useServices();
+  const { prefix } = useView();
   const [perPage, setPerPage] = useState(PER_PAGE);
   const load = useCallback(
     (options: CallOptions) => client.databases.records(database, name, { page, per_page: perPage }, options),
@@ -32,12 +34,12 @@ export function RecordList({ database, collection: { name, type, fields }, page 
   const shown = data?.page === page && data.per_page === perPage ? data : null;
   const showFewer = () => {
     setPerPage(1);
-    location.hash = `#/records/${name}`;
+    location.hash = `${prefix}/records/${name}`;
   };
   return (
     <Screen title={page === 1 ? `Records of ${name}` : `Records of ${name}, page ${page}`}>
       <p>
-        <a href="#/records">All collections</a>
+        <a href={`${prefix}/records`}>All collections</a>
       </p>
       {error !== null && <Problem error={error} />}
       {isTooLarge(error) && perPage > 1 && (
@@ -65,7 +67,7 @@ export function RecordList({ database, collection: { name, type, fields }, page 
           <Pages
             page={page}
             last={Math.max(1, Math.ceil(shown.total / perPage))}
-            to={(number) => `#/records/${name}/${number}`}
+            to={(number) => `${prefix}/records/${name}/${number}`}
           />
         </>
       )}

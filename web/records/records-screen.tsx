@@ -6,6 +6,7 @@ import type { InstancePhase } from '../../shared/instance.ts';
 import { NoDatabase } from '../database/no-database.tsx';
 import type { LiveState } from '../live/live-database.ts';
 import { useServices } from '../services.ts';
+import { useDatabaseName, useView } from '../view.ts';
 import { pageNumberOf } from '../widgets/pages.tsx';
 import { Problem } from '../widgets/problem.tsx';
 import { Screen } from '../widgets/screen.tsx';
@@ -14,8 +15,6 @@ import { countOf } from './count.ts';
 import { RecordList } from './record-list.tsx';
 
 const MOST_COLLECTIONS = 500;
-const TITLE = 'My records';
-
 interface RecordsScreenProps {
   session: Session;
   live: LiveState;
@@ -24,11 +23,13 @@ interface RecordsScreenProps {
 }
 
 /** The collections and records of the own database, to read. */
-export function RecordsScreen({ session, live: { instance }, parts }: RecordsScreenProps) {
-  const name = instance?.name ?? session.database?.name ?? '';
-  if (name !== '') return <Records key={name} name={name} phase={instance?.phase ?? null} parts={parts} />;
+export function RecordsScreen({ session, live, parts }: RecordsScreenProps) {
+  const name = useDatabaseName(live);
+  const title = useTitle();
+  if (name !== null)
+    return <Records key={name} name={name} phase={live.instance?.phase ?? null} parts={parts} />;
   return (
-    <Screen title={TITLE}>
+    <Screen title={title}>
       <NoDatabase session={session} />
     </Screen>
   );
@@ -42,6 +43,7 @@ interface RecordsProps {
 
 function Records({ name, phase, parts: [chosen, page] }: RecordsProps) {
   const { client } = useServices();
+  const title = useTitle();
   const load = useCallback(
     (options: CallOptions) => client.databases.collections(name, { per_page: MOST_COLLECTIONS }, options),
     [client, name],
@@ -57,7 +59,7 @@ function Records({ name, phase, parts: [chosen, page] }: RecordsProps) {
   if (collection !== undefined && number !== null)
     return <RecordList key={collection.name} database={name} collection={collection} page={number} />;
   return (
-    <Screen title={TITLE}>
+    <Screen title={title}>
       {data === null && !isFailed && (
         <p role="status">{phase === 'asleep' || phase === 'waking' ? 'Waking the database…' : 'Loading…'}</p>
       )}
@@ -68,30 +70,39 @@ function Records({ name, phase, parts: [chosen, page] }: RecordsProps) {
   );
 }
 
+function useTitle(): string {
+  return useView().isOwn ? 'My records' : 'Records';
+}
+
 function Unreadable({ error }: { error: unknown }) {
+  const { prefix, isOwn } = useView();
   return (
     <>
       <Problem error={error} />
       <p>
-        <a href="#/">My database</a> shows the state of the database.
+        <a href={`${prefix}/`}>{isOwn ? 'My database' : 'Database'}</a> shows the state of the database.
       </p>
     </>
   );
 }
 
 function Collections({ items }: { items: readonly Collection[] }) {
+  const { isOwn, prefix } = useView();
   return (
     <>
-      <p>
-        What is stored in your database, to read. To change records, use a client of PocketBase: see{' '}
-        <a href="#/quick-start">quick start</a>.
-      </p>
-      {items.length === 0 && <p>Your database has no collections yet.</p>}
+      {isOwn && (
+        <p>
+          What is stored in your database, to read. To change records, use a client of PocketBase: see{' '}
+          <a href="#/quick-start">quick start</a>.
+        </p>
+      )}
+      {items.length === 0 && <p>The database has no collections yet.</p>}
       <ul className="list">
         {items.map(({ name, type, records }) => (
           <li key={name}>
             <p>
-              <a href={`#/records/${name}`}>{name}</a> <span className="hint">{hintOf(type, records)}</span>
+              <a href={`${prefix}/records/${name}`}>{name}</a>{' '}
+              <span className="hint">{hintOf(type, records)}</span>
             </p>
           </li>
         ))}

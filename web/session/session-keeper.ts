@@ -6,18 +6,23 @@ const CHECK_MS = 60_000;
 /** A session is renewed when less of its lifetime is left. */
 const RENEW_BEFORE_MS = 12 * 3_600_000;
 
+/** Exchanges a session for one that can only read. */
+export type Narrow = (session: Session) => Promise<Session>;
+
 /** Renews the session of a page that stays open. */
 export class SessionKeeper {
   readonly #client: FathomClient;
   readonly #store: SessionStore;
+  readonly #narrow: Narrow;
   #renewal: Promise<Session> | null = null;
 
   /** Sessions that live shorter are renewed in the middle of their life. */
   #lifetimeMs = RENEW_BEFORE_MS * 2;
 
-  constructor(client: FathomClient, store: SessionStore) {
+  constructor(client: FathomClient, store: SessionStore, narrow: Narrow) {
     this.#client = client;
     this.#store = store;
+    this.#narrow = narrow;
   }
 
   start(): void {
@@ -25,7 +30,12 @@ export class SessionKeeper {
     document.addEventListener('visibilitychange', () => this.#check());
   }
 
-  signedIn(session: Session): void {
+  /** Keeps the session of an owner. That of another role is exchanged before, so the tab never has one that can write. */
+  async signedIn(session: Session): Promise<void> {
+    this.#keep(session.user.role === 'user' ? session : await this.#narrow(session));
+  }
+
+  #keep(session: Session): void {
     this.#lifetimeMs = Date.parse(session.expires_at) - issuedAtMs(session);
     this.#store.save(session);
   }
@@ -39,8 +49,11 @@ export class SessionKeeper {
   }
 
   async #renew(): Promise<Session> {
+    const isNarrow = this.#store.current?.user.role !== 'user';
     const session = await this.#client.auth.refresh();
-    this.signedIn(session);
+    // A renewed session has the limits of the former one.
+    if (isNarrow) this.#keep(session);
+    else await this.signedIn(session);
     return session;
   }
 

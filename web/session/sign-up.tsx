@@ -12,7 +12,7 @@ export function SignUp() {
       <Form
         button="Sign up"
         onSubmit={async ({ email = '', password = '', name }) => {
-          keeper.signedIn(await client.auth.register({ email, password, ...(name ? { name } : {}) }));
+          await keeper.signedIn(await client.auth.register({ email, password, ...(name ? { name } : {}) }));
           location.replace('#/');
         }}
       >

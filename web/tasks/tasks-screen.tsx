@@ -1,8 +1,8 @@
 import { useCallback, useEffect } from 'react';
-import type { Session } from '../../shared/api/accounts/auth.ts';
 import type { CallOptions } from '../../shared/client/client-methods.ts';
 import type { Live } from '../live/use-live-database.ts';
 import { useServices } from '../services.ts';
+import { useView } from '../view.ts';
 import { Pages, pageNumberOf } from '../widgets/pages.tsx';
 import { Problem } from '../widgets/problem.tsx';
 import { Screen } from '../widgets/screen.tsx';
@@ -12,17 +12,20 @@ import { TaskItem } from './task-item.tsx';
 const PER_PAGE = 20;
 
 interface TasksScreenProps {
-  session: Session;
   live: Live;
   /** The number of a page. */
   parts: readonly string[];
 }
 
 /** The tasks of the owner in the queue, the newest first. They change while the screen is open. */
-export function TasksScreen({ session, live, parts: [part] }: TasksScreenProps) {
+export function TasksScreen({ live, parts: [part] }: TasksScreenProps) {
   const { client } = useServices();
   const { followTasks, taskChanges } = live;
-  const userId = session.user.id;
+  const {
+    user: { id: userId },
+    isOwn,
+    prefix,
+  } = useView();
   const page = pageNumberOf(part) ?? 1;
   useEffect(followTasks, [followTasks]);
   const load = useCallback(
@@ -37,10 +40,10 @@ export function TasksScreen({ session, live, parts: [part] }: TasksScreenProps) 
   const shown = data?.page === page ? data : null;
   return (
     <Screen title={page === 1 ? 'Tasks' : `Tasks, page ${page}`}>
-      <p>What the server does for you in the background, the newest first.</p>
+      <p>What the server does {isOwn ? 'for you ' : ''}in the background, the newest first.</p>
       {error !== null && <Problem error={error} />}
       {shown === null && error === null && <p role="status">Loading…</p>}
-      {shown?.total === 0 && <p>You have no tasks.</p>}
+      {shown?.total === 0 && <p>{isOwn ? 'You have no tasks.' : 'There are no tasks.'}</p>}
       {shown !== null && shown.total > 0 && shown.items.length === 0 && <p>There are none on this page.</p>}
       <ul className="list">
         {shown?.items.map((task) => (
@@ -53,7 +56,7 @@ export function TasksScreen({ session, live, parts: [part] }: TasksScreenProps) 
         <Pages
           page={page}
           last={Math.max(1, Math.ceil(shown.total / PER_PAGE))}
-          to={(number) => `#/tasks/${number}`}
+          to={(number) => `${prefix}/tasks/${number}`}
         />
       )}
     </Screen>

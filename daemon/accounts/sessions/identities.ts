@@ -4,7 +4,7 @@ import { removeOldestOver } from '../../base/bounded.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { toIsoTime } from '../../pocketbase/data/sqlite.ts';
-import type { Caller } from '../permissions.ts';
+import { type Caller, PERMISSION_NAMES } from '../permissions.ts';
 import type { ApiKeyRepository } from './api-key-repository.ts';
 import { apiKeyHash, isApiKey, permissionsIn, rolesIn } from './api-keys.ts';
 import type { SessionRepository } from './session-repository.ts';
@@ -111,7 +111,11 @@ export class Identities {
       throw new FathomError('auth.required', 'the session has ended; sign in again');
     }
     const { role } = user;
-    return { kind: 'session', id, userId: user.id, role, expiresAt: claims.expiresAt, key: null };
+    const key =
+      claims.limits.length === 0
+        ? null
+        : { permissions: new Set(PERMISSION_NAMES), roles: claims.limits, owners: [] };
+    return { kind: 'session', id, userId: user.id, role, expiresAt: claims.expiresAt, key };
   }
 
   async #identifyKey(token: string): Promise<Identity> {

@@ -26,9 +26,16 @@ describe('a session token', () => {
         .update(String(decodeJwt(token).jti))
         .digest('hex'),
       expiresAt,
+      limits: [],
     });
     const other = await sessions.issue({ id: 'ann', role: 'user' });
     expect(decodeJwt(other.token).jti).not.toBe(decodeJwt(token).jti);
+  });
+
+  it('contains the roles that limit it', async () => {
+    const { sessions } = createSessions();
+    const { token } = await sessions.issue({ id: 'ann', role: 'admin' }, ['viewer']);
+    expect(await sessions.verify(token)).toMatchObject({ limits: ['viewer'] });
   });
 
   it('expires', async () => {

@@ -3,7 +3,7 @@ import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify, SignJWT } fr
 import { FathomError } from '../../../shared/errors.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { keyId } from '../../keys/derived-keys.ts';
-import { ROLES } from '../permissions.ts';
+import { isRole, type Role } from '../permissions.ts';
 
 const ALGORITHM = 'HS256';
 const ISSUER = 'fathom';
@@ -18,6 +18,8 @@ export interface SessionClaims {
   /** Hash of the token's id; the key of the session's record. */
   hash: string;
   expiresAt: Date;
+  /** Roles that limit the session, beside that of its user. */
+  limits: readonly Role[];
 }
 
 export interface IssuedSession {
@@ -50,11 +52,16 @@ export class Sessions {
     this.#clock = options.clock;
   }
 
-  async issue(user: { id: string; role: string }): Promise<IssuedSession> {
+  /** @param limits roles that limit the session, beside that of the user */
+  async issue(user: { id: string; role: string }, limits: readonly Role[] = []): Promise<IssuedSession> {
     const now = this.#clock.now();
     const expiresAt = new Date(now.getTime() + this.#lifetimeMs);
     const id = randomUUID();
-    const token = await new SignJWT({ role: user.role, tenant_id: user.id })
+    const token = await new SignJWT({
+      role: user.role,
+      tenant_id: user.id,
+      ...(limits.length === 0 ? {} : { limits }),
+    })
       .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: this.#signing.id })
       .setIssuer(ISSUER)
       .setAudience(AUDIENCE)
@@ -97,18 +104,19 @@ export class Sessions {
     return key;
   }
 
-  #claims({ sub, jti, iat, exp, role, tenant_id: tenant }: JWTPayload): SessionClaims {
+  #claims({ sub, jti, iat, exp, role, tenant_id: tenant, limits = [] }: JWTPayload): SessionClaims {
     const issuedAhead = Number(iat) - this.#clock.now().getTime() / 1000;
     if (
       typeof sub !== 'string' ||
       typeof jti !== 'string' ||
       tenant !== sub ||
-      !ROLES.some((known) => known === role) ||
+      !isRole(role) ||
+      !(Array.isArray(limits) && limits.every(isRole)) ||
       !(issuedAhead <= CLOCK_TOLERANCE_S)
     ) {
       throw new errors.JWTClaimValidationFailed('a claim is invalid', {});
     }
-    return { userId: sub, hash: hashOf(jti), expiresAt: new Date(Number(exp) * 1000) };
+    return { userId: sub, hash: hashOf(jti), expiresAt: new Date(Number(exp) * 1000), limits };
   }
 }
 

@@ -23,6 +23,7 @@ import { requireCaller, requireSession, requireUserId } from '../../http/caller.
 import { originOf } from '../../http/client-address.ts';
 import { type Api, serve } from '../../http/serve.ts';
 import type { AccountMails } from '../mail/account-mails.ts';
+import { withoutWiderRoles } from '../permissions.ts';
 import type { Identities } from '../sessions/identities.ts';
 import type { Tickets } from '../sessions/tickets.ts';
 import type { SignUps } from '../sign-up/sign-ups.ts';
@@ -99,7 +100,9 @@ export function authRoutes(app: Api, deps: AuthRoutesDeps): void {
   serve(app, refreshSession, async (request) => {
     const old = await deps.sessions.verify(sessionToken(request));
     const user = await findCaller(old.userId);
-    const issued = await deps.sessions.issue(user);
+    const { role } = request.body ?? {};
+    const limits = role === undefined ? old.limits : withoutWiderRoles([...old.limits, role]);
+    const issued = await deps.sessions.issue(user, limits);
     const renewed = await deps.sessionRepository.renew(old.hash, {
       ...issued,
       ...originOf(request, deps.trustedProxies),

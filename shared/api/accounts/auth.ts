@@ -3,6 +3,7 @@ import { LIFECYCLE_STATUSES } from '../../instance.ts';
 import { endpoint, exampleOf, noContent, OPERATION_TIMEOUT_MS } from '../contract/endpoint.ts';
 import { EXAMPLE_DATABASE, EXAMPLE_ID, EXAMPLE_TIME } from '../contract/fields.ts';
 import { newPasswordSchema, passwordSchema } from './passwords.ts';
+import { ROLES } from './permissions.ts';
 
 const tag = { name: 'Sign-in', description: 'Sign up, sign in, and use the own account.' };
 
@@ -278,10 +279,15 @@ export const refreshSession = endpoint({
   path: '/api/v1/auth/refresh',
   tag,
   summary: 'Renew the session',
-  description: 'Returns a new token. The old token ends.',
+  description:
+    'Returns a new token. The old token ends. With `role`, the new session is limited to what this role may do as well, and so are those that are renewed from it, and API keys that it makes.',
   permission: 'account.use',
   // Not recorded: it changes nothing but the token.
   audit: null,
+  body: z
+    .strictObject({ role: z.enum(ROLES).optional() })
+    .nullish()
+    .meta({ examples: [{ role: 'viewer' }] }),
   responses: { 200: { description: 'The renewed session.', schema: sessionSchema } },
   errors: ['conflict', 'databases.limit_reached', 'instance.failed', 'ports.exhausted', 'provision.failed'],
 });
