@@ -88,6 +88,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 
   const { reconciler, ownerSync, lifecycle } = services;
   await Promise.all([reconciler.load(), services.trash.load(), ownerSync.load()]);
+  await services.pruneTemplates();
   await services.backups.load();
   resources.defer(() => reconciler.stop());
   const { rollouts, restores, drills } = services;

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { ClientResponseError } from 'pocketbase';
 import { FathomError } from '../../shared/errors.ts';
 import type {
+  ApplicationsRequest,
   DatabaseList,
   DatabaseRow,
   DatabaseRowChange,
@@ -99,6 +100,12 @@ export class DatabaseRepository {
       after = databases.at(-1)?.[0] ?? '';
       if (userId !== undefined || databases.length < PAGE_ROWS) return listed;
     }
+  }
+
+  /** Stores the applications of databases that earlier releases created. */
+  async fillInApplications(applications: string): Promise<void> {
+    const body: ApplicationsRequest = { applications };
+    await this.#client.post('/api/fathom/databases/applications', body);
   }
 
   /** Stores the state `ready` of new databases. */

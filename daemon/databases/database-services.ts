@@ -38,6 +38,8 @@ export interface DatabaseServices {
   ownerSync: OwnerSync;
   /** Tests the migrations of user databases if they have changed. Invalid ones are not used. Never rejects. */
   tryMigrations(): Promise<void>;
+  /** Removes templates that no database needs. Call it when the databases are known, and before one starts. Never rejects. */
+  pruneTemplates(): Promise<void>;
   templates: Templates;
 }
 
@@ -136,7 +138,7 @@ export function createDatabaseServices(deps: {
     fleet,
     ports,
     repository,
-    template: templates.fleet,
+    templates,
     masterKeys,
     seal: deps.seal,
     pbEncryptionKey: config.pbEncryptionKey,
@@ -180,15 +182,18 @@ export function createDatabaseServices(deps: {
       settings: deps.settings,
       sleep: deps.sleep,
       binaries,
+      applications: templates.choice,
       hasPreviousKey: config.previousPbEncryptionKey !== null,
       log,
     }),
     ownerSync,
     templates,
-    async tryMigrations() {
-      await templates.refresh();
+    tryMigrations: () => templates.refresh(),
+    async pruneTemplates() {
       try {
-        const used = await templates.prune([...(await installedVersions(config.dataDir)).keys()]);
+        const installed = [...(await installedVersions(config.dataDir)).keys()];
+        const choices = new Set(catalog.entries().map(({ instance }) => instance.choice));
+        const used = await templates.prune(installed, choices);
         const recorded = await servedHashes(config.userDatabasesDir);
         await pruneAssembled(assembledDir, new Set([...used, ...recorded]));
       } catch (error) {

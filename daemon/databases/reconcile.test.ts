@@ -43,6 +43,7 @@ class Rows {
         sleep_after: 0,
         developer: false,
         pocketbase_version: '',
+        applications: 'documents',
         superuser_secret: '',
         created: '2026-01-15 10:00:00.000Z',
         email: null,
@@ -182,6 +183,7 @@ beforeEach(async () => {
     settings,
     sleep: { isSupported: () => Promise.resolve(false), maySleep: () => false },
     binaries,
+    applications: 'documents',
     hasPreviousKey: false,
     log,
   });

@@ -28,6 +28,8 @@ export interface ReconcileDeps {
   binaries: Pick<Binaries, 'problemOf'>;
   settings: Pick<LiveSettings, 'signUps'>;
   sleep: Pick<SleepWatch, 'isSupported' | 'maySleep'>;
+  /** The applications of new databases, which those of earlier releases have too. */
+  applications: string;
   /** Whether the key of the settings is being changed. */
   hasPreviousKey: boolean;
   log: Logger;
@@ -73,9 +75,19 @@ export class Reconciler {
     await plans.load();
     ports.noteFreed(await repository.listFreedPorts());
     const { rows, at } = await repository.list();
+    await this.#fillInApplications(rows);
     for (const row of rows) this.#register(row);
     await this.#verifyPinned(rows);
     this.#since = readFrom(at);
+  }
+
+  /** Databases of earlier releases keep the applications that they have, also when FATHOM_APPS changes. */
+  async #fillInApplications(rows: readonly DatabaseRow[]): Promise<void> {
+    const { applications, repository } = this.#deps;
+    const unknown = rows.filter((row) => !row.applications);
+    if (unknown.length === 0) return;
+    await repository.fillInApplications(applications);
+    for (const row of unknown) row.applications = applications;
   }
 
   /** Verifies the executables of pinned databases, so that their processes can be taken over. */
@@ -243,9 +255,9 @@ export class Reconciler {
     }
     if (entry.row.pocketbase_version !== row.pocketbase_version) await this.#applyVersion(entry, row);
     if ((entry.row.access ?? '') !== (row.access ?? '')) await this.#applyAccess(entry, row);
-    const { memory_mb, disk_mb, sleep_after, developer, plan = '' } = row;
-    const read = { memory_mb, disk_mb, sleep_after, developer, plan };
-    const before = { plan: '', ...entry.row };
+    const { memory_mb, disk_mb, sleep_after, developer, plan = '', applications = '' } = row;
+    const read = { memory_mb, disk_mb, sleep_after, developer, plan, applications };
+    const before = { plan: '', applications: '', ...entry.row };
     if (Object.entries(read).some(([field, value]) => before[field as keyof typeof read] !== value)) {
       Object.assign(entry.row, read);
       entry.runner.state.update({});

@@ -31,6 +31,7 @@ import { dataDirOf, type InstanceSpec, lockFileOf, requestLogFileOf } from '../s
 import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { settingsOfInstance } from '../supervisor/start/prepare-settings.ts';
 import { type ServedPaths, servedPaths } from './applications/assembled.ts';
+import { namesOf } from './applications/choice.ts';
 import { nextRecord, readServedRecord, writeServedRecord } from './applications/served-record.ts';
 import { tryHooks } from './applications/try-hooks.ts';
 import type { ArchivedDatabases } from './archive/archived-databases.ts';
@@ -57,7 +58,7 @@ const GUARD_VARIABLE = 'FATHOM_GUARD';
 export interface UserInstanceDeps {
   ports: PortAllocator;
   driver: ProcessDriver;
-  templates: Pick<Templates, 'of' | 'prepare'>;
+  templates: Pick<Templates, 'of' | 'prepare' | 'choice' | 'inDirectory'>;
   masterKeys: readonly MasterKey[];
   config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey' | 'ownerAccess'>;
   plans: Pick<Plans, 'databaseLimitsOf' | 'ownLimits'>;
@@ -187,9 +188,18 @@ export class UserInstance implements InstanceSpec {
     return this.served.publicDir;
   }
 
-  /** What it serves of applications after its next start, when its migrations work. */
-  get nextServed(): ServedPaths {
-    const template = this.#deps.templates.of(this.binary).current;
+  /** Its applications, see `formatChoice`. */
+  get choice(): string {
+    return this.#row.applications || this.#deps.templates.choice;
+  }
+
+  applications(): string[] {
+    return namesOf(this.choice, this.#deps.templates.inDirectory);
+  }
+
+  /** What it serves of applications after its next start with a choice of them, when its migrations work. */
+  nextServed(choice = this.choice): ServedPaths {
+    const template = this.#deps.templates.of(this.binary, choice).current;
     return template === null ? this.served : servedPaths(this.#deps.settings.assembledDir, template.served);
   }
 
@@ -215,7 +225,7 @@ export class UserInstance implements InstanceSpec {
 
   async prepare(signal: AbortSignal): Promise<PhaseReason | null> {
     this.#logLimit.beforeStart();
-    await this.#deps.templates.prepare(this.binary);
+    await this.#deps.templates.prepare(this.binary, this.choice);
     await this.prepareAccess();
     const preparation = this.preparation();
     const reason = await prepareDatabase(preparation, signal);
@@ -232,7 +242,7 @@ export class UserInstance implements InstanceSpec {
 
   /** Records what a new database serves, which may sleep until its first request. */
   async noteServed(): Promise<void> {
-    const template = this.#deps.templates.of(this.binary).current;
+    const template = this.#deps.templates.of(this.binary, this.choice).current;
     if (template?.served) await this.#serve(template, null);
   }
 
@@ -407,7 +417,7 @@ export class UserInstance implements InstanceSpec {
   }
 
   /** Describes what `prepareDatabase` must do for this database now. */
-  preparation(): Preparation {
+  preparation(choice = this.choice): Preparation {
     const { settings, clock, guard, config, log, accounts, driver, templates } = this.#deps;
     const { name, directory, binary } = this;
     const keys = settingsKeys(config, name);
@@ -426,7 +436,7 @@ export class UserInstance implements InstanceSpec {
       isPinned: this.pinnedVersion !== null,
       environment: { [ENCRYPTION_VARIABLE]: keys[0] },
       instanceLog: this.log,
-      template: isVerified(binary) ? templates.of(binary).current : null,
+      template: isVerified(binary) ? templates.of(binary, choice).current : null,
       heldMigrations: heldMigrations(directory),
       ownership: this.#ownership(),
       account: accounts.beforeStart(name),

@@ -19,7 +19,7 @@ import {
   enter,
   FailsBefore,
   readFactsOf,
-  setVersion,
+  setRow,
 } from './change.ts';
 import { copyData, copyStorageAhead, findCopyDamage, hashCopy, restoreData } from './data/copy.ts';
 import type { DatabaseThread } from './data/database-thread.ts';
@@ -49,6 +49,7 @@ export async function changeDatabase(
 ): Promise<DatabaseJournal> {
   // Verifies the executable, builds its template and starts the process of the checks, while clients do not wait.
   await deps.binaryOf(change.after);
+  await change.prepare?.(entry);
   await deps.thread.prepare();
   const { row, instance } = entry;
   const { directory } = entry.runner.spec;
@@ -66,6 +67,8 @@ export async function changeDatabase(
     step: 'copying',
     before: row.pocketbase_version,
     after: change.after,
+    applications:
+      change.applications === null ? null : { before: instance.choice, after: change.applications },
     from: instance.binary.version,
     hold: change.hold,
     reason: null,
@@ -150,7 +153,7 @@ async function tryChange(
   signal.throwIfAborted();
   await enter(journal, 'serving', deps);
   if (change.hold !== null) await releaseMigrations(directory);
-  await setVersion(entry, change.after, deps);
+  await setRow(entry, { version: change.after, applications: change.applications }, deps);
   return null;
 }
 

@@ -31,6 +31,10 @@ export interface Change {
   rollout: string;
   /** The value of `pocketbase_version` after the change. */
   after: string;
+  /** Its applications after the change; null when they stay. */
+  applications: string | null;
+  /** Builds what the change needs, while clients do not wait. Does nothing when it exists. */
+  prepare?: (entry: CatalogEntry) => Promise<void>;
   /** Shown while the database does not answer. */
   why: PhaseReason;
   /** Changes the files of a database, or of a clone in another directory. Returns why it failed; null when it worked. */
@@ -60,13 +64,20 @@ export function readFactsOf(dataDir: string, user: string, thread: DatabaseThrea
   return thread.run({ kind: 'facts', file: join(dataDir, 'data.db'), ownerId: user });
 }
 
-/** Stores the version in the row, unless it is there. */
-export async function setVersion(
+/** Stores the version and the applications in the row, unless they are there. */
+export async function setRow(
   entry: CatalogEntry,
-  version: string,
+  { version, applications }: { version: string; applications: string | null },
   { catalog }: Pick<ChangeDeps, 'catalog'>,
 ): Promise<void> {
-  if (entry.row.pocketbase_version !== version) await catalog.update(entry, { pocketbase_version: version });
+  const { row, runner } = entry;
+  const isChosen = applications === null || row.applications === applications;
+  if (row.pocketbase_version === version && isChosen) return;
+  await catalog.update(entry, {
+    pocketbase_version: version,
+    ...(applications !== null && { applications }),
+  });
+  runner.state.update({});
 }
 
 /** Removes what a change needed. The journal is removed last. */

@@ -40,6 +40,8 @@ const journalSchema = z.object({
   /** The value of `pocketbase_version` in its row before the change, and after it. */
   before: z.string(),
   after: z.string(),
+  /** Its applications before and after; null when they stay. */
+  applications: z.object({ before: z.string(), after: z.string() }).nullable().default(null),
   /** The version that ran before. */
   from: z.string(),
   /** See `Change`. */

@@ -2,6 +2,7 @@ import type { RolloutPlanView } from '../../shared/api/rollouts.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { compareVersions, isVersion } from '../../shared/version.ts';
 import type { Catalog, CatalogEntry } from '../databases/catalog.ts';
+import type { Templates } from '../databases/provisioning/templates.ts';
 import { advisoriesOf, hazardsOnTheWay } from '../pocketbase/advisories/assess-releases.ts';
 import { type Binaries, FLEET_VERSION } from '../pocketbase/binary/binaries.ts';
 import { isRefusedAfter, olderVersionMessage } from '../pocketbase/data/last-version.ts';
@@ -18,7 +19,7 @@ import {
 
 export interface PocketBaseRolloutDeps {
   catalog: Catalog;
-  binaries: Pick<Binaries, 'fleet' | 'problemOf'>;
+  binaries: Pick<Binaries, 'fleet' | 'problemOf' | 'require'>;
 }
 
 /**
@@ -79,10 +80,20 @@ function uniqueById<T extends { id: string }>(all: readonly T[]): T[] {
 }
 
 /** The change of one database to a version. */
-export function upgradeOf(plan: RolloutPlan, { binaries }: Pick<PocketBaseRolloutDeps, 'binaries'>): Change {
+export function upgradeOf(
+  plan: RolloutPlan,
+  {
+    binaries,
+    templates,
+  }: Pick<PocketBaseRolloutDeps, 'binaries'> & { templates: Pick<Templates, 'prepare'> },
+): Change {
+  const after = rowVersion(plan.target, binaries);
   return {
     rollout: plan.id,
-    after: rowVersion(plan.target, binaries),
+    after,
+    // Its next start needs it.
+    prepare: async ({ instance }) => templates.prepare(await binaries.require(after), instance.choice),
+    applications: null,
     why: { code: 'requested', message: `it gets PocketBase ${plan.target}` },
     apply: () => Promise.resolve(null),
     served: ({ instance }) => instance.served,

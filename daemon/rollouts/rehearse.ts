@@ -33,6 +33,7 @@ export async function rehearse(
   const clone = cloneOf(entry.runner.spec.directory);
   const data = dataDirOf(clone);
   try {
+    await change.prepare?.(entry);
     await removeTree(clone);
     await makeDirectory(data);
     await deps.thread.run({ kind: 'vacuum', file: join(source, 'data.db'), target: join(data, 'data.db') });

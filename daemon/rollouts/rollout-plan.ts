@@ -49,6 +49,7 @@ export function planOf(
   return {
     kind,
     target,
+    hashes: {},
     databases: entries.map(({ row }) => row.name),
     canary,
     wave,

@@ -1,3 +1,4 @@
+import { addApplication, planApplication, removeApplication } from '../../shared/api/applications.ts';
 import { applyMigrations, planMigrations } from '../../shared/api/migrations.ts';
 import {
   abortRollout,
@@ -31,6 +32,16 @@ export function rolloutRoutes(app: Api, deps: RolloutRoutesDeps): void {
   serve(app, startRollout, async ({ body }) => begin(await planner.planUpgrade(body), body));
   serve(app, planMigrations, async ({ body }) => show(await planner.planMigrations(body)));
   serve(app, applyMigrations, async ({ body }) => begin(await planner.planMigrations(body), body));
+  serve(app, planApplication, async ({ params: { name }, body: { action, ...request } }) =>
+    show(await planner.planApplication({ ...request, name, kind: `${action}-application` })),
+  );
+  for (const [endpoint, kind] of [
+    [addApplication, 'add-application'],
+    [removeApplication, 'remove-application'],
+  ] as const)
+    serve(app, endpoint, async ({ params: { name }, body }) =>
+      begin(await planner.planApplication({ ...body, name, kind }), body),
+    );
   serve(app, getRollout, () => rollouts.status());
   serve(app, pauseRollout, () => rollouts.pause());
   serve(app, resumeRollout, () => rollouts.resume());

@@ -4,24 +4,34 @@ import type { AuditTrail } from '../audit/audit-trail.ts';
 import type { Backups } from '../backups/service/backups.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
-import type { Catalog } from '../databases/catalog.ts';
+import type { Catalog, CatalogEntry } from '../databases/catalog.ts';
 import type { Templates } from '../databases/provisioning/templates.ts';
 import type { Binaries } from '../pocketbase/binary/binaries.ts';
 import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
-import type { ChangeStep } from './change.ts';
+import {
+  type ApplicationChange,
+  applicationChangeOf,
+  applicationReason,
+  planApplication,
+} from './application-rollout.ts';
+import type { Change, ChangeStep } from './change.ts';
 import { DatabaseThread } from './data/database-thread.ts';
 import { Journals } from './journal.ts';
 import { migrationChangeOf, outdatedReason, planMigrations } from './migrations-rollout.ts';
 import { planUpgrade, upgradeOf, versionReason } from './pocketbase-rollout.ts';
+import type { RolloutPlan } from './rollout.ts';
 import { type Planned, type RolloutOptions, skipReason } from './rollout-plan.ts';
 import { RolloutStore } from './rollout-store.ts';
 import { Rollouts } from './rollouts.ts';
 
-/** Plans rollouts of both kinds, see `planUpgrade` and `planMigrations`. */
+/** Plans rollouts of all kinds, see `planUpgrade`, `planMigrations` and `planApplication`. */
 export interface RolloutPlanner {
   planUpgrade(request: RolloutOptions & { version: string; back: boolean }): ReturnType<typeof planUpgrade>;
   planMigrations(request: RolloutOptions): ReturnType<typeof planMigrations>;
+  planApplication(
+    request: RolloutOptions & { name: string; kind: ApplicationChange },
+  ): ReturnType<typeof planApplication>;
 }
 
 /** Creates the services of rollouts. */
@@ -46,7 +56,7 @@ export function createRollouts({
   clock: Clock;
   log: Logger;
 }): { rollouts: Rollouts; rolloutPlanner: RolloutPlanner } {
-  const { binaries, templates } = deps;
+  const { binaries } = deps;
   const directory = join(dataDir, 'rollouts');
   const thread = new DatabaseThread();
   const rollouts = new Rollouts({
@@ -59,16 +69,9 @@ export function createRollouts({
       ),
     ),
     store: new RolloutStore(directory),
-    binaryOf: async (version) => {
-      const binary = await binaries.require(version);
-      await templates.prepare(binary);
-      return binary;
-    },
-    changeOf: (plan, entry) =>
-      plan.kind === 'pocketbase' ? upgradeOf(plan, { binaries }) : migrationChangeOf(plan, entry),
-    skipReason: (plan, entry) =>
-      skipReason(entry) ??
-      (plan.kind === 'pocketbase' ? versionReason(entry, plan) : outdatedReason(plan, { templates })),
+    binaryOf: (version) => binaries.require(version),
+    changeOf: (plan, entry) => changeOf(plan, entry, deps),
+    skipReason: (plan, entry) => reasonOf(plan, entry, deps),
     onStep:
       onStep ?? ((step, database) => deps.log.debug({ instance: database, step }, 'changing a database')),
     onChange,
@@ -79,8 +82,37 @@ export function createRollouts({
       planUpgrade: async (request) => withBackup(await planUpgrade(request, deps), backups().skipsChanges),
       planMigrations: async (request) =>
         withBackup(await planMigrations(request, deps), backups().skipsChanges),
+      planApplication: async (request) =>
+        withBackup(await planApplication(request, deps), backups().skipsChanges),
     },
   };
+}
+
+interface KindDeps {
+  binaries: Binaries;
+  templates: Templates;
+}
+
+function changeOf(plan: RolloutPlan, entry: CatalogEntry, { binaries, templates }: KindDeps): Change {
+  switch (plan.kind) {
+    case 'pocketbase':
+      return upgradeOf(plan, { binaries, templates });
+    case 'migrations':
+      return migrationChangeOf(plan, entry, templates);
+    default:
+      return applicationChangeOf(plan, entry, templates);
+  }
+}
+
+function reasonOf(plan: RolloutPlan, entry: CatalogEntry, { templates }: KindDeps): string | null {
+  switch (plan.kind) {
+    case 'pocketbase':
+      return skipReason(entry) ?? versionReason(entry, plan);
+    case 'migrations':
+      return skipReason(entry) ?? outdatedReason(plan, entry, { templates });
+    default:
+      return applicationReason(entry, plan, templates);
+  }
 }
 
 /** @param skipped why databases are not backed up before their change; null when they are */

@@ -1,6 +1,7 @@
 import { appendFile, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { ROLLOUT_KINDS } from '../../shared/api/rollouts.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { exists, makeDirectory } from '../base/files/dir.ts';
 import { replaceFile, syncDirectory } from '../base/files/replace-file.ts';
@@ -14,7 +15,7 @@ import {
 
 const planSchema = z.object({
   id: z.string(),
-  kind: z.enum(['pocketbase', 'migrations']),
+  kind: z.enum(ROLLOUT_KINDS),
   target: z.string(),
   started_at: z.string(),
   databases: z.array(z.string()),
@@ -24,6 +25,7 @@ const planSchema = z.object({
   watch_s: z.number(),
   rehearse: z.boolean(),
   // Plans of earlier releases have none.
+  hashes: z.record(z.string(), z.string()).default({}),
   back: z.boolean().default(false),
   // Rollouts of earlier versions have none.
   backup: z.boolean().default(false),

@@ -7,6 +7,7 @@ function plan(changes: Partial<RolloutPlan> = {}): RolloutPlan {
   return {
     id: 'r',
     kind: 'pocketbase',
+    hashes: {},
     target: '0.40.6',
     started_at: '2026-01-01T00:00:00.000Z',
     databases: NAMES,

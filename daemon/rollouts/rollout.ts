@@ -1,12 +1,14 @@
-import type { Rollout } from '../../shared/api/rollouts.ts';
+import type { Rollout, RolloutKind } from '../../shared/api/rollouts.ts';
 import { FathomError } from '../../shared/errors.ts';
 
 /** What a rollout does, fixed at its start. */
 export interface RolloutPlan {
   id: string;
-  kind: 'pocketbase' | 'migrations';
-  /** The version of PocketBase, or the hash of the migrations. */
+  kind: RolloutKind;
+  /** The version of PocketBase, the hash of the migrations, or the name of the application. */
   target: string;
+  /** Hashes of the files that databases get, by the applications of the database. */
+  hashes: Record<string, string>;
   started_at: string;
   /** Names, in their order. */
   databases: string[];

@@ -14,7 +14,7 @@ import {
   CopyDamaged,
   endChange,
   FailsBefore,
-  setVersion,
+  setRow,
 } from './change.ts';
 import { bothFail, changeDatabase, finishChange, returnDatabase } from './change-database.ts';
 import type { DatabaseJournal } from './journal.ts';
@@ -87,7 +87,8 @@ export class Rollouts {
       const entry = catalog.find(journal.database);
       if (!entry) await journals.remove(journal.database);
       else if (journal.step === 'serving') {
-        await setVersion(entry, journal.after, this.#deps);
+        const { after: version, applications } = journal;
+        await setRow(entry, { version, applications: applications?.after ?? null }, this.#deps);
         this.#interrupted.set(journal.database, journal);
       } else {
         const processes = found.filter((one) => one.instance === journal.database && !ended.has(one));

@@ -9,7 +9,7 @@ import { closeDatabase, closeDatabases } from '../pocketbase/data/close-database
 import { writeLastVersion } from '../pocketbase/data/last-version.ts';
 import { inTransaction, withDatabase } from '../pocketbase/data/sqlite.ts';
 import { dataDirOf, rolloutDirOf } from '../supervisor/instance-spec.ts';
-import { type ChangeDeps, copyOf, readFactsOf, setVersion } from './change.ts';
+import { type ChangeDeps, copyOf, readFactsOf, setRow } from './change.ts';
 import { findCopyDamage, linkFile, replaceDatabase } from './data/copy.ts';
 import { hasSameSchema } from './data/facts.ts';
 import type { DatabaseJournal } from './journal.ts';
@@ -44,7 +44,8 @@ export async function returnData(
   const problem = await tryBefore(entry, binary, deps, signal);
   if (problem === null) {
     setLastVersion(dataDir, binary.version);
-    await setVersion(entry, journal.before, deps);
+    const { before: version, applications } = journal;
+    await setRow(entry, { version, applications: applications?.before ?? null }, deps);
     return;
   }
   throw await stayChanged(

@@ -107,6 +107,7 @@ export function globalInstance(options: {
     hasOwnJobs: () => false,
     isDeveloper: () => false,
     access: () => 'app',
+    applications: () => [],
     connectPorts: () => null,
   };
 }

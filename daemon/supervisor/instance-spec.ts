@@ -72,6 +72,8 @@ export interface InstanceSpec {
   isDeveloper(): boolean;
   /** What the owner may use in the database. */
   access(): DatabaseAccessLevel;
+  /** Names of its applications. */
+  applications(): string[];
   /** The TCP ports that its process may connect to; null for all. */
   connectPorts(): number[] | null;
 }

@@ -25,6 +25,7 @@ function newState() {
     hasOwnJobs: () => false,
     isDeveloper: () => false,
     access: () => 'app',
+    applications: (): string[] => [],
     connectPorts: () => null,
   } as InstanceSpec;
   const state = new InstanceState(

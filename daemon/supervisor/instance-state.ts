@@ -298,6 +298,7 @@ export class InstanceState {
       limits: spec.limits(),
       developer: spec.isDeveloper(),
       access: spec.access(),
+      applications: spec.applications(),
       sandbox: observed.pid === null ? null : observed.sandbox,
     };
   }

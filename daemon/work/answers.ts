@@ -56,6 +56,6 @@ function hasApplication({ instance }: CatalogEntry): boolean {
 function missingApplication(name: string): FathomError {
   return new FathomError(
     'application.missing',
-    `${name} does not have the application ${APPLICATION}; ask an administrator to add it to FATHOM_APPS`,
+    `${name} does not have the application ${APPLICATION}; ask an administrator to run 'fathomd apps add ${APPLICATION} ${name}'`,
   );
 }

@@ -52,6 +52,7 @@ routerAdd(
         row.set('desired', 'running');
         row.set('superuser_secret', body.superuser_secret);
         row.set('port', isPortNamed(tx, body.port) ? 0 : body.port);
+        row.set('applications', body.applications);
         tx.save(row);
         created = true;
       }
@@ -93,6 +94,23 @@ routerAdd(
         tx.save(row);
       }
     });
+    return e.noContent(204);
+  },
+  $apis.requireSuperuserAuth(),
+);
+
+// ApplicationsRequest: the applications of databases that earlier releases created.
+routerAdd(
+  'POST',
+  '/api/fathom/databases/applications',
+  (e) => {
+    /** @type {import('../../shared/hooks/control-plane-routes.ts').ApplicationsRequest} */
+    const { applications } = e.requestInfo().body;
+    e.app
+      .db()
+      .newQuery("UPDATE user_databases SET applications = {:applications} WHERE applications = ''")
+      .bind({ applications })
+      .execute();
     return e.noContent(204);
   },
   $apis.requireSuperuserAuth(),
@@ -178,7 +196,7 @@ routerAdd(
           `SELECT json_group_array(json_object('id', id, 'name', name, 'user', user, 'state', state, 'desired', desired,
              'port', port, 'memory_mb', memory_mb, 'disk_mb', disk_mb, 'sleep_after', sleep_after,
              'developer', json(iif(developer, 'true', 'false')), 'access', access,
-             'pocketbase_version', pocketbase_version,
+             'pocketbase_version', pocketbase_version, 'applications', applications,
              'superuser_secret', superuser_secret, 'created', created)) AS json
            FROM (${page})`,
         )

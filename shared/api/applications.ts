@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { endpoint, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
+import { EXAMPLE_DATABASE } from './contract/fields.ts';
 import { tag } from './databases.ts';
-import { problemSchema } from './migrations.ts';
+import { pendingSchema, problemSchema } from './migrations.ts';
+import { planFields, rolloutOptions, rolloutSchema } from './rollouts.ts';
 
 const applicationSchema = z.object({
   name: z.string(),
@@ -11,8 +13,10 @@ const applicationSchema = z.object({
   directory: z.string(),
   /** Whether it is part of Fathom. */
   built_in: z.boolean(),
-  /** Whether databases get it, see `FATHOM_APPS`. */
+  /** Whether new databases get it, see `FATHOM_APPS`. */
   chosen: z.boolean(),
+  /** The number of databases that have it. */
+  databases: z.int(),
   /** Numbers of files. */
   migrations: z.int(),
   hooks: z.int(),
@@ -50,6 +54,7 @@ export const listApplications = endpoint({
                   directory: '/var/lib/fathom/apps/shop',
                   built_in: false,
                   chosen: true,
+                  databases: 12,
                   migrations: 3,
                   hooks: 1,
                   public_files: 0,
@@ -61,6 +66,13 @@ export const listApplications = endpoint({
         }),
     },
   },
+});
+
+const params = z.object({
+  name: z
+    .string()
+    .regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/, 'is not the name of an application')
+    .meta({ description: 'Name of an application.', examples: ['shop'] }),
 });
 
 const checkSchema = z
@@ -96,19 +108,94 @@ export const checkApplication = endpoint({
     'Applies its migrations, goes back, applies them again, and loads its hooks, without other applications. Changes no database.',
   permission: 'databases.configure',
   audit: null,
-  params: z.object({
-    name: z
-      .string()
-      .regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/, 'is not the name of an application')
-      .meta({ description: 'Name of an application.', examples: ['shop'] }),
-  }),
+  params,
   responses: { 200: { description: 'What was found.', schema: checkSchema } },
   errors: ['not_found'],
   timeoutMs: OPERATION_TIMEOUT_MS,
+});
+
+const changeSchema = z
+  .strictObject(rolloutOptions)
+  .meta({ id: 'ApplicationRolloutRequest', examples: [{ databases: [EXAMPLE_DATABASE] }] });
+
+const planSchema = z
+  .object({
+    application: z.string(),
+    /** Databases that will be changed, in their order. */
+    databases: z.array(pendingSchema),
+    ...planFields,
+  })
+  .meta({
+    id: 'ApplicationRolloutPlan',
+    examples: [
+      {
+        application: 'shop',
+        databases: [{ name: EXAMPLE_DATABASE, pending: ['1800000000_orders.js', 'hooks and static files'] }],
+        skipped: [],
+        waves: [1],
+        max_failures: 1,
+        disk_bytes: 1_048_576,
+        free_bytes: 10_737_418_240,
+        backup_skipped: null,
+        rehearsed: null,
+      },
+    ],
+  });
+
+/** A plan before the tests on clones. */
+export type ApplicationPlanView = Omit<z.infer<typeof planSchema>, 'rehearsed'>;
+
+const change = {
+  method: 'POST',
+  tag,
+  permission: 'databases.configure',
+  params,
+  errors: ['conflict', 'not_found'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
+} as const;
+
+export const planApplication = endpoint({
+  ...change,
+  operationId: 'planApplication',
+  path: '/api/v1/applications/{name}/plan',
+  summary: 'Show which databases would get or lose an application',
+  description: 'Tests the applications that each database would have. Changes no database.',
+  audit: null,
+  body: z.strictObject({ action: z.enum(['add', 'remove']), ...rolloutOptions }).meta({
+    id: 'ApplicationPlanRequest',
+    examples: [{ action: 'add', databases: [EXAMPLE_DATABASE] }],
+  }),
+  responses: { 200: { description: 'The plan.', schema: planSchema } },
+});
+
+export const addApplication = endpoint({
+  ...change,
+  operationId: 'addApplication',
+  path: '/api/v1/applications/{name}/add',
+  summary: 'Add an application to databases in waves',
+  description:
+    'The response comes when the rollout has begun. Each database applies the migrations with a copy, a test and a way back.',
+  audit: 'application.add',
+  body: changeSchema,
+  responses: { 202: { description: 'The rollout has begun.', schema: rolloutSchema } },
+});
+
+export const removeApplication = endpoint({
+  ...change,
+  operationId: 'removeApplication',
+  path: '/api/v1/applications/{name}/remove',
+  summary: 'Remove an application from databases in waves',
+  description: 'Its hooks and static files end. Its collections and their records stay.',
+  audit: 'application.remove',
+  body: changeSchema,
+  responses: { 202: { description: 'The rollout has begun.', schema: rolloutSchema } },
 });
 
 /** Methods of `client.applications`. */
 export const applications = {
   list: listApplications,
   check: checkApplication,
+  plan: planApplication,
+  add: addApplication,
+  remove: removeApplication,
 };

@@ -169,6 +169,9 @@ export const instanceSchema = z
     access: z
       .enum(DATABASE_ACCESS)
       .describe('What the owner may use: `app` for records, `developer` for everything as a superuser.'),
+    applications: z
+      .array(z.string())
+      .describe('Names of its applications, whether it has applied their migrations or not.'),
     /** Null without a process. */
     sandbox: sandboxSchema.nullable(),
   })
@@ -206,6 +209,7 @@ export const instanceSchema = z
         limits: EXAMPLE_LIMITS,
         developer: false,
         access: 'app',
+        applications: ['documents', 'shop'],
         sandbox: { level: 'full', reason: null },
       },
     ],

@@ -97,12 +97,15 @@ const requestSchema = z
 
 export type MigrationRolloutRequest = z.input<typeof requestSchema>;
 
+/** A database, and the files that it will apply. */
+export const pendingSchema = z.object({ name: z.string(), pending: z.array(z.string()) });
+
 const planSchema = z
   .object({
     /** Of the set of migrations. */
     hash: z.string(),
     /** Databases that lack migrations, in their order. */
-    databases: z.array(z.object({ name: z.string(), pending: z.array(z.string()) })),
+    databases: z.array(pendingSchema),
     ...planFields,
   })
   .meta({

@@ -6,8 +6,11 @@ import { advisorySchema, hazardSchema } from './pocketbase.ts';
 
 const tag = {
   name: 'Rollouts',
-  description: 'Changes of many databases in waves: another PocketBase, or migrations.',
+  description: 'Changes of many databases in waves: another PocketBase, migrations, or other applications.',
 };
+
+export const ROLLOUT_KINDS = ['pocketbase', 'migrations', 'add-application', 'remove-application'] as const;
+export type RolloutKind = (typeof ROLLOUT_KINDS)[number];
 
 const MAX_DATABASES = 100_000;
 
@@ -103,8 +106,8 @@ const failureSchema = z.object({
 export const rolloutSchema = z
   .object({
     id: z.string(),
-    kind: z.enum(['pocketbase', 'migrations']),
-    /** The version of PocketBase, or the hash of the migrations. */
+    kind: z.enum(ROLLOUT_KINDS),
+    /** The version of PocketBase, the hash of the migrations, or the name of the application. */
     target: z.string(),
     status: z.enum(['running', 'paused', 'halted', 'aborted', 'done']),
     /** Why it is halted; null while it is not. */

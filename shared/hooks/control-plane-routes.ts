@@ -25,6 +25,8 @@ export interface DatabaseRow {
   access?: DatabaseAccessLevel | '';
   /** The version of PocketBase that the database is pinned to; empty for that of the fleet. */
   pocketbase_version: string;
+  /** Its applications, like `documents,shop`. Absent or empty in rows of earlier releases. */
+  applications?: string;
   /** Name of the plan of the owner; empty for the default one. Absent in records of `user_databases`. */
   plan?: string;
   /** Fathom's superuser secret of the instance, in an envelope. */
@@ -45,6 +47,7 @@ export type DatabaseRowChange = Partial<
     | 'developer'
     | 'access'
     | 'pocketbase_version'
+    | 'applications'
   >
 >;
 
@@ -130,6 +133,11 @@ export interface CreateUserRequest {
   [STRONG_PASSWORD]?: boolean;
 }
 
+/** Fills in the applications of rows that have none. */
+export interface ApplicationsRequest {
+  applications: string;
+}
+
 export interface ReserveRequest {
   /** Id of the owner. */
   user: string;
@@ -138,6 +146,8 @@ export interface ReserveRequest {
   /** YYYY-MM-DD. */
   day: string;
   superuser_secret: string;
+  /** The applications of a new database. */
+  applications: string;
   /** The port of a new database, unless another row names it. */
   port: number;
   /** An account gets a database only after its address is proved. */

@@ -45,6 +45,7 @@ export function instance(name: string, changes: Partial<Instance> = {}): Instanc
     limits: { memory_bytes: null, disk_bytes: null, sleep_after: 0 },
     developer: false,
     access: 'app',
+    applications: ['documents'],
     moved: null,
     sandbox: { level: 'full', reason: null },
     ...changes,

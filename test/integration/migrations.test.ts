@@ -302,7 +302,14 @@ describe('migrations of applications', () => {
     expect(await problem()).toMatchObject({ code: 'unreadable' });
     expect(await hasCollection(await newcomer(), 'from_crm')).toBe(true);
     const templates = await readdir(join(fathom.dataDir, 'templates'));
-    expect(templates.toSorted()).toEqual([expect.stringContaining(`${version}-`), 'good']);
+    // Those of the applications that databases have, and of new ones.
+    expect(templates.toSorted()).toEqual([
+      expect.stringContaining(`${version}-`),
+      expect.stringContaining(`${version}-`),
+      'good',
+      expect.stringContaining('-set-'),
+      expect.stringContaining('-set-'),
+    ]);
   });
 });
 

@@ -194,11 +194,14 @@ it('leaves processes with hooks running when the daemon restarts', async () => {
   expect(await pids()).toEqual(before);
 });
 
-it('removes the hooks with the application', async () => {
+it('removes the hooks with the application, and not by FATHOM_APPS', async () => {
   const { fathom } = stage;
   await stage.daemon.stop();
   stage.daemon = await fathom.start({ FATHOM_APPS: 'documents' }, SCRIPTED);
   const [first = ''] = names;
   await fathom.client.databases.restart(first);
+  expect(await get(first, '/hello')).toBe('200 four!');
+  await fathom.client.applications.remove('shop', { ...FAST, databases: [first] });
+  expect(await untilEnded(fathom)).toMatchObject({ changed: 1 });
   expect(await get(first, '/hello')).toMatch(/^404/);
 });

@@ -16,6 +16,9 @@ import { createClient } from '../../shared/client/fathom-client.ts';
 const COMMAND_OF: Readonly<Record<string, string>> = {
   planMigrations: 'migrations plan',
   applyMigrations: 'migrations apply',
+  planApplication: 'apps add',
+  addApplication: 'apps add',
+  removeApplication: 'apps remove',
   planRollout: 'pocketbase upgrade',
   startRollout: 'pocketbase upgrade',
   getRollout: 'pocketbase status',

@@ -129,7 +129,14 @@ describe('what the global PocketBase refuses, in our words', () => {
   });
 
   it('a database without a user, or for an account that may have none', async () => {
-    const row = { user: 'x', username: 'x', day: '2024-01-15', superuser_secret: 's', port: 9000 };
+    const row = {
+      user: 'x',
+      username: 'x',
+      day: '2024-01-15',
+      applications: 'documents',
+      superuser_secret: 's',
+      port: 9000,
+    };
     const request = { ...row, require_verified: false, max_databases: null };
     for (const [status, code] of [
       [404, 'not_found'],

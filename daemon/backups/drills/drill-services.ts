@@ -45,7 +45,7 @@ export function createDrills({
   const findUser: DrillsDeps['find'] = (name) => {
     const entry = catalog.find(name);
     if (entry?.row.state !== 'ready') return null;
-    const { row, runner, superuserToken } = entry;
+    const { row, runner, instance, superuserToken } = entry;
     return {
       name,
       spec: runner.spec,
@@ -53,7 +53,7 @@ export function createDrills({
       dataDir: dataDirOf(runner.spec.directory),
       binaryOf: async () => {
         const binary = await binaries.require(row.pocketbase_version);
-        await templates.prepare(binary);
+        await templates.prepare(binary, instance.choice);
         return binary;
       },
       adjust: (copy) => {

@@ -39,9 +39,9 @@ export function createRestores({
     inTurn: backups.inTurn,
     hold: backups.hold,
     processes: new BackupProcesses(MAX_RESTORES),
-    binaryOf: async (version) => {
-      const binary = await binaries.require(version);
-      await templates.prepare(binary);
+    binaryOf: async ({ row, instance }) => {
+      const binary = await binaries.require(row.pocketbase_version);
+      await templates.prepare(binary, instance.choice);
       return binary;
     },
     isChanging: (name) => rollouts.isChanging(name),

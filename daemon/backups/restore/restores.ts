@@ -48,8 +48,8 @@ export interface RestoresDeps extends TrialDeps {
   target: string;
   /** For restores only, so that none waits for a backup. */
   processes: BackupProcesses;
-  /** The verified executable of a value of `pocketbase_version`, with its template. @throws FathomError `binary.unusable` */
-  binaryOf: (version: string) => Promise<Binary>;
+  /** The verified executable of a database, with its template. @throws FathomError `binary.unusable` */
+  binaryOf: (entry: CatalogEntry) => Promise<Binary>;
   /** Whether a rollout changes a database now, or watches it. */
   isChanging: (name: string) => Promise<boolean>;
   backUpBefore: BackUpBefore;
@@ -354,7 +354,7 @@ export class Restores {
 
   /** @throws FathomError `conflict` for a PocketBase that is older than the one of the backup */
   async #requireVersion(entry: CatalogEntry, staged: string, { id }: FoundOne): Promise<void> {
-    const { version } = await this.#deps.binaryOf(entry.row.pocketbase_version);
+    const { version } = await this.#deps.binaryOf(entry);
     const last = lastVersionOf(staged);
     if (last === null || !isRefusedAfter(version, last)) return;
     const { name } = entry.row;
@@ -372,11 +372,11 @@ export class Restores {
 
   async #try(entry: CatalogEntry, { id }: FoundOne): Promise<void> {
     const { catalog, ownerSync, binaryOf, onStep } = this.#deps;
-    const { name, user, pocketbase_version: version } = entry.row;
+    const { name, user } = entry.row;
     const directory = restoreDirOf(entry.runner.spec.directory);
     await ownerSync.readAccount(user);
     catalog.adjustCopy(entry, dataDirOf(directory));
-    const binary = await binaryOf(version);
+    const binary = await binaryOf(entry);
     const problem = await tryCopy(entry, { directory, binary }, this.#deps, this.#stopped.signal);
     if (problem !== null)
       throw new FathomError(

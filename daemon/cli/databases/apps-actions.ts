@@ -7,7 +7,8 @@ import { type Column, printTable, type TableArguments } from '../output/table.ts
 const COLUMNS: readonly Column<ApplicationView>[] = [
   { title: 'NAME', cell: ({ name }) => name },
   { title: 'VERSION', cell: ({ version }) => version },
-  { title: 'USED', cell: ({ chosen }) => (chosen ? 'yes' : 'no') },
+  { title: 'NEW DATABASES', cell: ({ chosen }) => (chosen ? 'yes' : 'no') },
+  { title: 'DATABASES', cell: ({ databases }) => String(databases) },
   { title: 'MIGRATIONS', cell: ({ migrations }) => String(migrations) },
   { title: 'HOOKS', cell: ({ hooks }) => String(hooks) },
   { title: 'FILES', cell: ({ public_files }) => String(public_files) },

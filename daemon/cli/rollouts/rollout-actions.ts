@@ -4,6 +4,7 @@ import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { advisoriesOf } from '../../pocketbase/advisories/assess-releases.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson } from '../context.ts';
+import { UsageError } from '../input/usage-error.ts';
 import { printMessage } from '../output/print.ts';
 import { progressBar } from '../output/progress-bar.ts';
 
@@ -50,6 +51,37 @@ export async function planMigrations(args: RolloutArguments, context: CliContext
   const plan = await connect(args, context).migrations.plan(requestOf(args));
   const lacking = Map.groupBy(plan.databases, ({ pending }) => pending.join(', '));
   const head = [...lacking].map(([files, names]) => `${names.length} databases lack ${files}`);
+  return showPlan(plan, head, args, context);
+}
+
+/** Adds an application to databases, or removes one. Exit 1 when a database failed, or the rollout did not end. */
+export async function changeApplication(
+  action: 'add' | 'remove',
+  args: Omit<RolloutArguments, 'databases'> & {
+    name: string;
+    database: string[] | undefined;
+    all: boolean;
+    'dry-run': boolean;
+  },
+  context: CliContext,
+): Promise<number> {
+  const { name, database = [], all } = args;
+  if (all === database.length > 0) throw new UsageError('name databases, or use --all');
+  const client = connect(args, context);
+  const request = requestOf({ ...args, databases: all ? undefined : database });
+  if (!args['dry-run']) {
+    const code = await follow(client, await client.applications[action](name, request), args, context);
+    if (action === 'remove' && !args.json)
+      printMessage(context, `the collections of ${name} and their records stay in the databases`);
+    return code;
+  }
+  const plan = await client.applications.plan(name, { action, ...request });
+  const pending = Map.groupBy(plan.databases, (one) => one.pending.join(', '));
+  const head = [...pending].map(([files, names]) =>
+    action === 'add'
+      ? `${names.length} databases get ${name}: ${files || 'no files'}`
+      : `${names.length} databases lose hooks and static files of ${name}; its collections and their records stay`,
+  );
   return showPlan(plan, head, args, context);
 }
 
@@ -122,7 +154,7 @@ export async function steerRollout(
 /** What has happened, what is still in progress, and how it goes on. */
 export function steeredLines({ id, kind, target, status, active, ...counts }: Rollout): string[] {
   const ended = counts.changed + counts.failed + counts.skipped;
-  const what = kind === 'pocketbase' ? `PocketBase ${target}` : `migrations ${target.slice(0, 12)}`;
+  const what = describeChange(kind, target);
   const names = active.map(({ name, watched }) => `${name} is ${watched ? 'watched' : 'changed'}`);
   return [
     `The rollout ${id} of ${what} is ${status}; ${ended} of ${counts.total} databases have ended.`,
@@ -165,6 +197,19 @@ async function follow(
   return isGood(rollout) ? 0 : 1;
 }
 
+function describeChange(kind: Rollout['kind'], target: string): string {
+  switch (kind) {
+    case 'pocketbase':
+      return `PocketBase ${target}`;
+    case 'migrations':
+      return `migrations ${target.slice(0, 12)}`;
+    case 'add-application':
+      return `adding the application ${target}`;
+    default:
+      return `removing the application ${target}`;
+  }
+}
+
 function isGood({ status, failed }: Rollout): boolean {
   return failed === 0 && (status === 'running' || status === 'done' || status === 'paused');
 }
@@ -177,7 +222,7 @@ export function progressLine({ total, changed, failed, skipped, wave, waves, sta
 
 function rolloutLines(rollout: Rollout): string[] {
   const { id, kind, target, status, reason, changed, failed, skipped, total, problems } = rollout;
-  const what = kind === 'pocketbase' ? `PocketBase ${target}` : `migrations ${target.slice(0, 12)}`;
+  const what = describeChange(kind, target);
   return [
     `${id}: ${what}, ${status}${reason === null ? '' : ` (${reason})`}`,
     `${changed} of ${total} changed, ${failed} failed, ${skipped} skipped`,

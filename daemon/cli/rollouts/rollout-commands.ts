@@ -1,14 +1,8 @@
 import { type AnyCommand, command, JSON_OPTION } from '../command.ts';
 import { CONNECT_OPTIONS } from '../connect.ts';
 
-/** Options of every rollout. */
-const ROLLOUT_OPTIONS = {
-  databases: {
-    type: 'string',
-    array: true,
-    requiresArg: true,
-    describe: 'Names of databases (default: all that need it)',
-  },
+/** How a rollout goes through its databases. */
+export const WAVE_OPTIONS = {
   canary: { type: 'number', requiresArg: true, describe: 'Databases of the first wave (default 1)' },
   wave: { type: 'number', requiresArg: true, describe: 'Databases of each later wave (default all)' },
   'max-failures': {
@@ -30,6 +24,16 @@ const ROLLOUT_OPTIONS = {
   pause: { type: 'boolean', default: false, describe: 'Begin paused' },
   ...CONNECT_OPTIONS,
   ...JSON_OPTION,
+} as const;
+
+const ROLLOUT_OPTIONS = {
+  databases: {
+    type: 'string',
+    array: true,
+    requiresArg: true,
+    describe: 'Names of databases (default: all that need it)',
+  },
+  ...WAVE_OPTIONS,
 } as const;
 
 function steer(how: 'pause' | 'resume' | 'abort', summary: string): AnyCommand {

@@ -116,7 +116,7 @@ export const SETTINGS = {
     type: 'list',
     group: 'files',
     about:
-      'Applications that user databases get. Without it, they get all applications in FATHOM_APP_DIR. Those of Fathom, such as work-items, must be named.',
+      'Applications of new databases. Without it, they get all applications in FATHOM_APP_DIR. Those of Fathom, such as work-items, must be named.',
   },
   PB_BINARY_PATH: {
     type: 'path',

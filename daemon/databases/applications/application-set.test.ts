@@ -42,7 +42,7 @@ it('joins the migrations of all applications, or of those that are chosen, in th
   });
   expect(names(await readOnly(appDir))).toEqual(['1700000000_a.js', '1800000000_b.js']);
   expect(names(await readOnly(appDir, ['documents', 'shop']))).toEqual(['1800000000_b.js']);
-  expect((await readOnly(appDir, ['gone'])).problem?.message).toContain("FATHOM_APPS names 'gone'");
+  expect((await readOnly(appDir, ['gone'])).problem?.message).toContain("the application 'gone' is chosen");
 });
 
 it.each([

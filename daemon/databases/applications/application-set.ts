@@ -11,7 +11,13 @@ import {
 } from '../migrations/migration-files.ts';
 import { readServedFiles, type Served, type ServedFiles } from './served-files.ts';
 import { SetProblem } from './set-problem.ts';
-import { type ApplicationSettings, BASE, listApplications, type PackageFiles } from './sources.ts';
+import {
+  type ApplicationSettings,
+  BASE,
+  listAllApplications,
+  listApplications,
+  type PackageFiles,
+} from './sources.ts';
 
 /** What databases get from all applications together. */
 export interface ApplicationSet {
@@ -47,6 +53,29 @@ export async function readApplicationSet(
     const hash = sha256(Buffer.from(JSON.stringify(problem)));
     return { hash, files: inOrder(migrations), served: null, problem };
   }
+}
+
+/**
+ * Reads the migrations of all applications, and those that every database needs. Files of different applications can have one
+ * name. Without those that cannot be read, which are a problem of databases with them.
+ */
+export async function readAllMigrations(
+  own: PackageFiles,
+  settings: Pick<ApplicationSettings, 'appDir'>,
+): Promise<MigrationFile[]> {
+  const files = await readUsable(BASE, own.migrationsDir);
+  for (const { name, directory } of await listAllApplications(own, settings).catch(noneOf))
+    files.push(...(await readUsable(name, join(directory, 'migrations'))));
+  return files;
+}
+
+function readUsable(name: string, directory: string): Promise<MigrationFile[]> {
+  return readMigrations(name, directory).catch(noneOf);
+}
+
+function noneOf(error: unknown): never[] {
+  if (error instanceof SetProblem) return [];
+  throw error;
 }
 
 /** Without hooks and static files, it is that of the migrations. */

@@ -9,24 +9,22 @@ import { type ApplicationSettings, DOCUMENTS, listAllApplications, type PackageF
 export async function describeApplications(
   own: PackageFiles,
   settings: ApplicationSettings,
-): Promise<ApplicationView[]> {
+): Promise<Omit<ApplicationView, 'databases'>[]> {
   const isChosen = (name: string, isOwn: boolean) =>
     name === DOCUMENTS || (settings.applications?.includes(name) ?? !isOwn);
-  const all = (await listAllApplications(own, settings)).map(
-    async ({ name, directory, manifest, isOwn }): Promise<ApplicationView> => {
-      const paths = async (part: string) => (await listTree(join(directory, part))).map(({ path }) => path);
-      return {
-        name,
-        version: manifest?.version ?? null,
-        description: manifest?.description ?? '',
-        directory,
-        built_in: isOwn,
-        chosen: isChosen(name, isOwn),
-        migrations: (await paths('migrations')).filter(isMigration).length,
-        hooks: (await paths('hooks')).filter(isHook).length,
-        public_files: (await paths('public')).length,
-      };
-    },
-  );
+  const all = (await listAllApplications(own, settings)).map(async ({ name, directory, manifest, isOwn }) => {
+    const paths = async (part: string) => (await listTree(join(directory, part))).map(({ path }) => path);
+    return {
+      name,
+      version: manifest?.version ?? null,
+      description: manifest?.description ?? '',
+      directory,
+      built_in: isOwn,
+      chosen: isChosen(name, isOwn),
+      migrations: (await paths('migrations')).filter(isMigration).length,
+      hooks: (await paths('hooks')).filter(isHook).length,
+      public_files: (await paths('public')).length,
+    };
+  });
   return (await Promise.all(all)).toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }

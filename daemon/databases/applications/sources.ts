@@ -16,7 +16,7 @@ export interface PackageFiles {
 export interface ApplicationSettings {
   /** Contains one directory per application of the administrator. */
   appDir: string;
-  /** Null selects all applications of the directory. */
+  /** Names, and `*` for all applications of the directory; null is the same. */
   applications: readonly string[] | null;
 }
 
@@ -39,6 +39,9 @@ export interface Application {
 /** The application of the package that every database has. */
 export const DOCUMENTS = 'documents';
 
+/** All applications of the administrator's directory, also those that are added to it later. */
+export const EVERY = '*';
+
 /** The name under which migrations that every database needs are shown. */
 export const BASE = 'fathom';
 
@@ -52,21 +55,26 @@ export function packageFiles(migrationsDir?: string): PackageFiles {
 /** Lists the applications of new databases, those of the package first. @throws SetProblem */
 export async function listApplications(
   { appsDir }: Pick<PackageFiles, 'appsDir'>,
-  { appDir, applications: chosen }: ApplicationSettings,
+  { appDir, applications }: ApplicationSettings,
 ): Promise<Application[]> {
   const own = await listNames(appsDir);
   const available = await listNames(appDir);
-  const missing = (chosen ?? []).find((name) => !own.includes(name) && !available.includes(name));
+  const chosen = (applications ?? [EVERY]).filter((name) => name !== EVERY);
+  const missing = chosen.find((name) => !own.includes(name) && !available.includes(name));
   if (missing !== undefined && missing !== DOCUMENTS) {
     throw new SetProblem(
       'unreadable',
       null,
-      `FATHOM_APPS names '${missing}', and there is no directory ${join(appDir, missing)}`,
+      `the application '${missing}' is chosen, and there is no directory ${join(appDir, missing)}; add it, or choose others in FATHOM_APPS or by 'fathomd apps remove'`,
     );
   }
-  const isChosen = (name: string) => name === DOCUMENTS || chosen?.includes(name) === true;
-  const named = chosen?.filter((name) => !own.includes(name) && name !== DOCUMENTS) ?? available;
-  return [...(await readAll(appsDir, own.filter(isChosen), true)), ...(await readAll(appDir, named, false))];
+  const isChosen = (name: string) => name === DOCUMENTS || chosen.includes(name);
+  const named = chosen.filter((name) => !own.includes(name) && name !== DOCUMENTS);
+  const all = applications === null || applications.includes(EVERY) ? available : [];
+  return [
+    ...(await readAll(appsDir, own.filter(isChosen), true)),
+    ...(await readAll(appDir, [...new Set([...named, ...all])], false)),
+  ];
 }
 
 /** Lists all applications, also those that databases do not get. @throws SetProblem */
@@ -89,7 +97,8 @@ function readAll(parent: string, names: readonly string[], isOwn: boolean): Prom
   );
 }
 
-async function listNames(parent: string): Promise<string[]> {
+/** Names of applications in a directory. */
+export async function listNames(parent: string): Promise<string[]> {
   const entries = await listDirectory(parent);
   const names = await Promise.all(
     entries.map(async ({ name }) => ((await stat(join(parent, name))).isDirectory() ? [name] : [])),

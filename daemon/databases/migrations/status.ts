@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { MigrationDrift, MigrationProblem, MigrationStatus } from '../../../shared/api/migrations.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import type { ServedFile } from '../applications/served-files.ts';
+import { BASE } from '../applications/sources.ts';
 import type { TemplateStore } from '../provisioning/template.ts';
 import { findDrift, groupDrift } from './applied.ts';
 import type { MigrationFile } from './migration-files.ts';
@@ -12,10 +13,10 @@ export async function readMigrationStatus(
     fleet: template,
     otherProblem,
   }: {
-    fleet: Pick<TemplateStore, 'files' | 'servedFiles' | 'problem' | 'warnings' | 'readFiles'>;
+    fleet: Pick<TemplateStore, 'files' | 'servedFiles' | 'problem' | 'warnings' | 'readFiles' | 'readAll'>;
     otherProblem: MigrationProblem | null;
   },
-  databases: readonly { name: string; dataDir: string }[],
+  databases: readonly DriftSubject[],
 ): Promise<MigrationStatus> {
   const { files, served, problem } = await template.readFiles();
   const untried =
@@ -37,7 +38,7 @@ export async function readMigrationStatus(
     problem: refusal,
     untried,
     warnings: [...template.warnings],
-    drift: await readDrift(files, databases),
+    drift: await readDrift(await template.readAll(), databases),
   };
 }
 
@@ -57,17 +58,33 @@ function untriedFiles(now: readonly Hashed[], tried: readonly Hashed[]): string[
   ].toSorted();
 }
 
-/** Reads every database. Other work runs between two of them. */
+interface DriftSubject {
+  name: string;
+  dataDir: string;
+  /** Names of its applications. */
+  applications: readonly string[];
+}
+
+/**
+ * Reads every database. Other work runs between two of them. Migrations of an application that was removed from a database are
+ * no drift.
+ *
+ * @param files the migrations of all applications
+ */
 export async function readDrift(
   files: readonly MigrationFile[],
-  databases: readonly { name: string; dataDir: string }[],
+  databases: readonly DriftSubject[],
 ): Promise<MigrationDrift[]> {
   const all: Parameters<typeof groupDrift>[0][number][] = [];
-  for (const { name, dataDir } of databases) {
+  for (const { name, dataDir, applications } of databases) {
+    const has = ({ application }: MigrationFile) =>
+      application === BASE || applications.includes(application);
+    const own = files.filter(has);
+    const others = new Set(files.filter((file) => !has(file)).map(({ path }) => path));
     try {
       const drift = withDatabase(join(dataDir, 'data.db'), { readOnly: true }, (database) =>
-        findDrift(database, files),
-      );
+        findDrift(database, own),
+      ).filter(({ file, change }) => change === 'changed' || !others.has(file));
       all.push({ name, drift });
     } catch {
       // The state of the database shows a damaged file.

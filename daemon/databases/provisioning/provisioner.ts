@@ -24,7 +24,7 @@ import type { OwnerKeys } from '../owner/owner-access.ts';
 import { deletedDatabase } from '../trash/trashed-databases.ts';
 import { secretBelongsTo } from '../user-instance.ts';
 import { type NewDatabase, type StagedClone, stageClone } from './clone.ts';
-import type { TemplateStore } from './template.ts';
+import type { Templates } from './templates.ts';
 
 /**
  * The steps of provisioning, in order. Each can be repeated and stores what the next one needs, so a new daemon continues
@@ -42,7 +42,7 @@ export interface ProvisionerDeps {
   fleet: Fleet;
   ports: PortAllocator;
   repository: DatabaseRepository;
-  template: TemplateStore;
+  templates: Pick<Templates, 'fleet' | 'choice'>;
   masterKeys: MasterKeys;
   seal: Seal;
   pbEncryptionKey: Uint8Array;
@@ -153,7 +153,7 @@ export class Provisioner {
 
   /** Reserves the row together with the port, so that no other database gets the port of a row, also after a crash. */
   async #reserve(user: { id: string; email: string }, reserve: Reserve): Promise<Reservation> {
-    const { clock, ports, seal, settings, isDiskHeld } = this.#deps;
+    const { clock, ports, seal, settings, templates, isDiskHeld } = this.#deps;
     const { mode, maxDatabases } = settings.signUps;
     // The name, which will own the port, comes with the row.
     const claimant = `user/${user.id}`;
@@ -165,6 +165,7 @@ export class Provisioner {
         day: utcDay(clock.now()),
         // Used only when there is no row yet.
         superuser_secret: seal(newSuperuserSecret(), secretBelongsTo(user.id)),
+        applications: templates.choice,
         port,
         require_verified: mode === 'verified',
         max_databases: isDiskHeld() ? 0 : maxDatabases,
@@ -178,9 +179,9 @@ export class Provisioner {
   }
 
   #stageClone(): StagedClone {
-    const { catalog, template } = this.#deps;
+    const { catalog, templates } = this.#deps;
     return stageClone(
-      template.get().then(({ pbData }) => pbData),
+      templates.fleet.get().then(({ pbData }) => pbData),
       catalog.directory,
     );
   }

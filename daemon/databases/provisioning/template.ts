@@ -16,8 +16,14 @@ import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { shortenTypesFile } from '../../pocketbase/data/types-file.ts';
 import { limitRequestLog } from '../../pocketbase/logs/request-log-limit.ts';
 import type { ProcessDriver } from '../../pocketbase/process/process-driver.ts';
-import { type ApplicationSet, readApplicationSet, setHash } from '../applications/application-set.ts';
+import {
+  type ApplicationSet,
+  readAllMigrations,
+  readApplicationSet,
+  setHash,
+} from '../applications/application-set.ts';
 import { assemble, servedPaths } from '../applications/assembled.ts';
+import { describeChoice, formatChoice } from '../applications/choice.ts';
 import type { Served, ServedFile } from '../applications/served-files.ts';
 import type { ApplicationSettings, PackageFiles } from '../applications/sources.ts';
 import { tryHooks } from '../applications/try-hooks.ts';
@@ -93,13 +99,21 @@ export class TemplateStore {
     return readApplicationSet(own, applications);
   }
 
+  /** Reads the migrations of all applications, also of those that it does not contain. */
+  readAll(): Promise<MigrationFile[]> {
+    const { own, applications } = this.#options;
+    return readAllMigrations(own, applications);
+  }
+
   /** Whether the files were read, also when they were refused. */
   get isRead(): boolean {
     return this.#set !== null;
   }
 
-  get version(): string {
-    return this.#options.binary.version;
+  /** The databases that it is for, in problems. */
+  get describedAs(): string {
+    const { binary, applications } = this.#options;
+    return `with PocketBase ${binary.version} and the applications ${describeChoice(formatChoice(applications.applications))}`;
   }
 
   /** Why the files of the last refresh are not in use. */

@@ -1,35 +1,46 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ApplicationCheck, ApplicationView } from '../../../shared/api/applications.ts';
+import type { ApplicationCheck } from '../../../shared/api/applications.ts';
 import type { MigrationProblem } from '../../../shared/api/migrations.ts';
 import { type Binary, EMBEDDED } from '../../pocketbase/binary/binary.ts';
 import { checkApplication } from '../applications/check-application.ts';
+import { formatChoice, parseChoice } from '../applications/choice.ts';
 import { describeApplications } from '../applications/describe-applications.ts';
 import type { Served } from '../applications/served-files.ts';
+import { listNames } from '../applications/sources.ts';
+import { sha256 as hash } from '../migrations/migration-files.ts';
 import { SERVED_FILE, type TemplateOptions, TemplateStore } from './template.ts';
 
-/** Files with the names of the last valid templates: that of the fleet, and one for each other executable. */
+/**
+ * Files with the names of the last valid templates: that of new databases, and one for each other executable and choice of
+ * applications, such as `good-0.39.1-6781640a-set-1f0c9b2e`.
+ */
 const GOOD_FILE = 'good';
+const OF_CHOICE = '-set-';
+const HASH_CHARACTERS = 8;
 
 /**
- * The templates of user databases by executable: a version of PocketBase may refuse migrations that another accepts. New
- * databases are cloned from that of the fleet. Others are built when the first database of their version starts.
+ * The templates of user databases by executable and by applications: a version of PocketBase may refuse migrations that another
+ * accepts. New databases are cloned from that of the fleet. Others are built when the first database that needs them starts.
  */
 export class Templates {
-  /** Of new databases, and of those that are not pinned to a version. */
+  /** Of new databases, and of those with the same applications that are not pinned to a version. */
   readonly fleet: TemplateStore;
+  /** The applications of new databases. */
+  readonly choice: string;
   readonly #options: Omit<TemplateOptions, 'goodFile'>;
-  /** Those of pinned versions, by SHA-256 of the executable. */
   readonly #others = new Map<string, TemplateStore>();
+  #inDirectory: string[] = [];
 
   /** @param options.binary that of the fleet */
   constructor(options: Omit<TemplateOptions, 'goodFile'>) {
     this.#options = options;
+    this.choice = formatChoice(options.applications.applications);
     this.fleet = new TemplateStore({ ...options, goodFile: GOOD_FILE });
   }
 
   /** Describes all applications. @throws SetProblem */
-  describeApplications(): Promise<ApplicationView[]> {
+  describeApplications(): ReturnType<typeof describeApplications> {
     return describeApplications(this.#options.own, this.#options.applications);
   }
 
@@ -38,34 +49,45 @@ export class Templates {
     return checkApplication(name, this.#options);
   }
 
-  of(binary: Binary): TemplateStore {
+  /** Names in the administrator's directory, as of the last refresh. */
+  get inDirectory(): readonly string[] {
+    return this.#inDirectory;
+  }
+
+  /** @param choice see `formatChoice` */
+  of(binary: Binary, choice: string): TemplateStore {
     const { sha256, version } = binary;
-    if (sha256 === this.#options.binary.sha256) return this.fleet;
-    let store = this.#others.get(sha256);
+    if (sha256 === this.#options.binary.sha256 && choice === this.choice) return this.fleet;
+    const key = `${sha256} ${choice}`;
+    let store = this.#others.get(key);
     if (!store) {
-      const goodFile = `${GOOD_FILE}-${version}-${sha256.slice(0, 8)}`;
-      store = new TemplateStore({ ...this.#options, binary, goodFile });
-      this.#others.set(sha256, store);
+      const ofChoice = choice === this.choice ? '' : `${OF_CHOICE}${hashOf(choice)}`;
+      const goodFile = `${GOOD_FILE}-${version}-${sha256.slice(0, HASH_CHARACTERS)}${ofChoice}`;
+      const applications = { ...this.#options.applications, applications: parseChoice(choice) };
+      store = new TemplateStore({ ...this.#options, applications, binary, goodFile });
+      this.#others.set(key, store);
     }
     return store;
   }
 
-  /** Builds the template of an executable, unless its files were read before. Never rejects. */
-  async prepare(binary: Binary): Promise<void> {
-    const store = this.of(binary);
+  /** Builds a template, unless its files were read before. Never rejects. */
+  async prepare(binary: Binary, choice: string): Promise<void> {
+    const store = this.of(binary, choice);
     if (store !== this.fleet && !store.isRead) await store.refresh();
   }
 
   /** Reads the files, and tests them with each executable if they have changed. Never rejects. */
   async refresh(): Promise<void> {
+    // A directory that cannot be read is the problem of each template.
+    this.#inDirectory = await listNames(this.#options.applications.appDir).catch(() => []);
     await this.fleet.refresh();
     for (const store of this.#others.values()) await store.refresh();
   }
 
-  /** Why migrations of pinned versions are not in use, the first reason. */
+  /** Why the files of other databases are not in use, the first reason. */
   get otherProblem(): MigrationProblem | null {
-    for (const { problem, version } of this.#others.values())
-      if (problem) return { ...problem, message: `with PocketBase ${version}: ${problem.message}` };
+    for (const { problem, describedAs } of this.#others.values())
+      if (problem) return { ...problem, message: `${describedAs}: ${problem.message}` };
     return null;
   }
 
@@ -74,15 +96,22 @@ export class Templates {
    * while no template is built.
    *
    * @param installed versions of PocketBase, without the embedded one
+   * @param choices applications of databases
    * @returns hashes of the hooks and static files of the templates that stay
    */
-  async prune(installed: readonly string[]): Promise<string[]> {
+  async prune(installed: readonly string[], choices: Iterable<string>): Promise<string[]> {
     const { directory } = this.#options;
     const entries = await readdir(directory);
     const versions = [EMBEDDED.version, ...installed];
+    const used = new Set(Array.from(choices, hashOf));
+    const isUsed = (goodFile: string) => {
+      const [, choice] = goodFile.split(OF_CHOICE);
+      return choice === undefined || used.has(choice);
+    };
     const goodFiles = entries.filter(
       (entry) =>
-        entry === GOOD_FILE || versions.some((version) => entry.startsWith(`${GOOD_FILE}-${version}-`)),
+        entry === GOOD_FILE ||
+        (versions.some((version) => entry.startsWith(`${GOOD_FILE}-${version}-`)) && isUsed(entry)),
     );
     const names = await Promise.all(goodFiles.map((file) => readFile(join(directory, file), 'utf8')));
     const kept = new Set([...goodFiles, ...names.map((name) => name.trim())]);
@@ -95,4 +124,8 @@ export class Templates {
     const texts = (await Promise.all(served)).filter((text) => text !== null);
     return texts.map((text) => (JSON.parse(text) as Served).hash);
   }
+}
+
+function hashOf(choice: string): string {
+  return hash(Buffer.from(choice)).slice(0, HASH_CHARACTERS);
 }

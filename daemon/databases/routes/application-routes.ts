@@ -5,10 +5,10 @@ import { SetProblem } from '../applications/set-problem.ts';
 import { readMigrationStatus } from '../migrations/status.ts';
 import type { MigrationRoutesDeps } from './migration-routes.ts';
 
-export type ApplicationRoutesDeps = Pick<MigrationRoutesDeps, 'templates'>;
+export type ApplicationRoutesDeps = MigrationRoutesDeps;
 
 /** Registers the routes of applications. */
-export function applicationRoutes(app: Api, { templates }: ApplicationRoutesDeps): void {
+export function applicationRoutes(app: Api, { templates, catalog }: ApplicationRoutesDeps): void {
   const describe = async () => {
     try {
       return { applications: await templates.describeApplications(), problem: null };
@@ -19,7 +19,13 @@ export function applicationRoutes(app: Api, { templates }: ApplicationRoutesDeps
   };
   serve(app, listApplications, async () => {
     const { applications, problem } = await describe();
-    return { applications, problem: problem ?? (await readMigrationStatus(templates, [])).problem };
+    const used = new Map<string, number>();
+    for (const { instance } of catalog.entries())
+      for (const name of instance.applications()) used.set(name, (used.get(name) ?? 0) + 1);
+    return {
+      applications: applications.map((one) => ({ ...one, databases: used.get(one.name) ?? 0 })),
+      problem: problem ?? (await readMigrationStatus(templates, [])).problem,
+    };
   });
   serve(app, checkApplication, async ({ params: { name } }) => {
     const { applications, problem } = await describe();

@@ -8,7 +8,7 @@ import type { Templates } from '../provisioning/templates.ts';
 
 export interface MigrationRoutesDeps {
   templates: {
-    fleet: Pick<TemplateStore, 'files' | 'servedFiles' | 'problem' | 'readFiles' | 'warnings'>;
+    fleet: Pick<TemplateStore, 'files' | 'servedFiles' | 'problem' | 'readFiles' | 'readAll' | 'warnings'>;
   } & Pick<Templates, 'otherProblem' | 'describeApplications' | 'checkApplication'>;
   catalog: Catalog;
 }
@@ -18,9 +18,10 @@ export function migrationRoutes(app: Api, { templates, catalog }: MigrationRoute
   serve(app, getMigrations, () =>
     readMigrationStatus(
       templates,
-      catalog.entries().map(({ row, runner }) => ({
+      catalog.entries().map(({ row, runner, instance }) => ({
         name: row.name,
         dataDir: dataDirOf(runner.spec.directory),
+        applications: instance.applications(),
       })),
     ),
   );

@@ -51,6 +51,7 @@ async function launched(
     hasOwnJobs: () => false,
     isDeveloper: () => false,
     access: () => 'app',
+    applications: () => [],
     connectPorts: () => null,
     savePort,
   } as unknown as InstanceSpec;

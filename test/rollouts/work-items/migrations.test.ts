@@ -11,6 +11,7 @@ import { deployment } from '../../helpers/harness.ts';
 import { scratch } from '../../helpers/scratch.ts';
 import { testedPocketBase } from '../../helpers/tested-pocketbase.ts';
 import { hasCollectionIn, readUserDatabase } from '../../helpers/user-migrations.ts';
+import { untilEnded } from '../stage.ts';
 import { WITH_WORK_ITEMS } from './stage.ts';
 
 const PACKAGE = join(import.meta.dirname, '../../..');
@@ -32,12 +33,13 @@ it('is shown and can be tested, and databases have it only when it is chosen', a
   expect(await hasCollectionIn(fathom, tenant.name, 'pm_work_items')).toBe(false);
   expect(await readdir(join(fathom.dataDir, 'assembled')).catch(() => [])).toEqual([]);
 
-  // A database with data gets it at its next start, and its owner is a member.
+  // A new database has it. One with data gets it by a command, and its owner is a member.
   await before.stop();
   await fathom.start(WITH_WORK_ITEMS);
   expect(await listed()).toMatchObject({ chosen: true });
   await untilRunning(fathom, tenant.name);
-  await fathom.client.databases.restart(tenant.name);
+  await fathom.client.applications.add('work-items', { databases: [tenant.name], watch_s: 1 });
+  expect(await untilEnded(fathom)).toMatchObject({ status: 'done', changed: 1 });
   await untilInstance(
     fathom,
     tenant.name,

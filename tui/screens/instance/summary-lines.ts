@@ -53,6 +53,7 @@ export function summaryLines(view: View, instance: Instance): string[] {
     plain('Data', instance.db_path),
     plain('PocketBase', versionText(instance)),
     plain('Created', instance.created_at),
+    ...applicationLines(view, instance),
     plain('Sandbox', sandboxText(instance)),
     ...(instance.access === 'developer' ? [plain('Access', 'developer: the owner is a superuser')] : []),
     ...(instance.developer ? [plain('Developer', 'superusers are let through the edge')] : []),
@@ -98,6 +99,21 @@ function movedLines({ fleet, theme, size }: View, { moved }: Partial<Instance>):
       [
         ['title', ` ${fit(index === 0 ? 'Moved' : '', LABEL)}`],
         ['warn', part],
+      ],
+      size.columns,
+    ),
+  );
+}
+
+/** The daemon of an earlier release does not report them. The global database has none. */
+function applicationLines({ theme, size }: View, { applications = [] }: Partial<Instance>): string[] {
+  if (applications.length === 0) return [];
+  return wrapWords(applications.join(', '), size.columns - LABEL - 2).map((part, index) =>
+    paintLine(
+      theme,
+      [
+        ['title', ` ${fit(index === 0 ? 'Applications' : '', LABEL)}`],
+        ['plain', part],
       ],
       size.columns,
     ),

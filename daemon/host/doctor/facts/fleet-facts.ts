@@ -157,6 +157,7 @@ export async function gatherFleet(
       (await readMigrations(
         applications,
         directories.map((name) => ({ name, dataDir: dataDirOf(join(userDatabasesDir, name)) })),
+        globalData,
         answers ? client : null,
       )),
     instances: answers ? await client.databases.all().catch(() => null) : null,

@@ -1,8 +1,13 @@
 import { join } from 'node:path';
 import type { MigrationDrift, MigrationProblem } from '../../../../shared/api/migrations.ts';
 import type { FathomClient } from '../../../../shared/client/fathom-client.ts';
-import { readApplicationSet } from '../../../databases/applications/application-set.ts';
-import { type ApplicationSettings, packageFiles } from '../../../databases/applications/sources.ts';
+import { readAllMigrations, readApplicationSet } from '../../../databases/applications/application-set.ts';
+import { formatChoice, namesOf } from '../../../databases/applications/choice.ts';
+import {
+  type ApplicationSettings,
+  listNames,
+  packageFiles,
+} from '../../../databases/applications/sources.ts';
 import { readDrift } from '../../../databases/migrations/status.ts';
 import { findViolations } from '../../../databases/owner/ownership.ts';
 import { withDatabase } from '../../../pocketbase/data/sqlite.ts';
@@ -39,8 +44,15 @@ export function findOpenAccounts(
 export async function readMigrations(
   applications: ApplicationSettings,
   databases: readonly { name: string; dataDir: string }[],
+  globalData: string,
   client: FathomClient | null,
 ): Promise<MigrationFacts> {
+  const inDirectory = await listNames(applications.appDir).catch(() => []);
+  const choices = readChoices(globalData);
+  const withApplications = databases.map((database) => {
+    const choice = choices.get(database.name) || formatChoice(applications.applications);
+    return { ...database, applications: namesOf(choice, inDirectory) };
+  });
   const set = await readApplicationSet(packageFiles(), applications);
   // Another finding reports a daemon that does not respond.
   const status = client && (await client.migrations.status().catch(() => null));
@@ -48,8 +60,20 @@ export async function readMigrations(
     count: set.files.length,
     problem: set.problem ?? status?.problem ?? null,
     untried: status?.untried ?? [],
-    drift: set.problem ? [] : await readDrift(set.files, databases),
+    drift: set.problem
+      ? []
+      : await readDrift(await readAllMigrations(packageFiles(), applications), withApplications),
   };
+}
+
+/** The applications of databases by name. Without those of earlier releases. */
+function readChoices(globalData: string): Map<string, string> {
+  const rows = readDatabase(
+    globalData,
+    (database) => database.prepare('SELECT name, applications FROM user_databases').all(),
+    { isTrusted: true },
+  );
+  return new Map((rows ?? []).map((row) => [String(row['name']), String(row['applications'])]));
 }
 
 function readOwners(globalData: string): Map<string, string> {

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { formatChoice, hasApplication, namesOf, withApplication, withoutApplication } from './choice.ts';
+
+const IN_DIRECTORY = ['crm', 'shop'];
+
+describe('a choice of applications', () => {
+  it.each([
+    [null, '*,documents'],
+    [[], 'documents'],
+    [['shop', 'crm', 'shop'], 'crm,documents,shop'],
+  ])('of %j is %s', (names, choice) => {
+    expect(formatChoice(names)).toBe(choice);
+  });
+
+  it('has what it names, and with `*` what is in the directory', () => {
+    expect(hasApplication('documents', 'shop', IN_DIRECTORY)).toBe(false);
+    expect(hasApplication('documents,shop', 'shop', [])).toBe(true);
+    expect(hasApplication('*,documents', 'shop', IN_DIRECTORY)).toBe(true);
+    expect(hasApplication('*,documents', 'work-items', IN_DIRECTORY)).toBe(false);
+    expect(namesOf('*,documents,work-items', IN_DIRECTORY)).toEqual([
+      'crm',
+      'documents',
+      'shop',
+      'work-items',
+    ]);
+  });
+
+  it('gains and loses one', () => {
+    expect(withApplication('documents', 'crm')).toBe('crm,documents');
+    expect(withApplication('*,documents', 'work-items')).toBe('*,documents,work-items');
+    expect(withoutApplication('documents,shop', 'shop', IN_DIRECTORY)).toBe('documents');
+    expect(withoutApplication('*,documents', 'shop', IN_DIRECTORY)).toBe('crm,documents');
+    expect(withoutApplication('*,documents,work-items', 'work-items', IN_DIRECTORY)).toBe('*,documents');
+  });
+});
