@@ -34,6 +34,19 @@ describe('serve --demo', () => {
     // With the demo data there, an ordinary start is an ordinary start.
     await fathom.start();
     expect((await fathom.client.users.list()).total).toBe(4);
+    const [ada] = (await databaseRows(fathom)).filter(({ name }) => name.endsWith('-ada'));
+    const records = async (collection: string) =>
+      (await fathom.client.databases.records(ada?.name ?? '', collection)).items;
+    const work = await records('pm_work_items');
+    expect(Object.groupBy(work, (item) => String(item['item_type']))).toMatchObject({
+      project: [{ title: 'Website' }],
+      epic: [{}],
+      story: [{}, {}],
+      task: [{}, {}, {}, {}],
+    });
+    expect(await records('pm_sprints')).toMatchObject([{ status: 'active' }]);
+    expect(await records('pm_comments')).toHaveLength(2);
+    expect(await records('pm_time_entries')).toMatchObject([{ seconds: 7200 }]);
     const audit = (await fathom.client.audit.list()).items.map(({ action, target }) => `${action} ${target}`);
     expect(audit.filter((line) => line.startsWith('user.create'))).toHaveLength(3);
     const { items } = await fathom.client.queue.list();
