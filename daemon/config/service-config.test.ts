@@ -34,6 +34,24 @@ it('systemd credentials have priority over files, under both of their names', as
   expect(load(cwd, both).admin.password).toBe('from-the-environment');
 });
 
+it('names a credential that cannot be read', async () => {
+  const cwd = await scratch();
+  // A directory cannot be read as a file, also by root.
+  await mkdir(join(cwd, 'credentials', 'JWT_SECRET'), { recursive: true });
+  const given = { CREDENTIALS_DIRECTORY: join(cwd, 'credentials'), JWT_SECRET: undefined };
+  expect(() => load(cwd, given)).toThrow(
+    expect.objectContaining({
+      fields: [
+        {
+          path: 'JWT_SECRET',
+          message: expect.stringContaining('credentials/JWT_SECRET (EISDIR); make it') as string,
+        },
+      ],
+    }),
+  );
+  expect(load(cwd, { CREDENTIALS_DIRECTORY: join(cwd, 'absent') }).log.level).toBe('info');
+});
+
 it('FATHOM_ENV_FILE names the file, unless the command line does', async () => {
   const cwd = await scratch();
   await writeFile(join(cwd, 'a.env'), 'LOG_LEVEL=warn');

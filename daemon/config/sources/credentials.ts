@@ -1,38 +1,51 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type FieldError, messageOf } from '../../../shared/errors.ts';
 import type { SettingsLayer } from '../../../shared/settings-files.ts';
+import { systemErrorCode } from '../../base/files/dir.ts';
 import { VARIABLES } from './variables.ts';
 
 /** The prefix that systemd adds when it loads a directory: `LoadCredential=fathom:/etc/fathom/credentials`. */
 const PREFIX = 'fathom_';
 
+const READABLE = `make it readable for the user of fathomd${process.getuid ? ` (uid ${process.getuid()})` : ''}`;
+
+export interface Credentials {
+  layers: readonly SettingsLayer[];
+  /** The names of all files without the prefix, also of those that are no settings. */
+  names: readonly string[];
+  /** Files that exist and cannot be read. */
+  problems: readonly FieldError[];
+}
+
 /**
- * Reads the systemd credentials in `$CREDENTIALS_DIRECTORY`: one file per setting, with its name. Child processes do not
- * see them, unlike the environment.
+ * Reads the credentials in `$CREDENTIALS_DIRECTORY`, of systemd or of a container: one file per setting, with its name. Child
+ * processes do not see them, unlike the environment.
  */
-export function readCredentials(directory: string | undefined): SettingsLayer[] {
-  if (directory === undefined || directory === '') return [];
-  const files = listFiles(directory);
+export function readCredentials(directory: string | undefined): Credentials {
+  if (directory === undefined || directory === '') return { layers: [], names: [], problems: [] };
+  const problems: FieldError[] = [];
+  const read = <T>(name: string, path: string, reader: (path: string) => T): T | null => {
+    try {
+      return reader(path);
+    } catch (error) {
+      const code = systemErrorCode(error) ?? messageOf(error);
+      // A missing directory has no settings; those that are missing then are reported later.
+      if (code !== 'ENOENT')
+        problems.push({ path: name, message: `cannot read ${path} (${code}); ${READABLE}` });
+      return null;
+    }
+  };
+  const files = new Set(read('CREDENTIALS_DIRECTORY', directory, (path) => readdirSync(path)));
   const values = VARIABLES.flatMap((name) => {
     const file = [`${PREFIX}${name}`, name].find((candidate) => files.has(candidate));
-    return file === undefined ? [] : [[name, readFileSync(join(directory, file), 'utf8').trim()]];
+    if (file === undefined) return [];
+    const text = read(name, join(directory, file), (path) => readFileSync(path, 'utf8'));
+    return text === null ? [] : [[name, text.trim()]];
   });
-  return [{ origin: directory, values: Object.fromEntries(values) }];
-}
-
-/** The names of all credentials without the prefix, also of those that are no settings. */
-export function credentialNames(directory: string | undefined): string[] {
-  if (directory === undefined || directory === '') return [];
-  return [...listFiles(directory)].map((name) =>
-    name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name,
-  );
-}
-
-/** Empty when the directory is missing or unreadable: the settings that are then missing are reported later. */
-function listFiles(directory: string): ReadonlySet<string> {
-  try {
-    return new Set(readdirSync(directory));
-  } catch {
-    return new Set();
-  }
+  return {
+    layers: [{ origin: directory, values: Object.fromEntries(values) }],
+    names: [...files].map((name) => (name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name)),
+    problems,
+  };
 }

@@ -10,7 +10,7 @@ import {
   type SettingsLayer,
   socketOf,
 } from '../../../shared/settings-files.ts';
-import { credentialNames, readCredentials } from './credentials.ts';
+import { readCredentials } from './credentials.ts';
 import { cutValues, ignoredLines } from './env-lines.ts';
 import { GENERATED_SECRETS, isSecret, OTHER_VARIABLES, VARIABLES, type Variable } from './variables.ts';
 
@@ -40,11 +40,12 @@ export interface Sources extends SettingsFiles {
  */
 export function readSources(input: SettingsInput, readFiles = readSettingsFiles): Sources {
   const { commandLine, env, cwd } = input;
-  const settings = readFiles(input, readCredentials(env['CREDENTIALS_DIRECTORY']));
+  const handedOver = readCredentials(env['CREDENTIALS_DIRECTORY']);
+  const settings = readFiles(input, handedOver.layers);
   const { dataDir, files, namedFileProblem, layers, unreadable } = settings;
   const get = (name: Variable): string | undefined => layerWith(layers, name)?.values[name];
   const originOf = (name: Variable): string | undefined => layerWith(layers, name)?.origin;
-  const problems = (namedFileProblem === null ? [] : [namedFileProblem]).map(({ path, error }) => ({
+  const fileProblems = (namedFileProblem === null ? [] : [namedFileProblem]).map(({ path, error }) => ({
     path: commandLine.envFile === undefined ? 'FATHOM_ENV_FILE' : '--env-file',
     message: `cannot read ${path} (${error}); name a readable file${
       error === 'ENOENT' ? `, or run 'fathomd init --env-file ${path}' to create one with new secrets` : ''
@@ -61,7 +62,7 @@ export function readSources(input: SettingsInput, readFiles = readSettingsFiles)
     ...files.flatMap(cutWarnings),
     ...files.flatMap(ignoredLineWarnings),
     ...conflictWarnings({ files, originOf }),
-    ...typoWarnings([...Object.keys(env), ...credentialNames(env['CREDENTIALS_DIRECTORY'])], files),
+    ...typoWarnings([...Object.keys(env), ...handedOver.names], files),
   ];
   const defaults = [join(cwd, '.env'), join(cwd, '.env.local'), join(dataDir, '.env')];
   const credentials = env['CREDENTIALS_DIRECTORY'] ?? '';
@@ -82,7 +83,7 @@ export function readSources(input: SettingsInput, readFiles = readSettingsFiles)
     socketPath: socketOf(settings, cwd),
     secretPaths,
     warnings,
-    problems,
+    problems: [...handedOver.problems, ...fileProblems],
     get,
     originOf,
     everywhere,
