@@ -140,6 +140,8 @@ export class LiveDatabase {
   #follow(socket: WebSocket): void {
     this.#socket = socket;
     socket.addEventListener('open', () => {
+      // It was dropped before it opened.
+      if (this.#socket !== socket) return socket.close();
       if (this.#userId !== null) for (const [id, topic] of TOPICS.entries()) this.#ask(topic, id);
       if (this.#followed !== null) this.#ask(this.#followed, FOLLOW_REQUEST);
       this.#awaitFrame();
@@ -240,7 +242,8 @@ export class LiveDatabase {
     this.#socket = null;
     this.#timers.stop();
     this.#tracker.clear();
-    socket?.close();
+    // Browsers report a close before the open as a failure.
+    if (socket?.readyState !== WebSocket.CONNECTING) socket?.close();
   }
 
   #send(frame: object): void {
