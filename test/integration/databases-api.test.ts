@@ -97,7 +97,11 @@ describe('the list of databases', () => {
       const answer = await call('GET', `${fathom.url}/api/v1/databases?${query}`, { token: admin });
       expect(answer).toMatchObject({ status: 400, body: { code: 'request.invalid' } });
       expect(answer.body.errors).toEqual([
-        { path: query.split('=')[0], message: expect.any(String) as string },
+        {
+          path: query.split('=')[0],
+          code: expect.any(String) as string,
+          message: expect.any(String) as string,
+        },
       ]);
     },
   );
