@@ -3,7 +3,7 @@ import { endpoint, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { EXAMPLE_DATABASE } from './contract/fields.ts';
 import { tag } from './databases.ts';
 import { pendingSchema, problemSchema } from './migrations.ts';
-import { planFields, rolloutOptions, rolloutSchema } from './rollouts.ts';
+import { planExample, planFields, rolloutOptions, rolloutSchema } from './rollouts.ts';
 
 const applicationSchema = z.object({
   name: z.string(),
@@ -131,13 +131,7 @@ const planSchema = z
       {
         application: 'shop',
         databases: [{ name: EXAMPLE_DATABASE, pending: ['1800000000_orders.js', 'hooks and static files'] }],
-        skipped: [],
-        waves: [1],
-        max_failures: 1,
-        disk_bytes: 1_048_576,
-        free_bytes: 10_737_418_240,
-        backup_skipped: null,
-        rehearsed: null,
+        ...planExample,
       },
     ],
   });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { endpoint, OPERATION_TIMEOUT_MS } from './contract/endpoint.ts';
 import { EXAMPLE_DATABASE } from './contract/fields.ts';
 import { tag } from './databases.ts';
-import { planFields, rolloutOptions, rolloutSchema } from './rollouts.ts';
+import { planExample, planFields, rolloutOptions, rolloutSchema } from './rollouts.ts';
 
 /** Why the migrations are not used. */
 export const problemSchema = z.object({
@@ -114,13 +114,7 @@ const planSchema = z
       {
         hash: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
         databases: [{ name: EXAMPLE_DATABASE, pending: ['1800000000_notes.js'] }],
-        skipped: [],
-        waves: [1],
-        max_failures: 1,
-        disk_bytes: 1_048_576,
-        free_bytes: 10_737_418_240,
-        backup_skipped: null,
-        rehearsed: null,
+        ...planExample,
       },
     ],
   });

@@ -62,6 +62,17 @@ export const planFields = {
   rehearsed: z.array(z.object({ name: z.string(), problem: z.string().nullable() })).nullable(),
 };
 
+/** Values of `planFields` in examples. */
+export const planExample = {
+  skipped: [],
+  waves: [1],
+  max_failures: 1,
+  disk_bytes: 1_048_576,
+  free_bytes: 10_737_418_240,
+  backup_skipped: null,
+  rehearsed: null,
+};
+
 const planSchema = z
   .object({
     version: z.string(),
@@ -81,13 +92,7 @@ const planSchema = z
         databases: [{ name: EXAMPLE_DATABASE, from: '0.39.1' }],
         closes: [exampleOf(advisorySchema)],
         hazards: [exampleOf(hazardSchema)],
-        skipped: [],
-        waves: [1],
-        max_failures: 1,
-        disk_bytes: 1_048_576,
-        free_bytes: 10_737_418_240,
-        backup_skipped: null,
-        rehearsed: null,
+        ...planExample,
       },
     ],
   });

@@ -181,7 +181,7 @@ describe('createFathomClient', () => {
     });
   });
 
-  it('ends requests that are aborted, take too long, or find nobody', async () => {
+  it('ends requests that are aborted, take too long, or find no server', async () => {
     const url = await listen(() => {});
     const client = createFathomClient({ url, timeoutMs: 20 });
     await expect(client.auth.me()).rejects.toMatchObject({ code: 'daemon.unreachable' });
