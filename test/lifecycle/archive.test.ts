@@ -220,6 +220,8 @@ it('comes back from the former target when BACKUP_TARGET is away, or has a damag
     message: textWith('BACKUP_TARGET: ', 's3://', `the former target ${former}: the target has no backup`),
   });
   await rename(`${former}-away`, former);
+  // An attempt that began before may fail yet. The next one follows by itself.
+  await untilInstance(fathom, first.name, ({ phase }) => phase === 'running', 'to run');
   await expectBack(first);
 
   await daemon.stop();
