@@ -73,7 +73,7 @@ export function findHandler(type: string, tasksDir: string): FoundHandler | null
 }
 
 /** Handlers run as the daemon's user, with access to every database. @throws FathomError `request.invalid` */
-function requireNotWorldWritable(path: string, mode: number): void {
+export function requireNotWorldWritable(path: string, mode: number): void {
   if ((mode & WRITABLE_BY_ALL) === 0) return;
   throw new FathomError(
     'request.invalid',
@@ -127,7 +127,7 @@ function describeUnknownType(type: string, tasksDir: string): string {
   return `there is no handler '${type}' here now${question} There are ${known.join(', ')}; put ${type}.ts into ${tasksDir} for another`;
 }
 
-function listCustomTypes(tasksDir: string): string[] {
+export function listCustomTypes(tasksDir: string): string[] {
   if (!statSync(tasksDir, { throwIfNoEntry: false })?.isDirectory()) return [];
   return readdirSync(tasksDir)
     .filter((file) => CUSTOM_SUFFIXES.includes(extname(file)))

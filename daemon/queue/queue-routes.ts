@@ -5,13 +5,14 @@ import {
   getTask,
   listDeadLetters,
   listTasks,
+  type NewTask,
   pauseQueue,
   resumeQueue,
   retryDeadLetters,
   retryTask,
 } from '../../shared/api/queue.ts';
 import type { UserLimits } from '../accounts/plans/user-limits.ts';
-import { requireCaller, requireOwnerOrAll, seesAll } from '../http/caller.ts';
+import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../http/caller.ts';
 import { type Api, serve } from '../http/serve.ts';
 import type { Queue } from './queue.ts';
 
@@ -20,22 +21,34 @@ export interface QueueRoutesDeps {
   userLimits: UserLimits;
 }
 
-/** Registers the routes of tasks. Users can read their own tasks; administrators can do everything. */
+/** Registers the routes of tasks. Owners add, read and cancel their own tasks; administrators can do everything. */
 export function queueRoutes(app: Api, { queue, userLimits }: QueueRoutesDeps): void {
   const countPending = async (user_id: string) =>
     (await queue.store.list({ user_id, status: 'pending', sort: 'created', page: 1, per_page: 1 })).total;
 
+  const addFor = <T>(user_id: string, add: () => Promise<T>) =>
+    userLimits.add('tasks', user_id, {
+      count: () => countPending(user_id),
+      remedy: "wait until some have ended, or cancel them: 'fathomd queue cancel ID'",
+      add,
+    });
+  const addAsAdministrator = (task: NewTask) =>
+    task.user_id === undefined ? queue.add(task) : addFor(task.user_id, () => queue.add(task));
+  const addAsOwner = (userId: string, asked: NewTask) => {
+    const { task, rules } = queue.owners.check(userId, asked);
+    return addFor(userId, async () => {
+      await queue.owners.checkLimits(userId, task.type, rules);
+      return queue.add(task, { byOwner: true });
+    });
+  };
+
   serve(app, createTask, async (request, reply) => {
-    const { user_id } = request.body;
-    const add = () => queue.add(request.body);
-    const { created, task } =
-      user_id === undefined
-        ? await add()
-        : await userLimits.add('tasks', user_id, {
-            count: () => countPending(user_id),
-            remedy: "wait until some have ended, or cancel them: 'fathomd queue cancel ID'",
-            add,
-          });
+    const { body } = request;
+    const isOwner = !seesAll(request.caller, 'queue.create');
+    if (isOwner && body.user_id !== undefined) requireOwnerOrAll(request, body.user_id);
+    const { created, task } = isOwner
+      ? await addAsOwner(requireUserId(request), body)
+      : await addAsAdministrator(body);
     // 200: an unfinished task with this key exists and is returned.
     return reply.code(created ? 201 : 200).send(task);
   });
@@ -57,7 +70,8 @@ export function queueRoutes(app: Api, { queue, userLimits }: QueueRoutesDeps): v
   serve(app, retryTask, (request) => queue.retry(request.params.id));
 
   serve(app, cancelTask, async (request) => {
-    const task = await queue.cancel(request.params.id);
+    const owner = seesAll(request.caller, 'queue.cancel') ? undefined : requireUserId(request);
+    const task = await queue.cancel(request.params.id, owner);
     queue.wake();
     return task;
   });

@@ -8,6 +8,7 @@ import type { WebhookTarget } from '../config/alerts.ts';
 import type { MasterKeys } from '../keys/envelope.ts';
 import type { Seal } from '../keys/master-keys.ts';
 import { type PlannedTask, predictFailure } from './handler-registry.ts';
+import { OwnerTasks } from './owners/owner-tasks.ts';
 import { QueueWatch } from './queue-watch.ts';
 import type { HandlerConfinement } from './runner/messages.ts';
 import { RunnerPool } from './runner/runner-pool.ts';
@@ -79,6 +80,7 @@ export class Queue {
   readonly store: TaskStore;
   readonly watch: QueueWatch;
   readonly schedules: Schedules;
+  readonly owners: OwnerTasks;
   readonly #options: QueueOptions;
   readonly #hooks: HookClient;
   readonly #worker: Worker;
@@ -92,6 +94,7 @@ export class Queue {
     const hooks = new HookClient(options.controlPlane);
     this.#hooks = hooks;
     this.store = new TaskStore({ hooks, seal: options.seal });
+    this.owners = new OwnerTasks({ ...options, store: this.store });
     this.watch = new QueueWatch({ store: this.store, clock, log, publish: options.publish });
     this.schedules = new Schedules({
       hooks,
@@ -119,9 +122,14 @@ export class Queue {
     this.#stopPruning = repeat(this.#options.clock, PRUNE_EVERY_MS, () => this.#prune());
   }
 
-  /** Adds a task, or returns the unfinished one with its key. @throws FathomError `not_found` for an unknown user */
-  async add(task: NewTask): ReturnType<TaskStore['add']> {
-    const added = await this.store.add(task, (row) => this.#worker.add(row));
+  /**
+   * Adds a task, or returns the unfinished one with its key.
+   *
+   * @param byOwner the owner of the database adds it, and may cancel it
+   * @throws FathomError `not_found` for an unknown user
+   */
+  async add(task: NewTask, { byOwner = false } = {}): ReturnType<TaskStore['add']> {
+    const added = await this.store.add(task, byOwner, (row) => this.#worker.add(row));
     this.watch.notifyChange();
     const warning = this.#predictFailure({ ...task, payload: task.payload ?? null });
     return warning === null ? added : { ...added, task: { ...added.task, warning } };
@@ -145,9 +153,13 @@ export class Queue {
     this.watch.notifyChange();
   }
 
-  /** Cancels a task. A handler of this worker is stopped immediately, another one by its own worker. */
-  async cancel(id: string): ReturnType<TaskStore['cancel']> {
-    const task = await this.store.cancel(id);
+  /**
+   * Cancels a task. A handler of this worker is stopped immediately, another one by its own worker.
+   *
+   * @throws FathomError as `TaskStore.cancel`
+   */
+  async cancel(id: string, owner?: string): ReturnType<TaskStore['cancel']> {
+    const task = await this.store.cancel(id, owner);
     this.#worker.cancel(id);
     this.watch.notifyChange();
     return task;

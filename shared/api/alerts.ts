@@ -71,7 +71,7 @@ export const testAlerts = endpoint({
   tag: { name: 'Alerts', description: 'Problems of the fleet that are sent to administrators.' },
   summary: 'Send a test message to every channel of alerts',
   description: 'Once, without retries. Reports what happened at each channel.',
-  permission: 'queue.create',
+  permission: 'queue.pause',
   audit: 'alert.test',
   responses: { 200: { description: 'What happened.', schema: testSchema } },
   timeoutMs: OPERATION_TIMEOUT_MS,

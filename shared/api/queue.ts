@@ -199,7 +199,8 @@ export const createTask = endpoint({
   path: '/api/v1/queue/tasks',
   tag,
   summary: 'Add a task',
-  description: 'If an unfinished task has the same `unique_key`, returns that task and adds none.',
+  description:
+    'If an unfinished task has the same `unique_key`, returns that task and adds none. Owners add tasks for their own database, of types that are open to owners.',
   permission: 'queue.create',
   audit: 'task.create',
   body: newTaskSchema,
@@ -207,7 +208,7 @@ export const createTask = endpoint({
     201: { description: 'The task was added.', schema: taskSchema },
     200: { description: 'An unfinished task has the same key.', schema: taskSchema },
   },
-  errors: ['not_found'],
+  errors: ['not_found', 'limit.reached'],
   timeoutMs: ADD_TIMEOUT_MS,
 });
 
@@ -271,8 +272,8 @@ export const cancelTask = endpoint({
   path: '/api/v1/queue/tasks/{id}/cancel',
   tag,
   summary: 'Cancel a task',
-  description: 'A running task is stopped first.',
-  permission: 'queue.operate',
+  description: 'A running task is stopped first. Owners cancel the tasks that they have added.',
+  permission: 'queue.cancel',
   audit: 'task.cancel',
   params,
   responses: changed,

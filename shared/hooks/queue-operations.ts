@@ -44,6 +44,8 @@ export interface NewTaskRow {
   max_attempts: number;
   timeout_s: number;
   unique_key?: string | undefined;
+  /** The owner of the database has added the task. */
+  by_owner?: boolean;
 }
 
 /** Fields of every request that can claim a task. */
@@ -169,7 +171,16 @@ export interface QueueOperations {
     request: { paused?: boolean; max_running?: number; event_webhooks?: boolean };
     response: StoredStats;
   };
-  cancel: { request: { id: string }; response: { changed: boolean; task: Task | null } };
+  'count-owned': {
+    request: { user_id: string; type: string; per_hour: number };
+    /** `free_in_ms`: null when the owner can add another one now. */
+    response: { waiting: number; free_in_ms: number | null };
+  };
+  cancel: {
+    /** `owner`: only a task that this user has added. */
+    request: { id: string; owner?: string | undefined };
+    response: { changed: boolean; task: Task | null };
+  };
   retry: { request: { id: string } | { signature: string }; response: { ids: string[] } };
   dead: { request: { page: number; per_page: number }; response: { items: DeadGroup[]; total: number } };
   prune: {

@@ -59,7 +59,7 @@ describe('a task', () => {
     expect(listed.body.items.map(({ id }) => id)).toEqual([task.id]);
     expect((await call('GET', `${path}/${task.id}`, { token: mine.token })).status).toBe(200);
     expect((await call('GET', `${path}/${task.id}`, { token: other.token })).status).toBe(403);
-    expect((await call('POST', path, { token: mine.token, body: { type: 'noop' } })).status).toBe(403);
+    expect((await call('POST', path, { token: mine.token, body: { type: 'noop' } })).status).toBe(404);
     expect((await call('GET', path)).status).toBe(401);
   });
 

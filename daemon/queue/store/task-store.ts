@@ -38,14 +38,16 @@ export class TaskStore {
   /**
    * Adds a task. Returns the new task, or the unfinished one with the same key.
    *
+   * @param byOwner whether the owner of the database adds it
    * @param enqueue sends the row to the control plane
    * @throws FathomError `not_found` for an unknown user
    */
   async add(
     task: NewTask,
+    byOwner: boolean,
     enqueue: (row: NewTaskRow) => Promise<AddedTask>,
   ): Promise<{ created: boolean; task: Task }> {
-    const added = await enqueue(this.toRow(task));
+    const added = await enqueue({ ...this.toRow(task), by_owner: byOwner });
     if (added.task) return { created: added.created, task: added.task };
     throw unknownUser(task.user_id);
   }
@@ -90,9 +92,21 @@ export class TaskStore {
     return stats;
   }
 
-  /** @throws FathomError `not_found`, `conflict` when it is finished */
-  async cancel(id: string): Promise<Task> {
-    const response = await this.#hooks.call('cancel', { id });
+  /** Counts the tasks of one type that an owner has added. */
+  countOwned(
+    request: QueueOperations['count-owned']['request'],
+  ): Promise<QueueOperations['count-owned']['response']> {
+    return this.#hooks.call('count-owned', request);
+  }
+
+  /**
+   * @param owner only a task that this user has added
+   * @throws FathomError `not_found`, `conflict` when it is finished
+   */
+  async cancel(id: string, owner?: string): Promise<Task> {
+    const response = await this.#hooks.call('cancel', { id, owner });
+    if (owner !== undefined && response.task === null)
+      throw new FathomError('not_found', `you have added no task '${id}'`);
     const task = requireTask(response.task, id);
     if (!response.changed)
       throw new FathomError(

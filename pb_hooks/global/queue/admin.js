@@ -31,12 +31,14 @@ function enqueue(db, body) {
     max_attempts: body.max_attempts,
     timeout_s: body.timeout_s,
     unique_key: body.unique_key || '',
+    by_owner: body.by_owner ? 1 : 0,
   };
   const created = db.firstRow(
     `INSERT INTO global_queue (id, type, payload, secrets, user, status, priority, run_at, max_attempts, timeout_s,
-       unique_key, created, updated)
+       unique_key, by_owner, created, updated)
      SELECT {:id}, {:type}, {:payload}, {:sealed}, {:user}, 'pending', {:priority},
-       iif({:run_at} = '', ${NOW}, {:run_at}), {:max_attempts}, {:timeout_s}, {:unique_key}, ${NOW}, ${NOW}
+       iif({:run_at} = '', ${NOW}, {:run_at}), {:max_attempts}, {:timeout_s}, {:unique_key}, {:by_owner},
+       ${NOW}, ${NOW}
      WHERE ${HAS_USER}
      ON CONFLICT DO NOTHING RETURNING ${TASK_JSON} AS row`,
     parameters,
@@ -149,20 +151,45 @@ function configure(db, { paused, max_running, event_webhooks }) {
 }
 
 /**
- * Cancels a task. A running task is only marked: its worker stops the handler and reports the end.
+ * Counts the tasks of one type that an owner has added. `free_in_ms` is the time until another one is allowed.
+ *
+ * @param {Database} db
+ * @param {Operations['count-owned']['request']} body
+ */
+function countOwned(db, { user_id, type, per_hour }) {
+  const owned = 'user = {:user_id} AND type = {:type} AND by_owner';
+  const waiting = db.firstRow(
+    `SELECT COUNT(*) || '' AS row FROM global_queue WHERE ${owned} AND status = 'pending'`,
+    { user_id, type },
+  );
+  // A clock that was set back makes none wait for longer than the hour.
+  const freeInMs = db.firstRow(
+    `SELECT CAST(MIN(1.0 / 24, julianday(created) + 1.0 / 24 - julianday('now')) * 86400000 AS INTEGER) || '' AS row
+     FROM global_queue WHERE ${owned} AND created > strftime('%Y-%m-%d %H:%M:%fZ', 'now', '-1 hour')
+     ORDER BY created DESC LIMIT 1 OFFSET {:newer}`,
+    { user_id, type, newer: per_hour - 1 },
+  );
+  return `{"waiting":${waiting},"free_in_ms":${freeInMs}}`;
+}
+
+/**
+ * Cancels a task. A running task is only marked: its worker stops the handler and reports the end. For an owner, only a task
+ * that the owner has added.
  *
  * @param {Database} db
  * @param {Operations['cancel']['request']} body
  */
-function cancel(db, { id }) {
+function cancel(db, { id, owner }) {
+  const isAllowed = "({:owner} = '' OR (user = {:owner} AND by_owner))";
+  const allowed = { id, owner: owner || '' };
   const changed = db.firstRow(
     `UPDATE global_queue SET cancel_requested = TRUE, updated = ${NOW},
        finished_at = iif(status = 'pending', ${NOW}, finished_at),
        status = iif(status = 'pending', 'cancelled', status)
-     WHERE id = {:id} AND status IN ('pending', 'processing') RETURNING id AS row`,
-    { id },
+     WHERE id = {:id} AND status IN ('pending', 'processing') AND ${isAllowed} RETURNING id AS row`,
+    allowed,
   );
-  return `{"changed":${changed !== null},"task":${db.firstRow(FIND, { id })}}`;
+  return `{"changed":${changed !== null},"task":${db.firstRow(`${FIND} AND ${isAllowed}`, allowed)}}`;
 }
 
 /**
@@ -319,6 +346,7 @@ const operations = {
   changes: { run: changes, reads: true },
   stats: { run: stats, reads: true },
   configure: { run: configure },
+  'count-owned': { run: countOwned, reads: true },
   cancel: { run: cancel },
   retry: { run: retry },
   dead: { run: dead, reads: true },

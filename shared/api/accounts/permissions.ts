@@ -47,9 +47,11 @@ export const PERMISSIONS = {
   'backups.restore': grants('own', null, null, 'all'),
   'backups.download': grants('own', null, null, 'all'),
   'queue.read': grants('own', 'all', 'all', 'all'),
-  // Handlers send requests from the host of the daemon, so users must not create or retry tasks.
   'queue.stats': grants(null, 'all', 'all', 'all'),
-  'queue.create': grants(null, null, null, 'all'),
+  // Handlers send requests from the host of the daemon, so owners create tasks only of types that are open to them.
+  'queue.create': grants('own', null, null, 'all'),
+  // Tasks that the owner has added.
+  'queue.cancel': grants('own', null, 'all', 'all'),
   'queue.operate': grants(null, null, 'all', 'all'),
   'queue.pause': grants(null, null, null, 'all'),
   'sessions.read': grants('own', 'own', 'own', 'all'),

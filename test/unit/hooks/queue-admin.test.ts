@@ -39,6 +39,52 @@ describe('adding a task', () => {
   });
 });
 
+const owned = (per_hour: number) => queue.call('count-owned', { user_id: 'ann', type: 'noop', per_hour });
+const created = (minutesAgo: number) =>
+  new Date(Date.now() - minutesAgo * 60_000).toISOString().replace('T', ' ');
+
+describe('tasks by owners', () => {
+  beforeEach(() => {
+    queue.sql.exec("INSERT INTO users (id) VALUES ('ann'), ('bob')");
+    add('a', { user_id: 'ann', by_owner: true });
+    add('b', { user_id: 'ann', by_owner: true });
+    add('by-administrator', { user_id: 'ann' });
+    add('of-bob', { user_id: 'bob', by_owner: true });
+    add('other-type', { user_id: 'ann', by_owner: true, type: 'other' });
+  });
+
+  it('are counted by owner and type, with the time until the next one', () => {
+    expect(owned(3)).toEqual({ waiting: 2, free_in_ms: null });
+    set('a', { created: created(50), status: 'cancelled' });
+    set('b', { created: created(20) });
+    const { waiting, free_in_ms } = owned(2);
+    expect(waiting).toBe(1);
+    expect(Math.round(Number(free_in_ms) / 60_000)).toBe(10);
+    expect(Math.round(Number(owned(1).free_in_ms) / 60_000)).toBe(40);
+    set('a', { created: created(61) });
+    expect(owned(2).free_in_ms).toBeNull();
+  });
+
+  it('wait for an hour at most after the clock was set back', () => {
+    set('a', { created: created(-10_000) });
+    expect(owned(1).free_in_ms).toBeLessThanOrEqual(3_600_000);
+  });
+
+  it('are cancelled by their owner', () => {
+    expect(queue.call('cancel', { id: 'a', owner: 'ann' })).toMatchObject({
+      changed: true,
+      task: { id: 'a' },
+    });
+    expect(queue.call('cancel', { id: 'a', owner: 'ann' })).toMatchObject({
+      changed: false,
+      task: { id: 'a' },
+    });
+    for (const id of ['by-administrator', 'of-bob', 'none'])
+      expect(queue.call('cancel', { id, owner: 'ann' })).toEqual({ changed: false, task: null });
+    expect(queue.call('cancel', { id: 'of-bob' })).toMatchObject({ changed: true });
+  });
+});
+
 function list(more: object) {
   const { items, total } = queue.call('list', { ...PAGE, ...more });
   return [items.map(({ id }) => id).join(''), total];
