@@ -8,7 +8,7 @@ import { join, relative } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { build as buildPage } from 'vite';
-import { buildClientPackage } from './scripts/client-package.ts';
+import { buildClientPackage, declarationsOf } from './scripts/client-package.ts';
 import { OPERATIONS, type OperationTable } from './shared/client/operations.ts';
 
 const requireBuiltin = createRequire(import.meta.url);
@@ -156,6 +156,15 @@ const tui = await build({
 
 if (Object.keys(tui.metafile?.inputs ?? {}).some((file) => file.includes('node_modules/zod/')))
   throw new Error('the console loads zod; import types only from shared/api');
+
+/** What host platforms import. */
+await build({
+  ...BOTH,
+  splitting: false,
+  entryPoints: { index: 'daemon/embed/index.ts' },
+  outdir: 'dist/embed',
+});
+writeFileSync('dist/embed/index.d.ts', await declarationsOf('daemon/embed/index'));
 
 await buildClientPackage(tablePlugin(withoutCommands(OPERATIONS)));
 

@@ -30,7 +30,7 @@ export async function buildClientPackage(operationTable: Plugin): Promise<void> 
   });
   const foreign = Object.keys(metafile.inputs).filter((file) => file.includes('node_modules/'));
   if (foreign.length > 0) throw new Error(`the client of applications loads ${foreign.join(', ')}`);
-  writeFileSync(join(TARGET, 'index.d.ts'), await declarations());
+  writeFileSync(join(TARGET, 'index.d.ts'), await declarationsOf(ENTRY));
   writeFileSync(join(TARGET, 'package.json'), `${JSON.stringify(manifest(), null, 2)}\n`);
   copyFileSync(join(ROOT, 'LICENSE'), join(TARGET, 'LICENSE'));
 }
@@ -55,17 +55,17 @@ function manifest(): object {
 }
 
 /** One file, because what the sources infer from zod is written as plain types, and zod is not installed with it. */
-async function declarations(): Promise<string> {
+export async function declarationsOf(entry: string): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'fathom-declarations-'));
   try {
-    emitDeclarations(directory);
-    return await flatten(directory);
+    emitDeclarations(directory, entry);
+    return await flatten(directory, entry);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-function emitDeclarations(directory: string): void {
+function emitDeclarations(directory: string, entry: string): void {
   const config = join(directory, 'tsconfig.json');
   const compilerOptions = {
     noEmit: false,
@@ -77,7 +77,7 @@ function emitDeclarations(directory: string): void {
     outDir: directory,
     typeRoots: [join(ROOT, 'node_modules', '@types')],
   };
-  const files = [join(ROOT, `${ENTRY}.ts`)];
+  const files = [join(ROOT, `${entry}.ts`)];
   writeFileSync(
     config,
     JSON.stringify({ extends: join(ROOT, 'tsconfig.json'), compilerOptions, files, include: [] }),
@@ -91,29 +91,38 @@ const IMPORT = /^(?:import|export) (?:type )?\{([^}]*)\} from '([^']+)';\n/gm;
 const IS_DERIVED = /^shared\/(?:api\/|client\/client-methods$)/;
 
 /** @param directory with the declarations of the compiler, which has those of the sources at their paths */
-async function flatten(directory: string): Promise<string> {
+async function flatten(directory: string, entry: string): Promise<string> {
   const writer = new TypeWriter();
   const client = clientDeclaration(writer);
-  const index = readFileSync(join(directory, `${ENTRY}.d.ts`), 'utf8');
+  const index = readFileSync(join(directory, `${entry}.d.ts`), 'utf8');
   const published = new Set([...index.matchAll(IMPORT)].flatMap(([, names = '']) => namesOf(names)));
   const modules = new Map<string, string>();
+  /** Names by module. */
+  const foreign = new Map<string, Set<string>>();
   const read = async (name: string): Promise<void> => {
     if (modules.has(name)) return;
     const text = readFileSync(join(directory, `${name}.d.ts`), 'utf8');
     modules.set(name, text);
     for (const [, names = '', path = ''] of text.matchAll(IMPORT)) {
+      if (!path.startsWith('.')) {
+        foreign.set(path, new Set([...(foreign.get(path) ?? []), ...namesOf(names)]));
+        continue;
+      }
       const used = join(dirname(name), path).replace(/\.[jt]s$/, '');
       if (!IS_DERIVED.test(used)) await read(used);
       else if (used.startsWith('shared/api/')) await nameTypes(writer, used, namesOf(names));
     }
   };
-  await read(ENTRY);
-  modules.delete(ENTRY);
+  await read(entry);
+  modules.delete(entry);
   const others = [...modules.values()].map((text) => withoutModule(text, published));
   // The last line hides the declarations that are not exported.
-  return [indented(`${writer.declarations()}\n${writer.finish(client)}`), ...others, 'export {};\n'].join(
-    '\n',
-  );
+  return [
+    ...[...foreign].map(([path, names]) => `import type { ${[...names].join(', ')} } from '${path}';`),
+    indented(`${writer.declarations()}\n${writer.finish(client)}`),
+    ...others,
+    'export {};\n',
+  ].join('\n');
 }
 
 function indented(text: string): string {

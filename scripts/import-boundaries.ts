@@ -69,6 +69,7 @@ const layers: Record<string, readonly string[]> = {
   ],
   'daemon/cli/': ['daemon/daemon.ts', 'daemon/host/doctor/', 'daemon/host/systemd/'],
   'daemon/main.ts': ['daemon/cli/'],
+  'daemon/embed/': ['daemon/cli/'],
 
   'tui/theme.ts': ['shared/'],
   'tui/store/': ['shared/client/', 'tui/theme.ts'],
