@@ -30,3 +30,15 @@ export async function checkReplica(binary: string, url: string): Promise<Replica
     return GAP.test(stderr) ? 'gap' : null;
   }
 }
+
+/** The problem of the first replica in which changes are missing; null without one. */
+export function problemOfGaps(
+  replicas: Iterable<{ name: string; hasGap: boolean }>,
+): { text: string; remedy: string } | null {
+  const found = [...replicas].find(({ hasGap }) => hasGap);
+  if (!found) return null;
+  return {
+    text: `changes are missing in the replica of ${found.name}: times after them cannot be restored`,
+    remedy: `run 'fathomd backups create ${found.name}'; Litestream stores the whole database within a day, and later times can be restored then`,
+  };
+}

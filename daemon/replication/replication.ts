@@ -13,13 +13,14 @@ import { type Loop, startLoop } from '../base/time/repeat.ts';
 import type { ReplicaConfig } from '../config/replica.ts';
 import { requireRegularFiles } from '../pocketbase/data/sqlite.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
-import { checkReplica } from './check-replica.ts';
+import { checkReplica, problemOfGaps } from './check-replica.ts';
 import { Refused } from './control-socket.ts';
 import { readLitestream } from './litestream-binary.ts';
 import { replicaPrefix, replicaUrl } from './litestream-config.ts';
 import { remedyOf } from './litestream-error.ts';
 import { endFormerProcesses, LitestreamProcess, type ProcessEnd } from './litestream-process.ts';
 import { bindLocalState, isLocalDamage, removeLocalState } from './local-state.ts';
+import { RELEASED, ReachedTimes, untilReached } from './reached-times.ts';
 import { ReplicaReader } from './replica-reader.ts';
 import { prepareTarget, requirePresent, wasUsed } from './replica-target.ts';
 
@@ -40,9 +41,8 @@ const BEGIN_AGAIN_EVERY_MS = 3_600_000;
 const REACH_TARGET = 'mount or start the target of REPLICA, and let the user of fathomd write to it';
 const RUNS_AGAIN = 'it runs again, and this is shown for a minute; what was written meanwhile is replicated';
 
-/** Phases in which the files are replicated, and those in which they are not. In others, it stays as it is. */
+/** Phases in which the files are replicated. In `RELEASED`, they are not; in others, it stays as it is. */
 const REPLICATED: ReadonlySet<InstancePhase> = new Set(['running', 'unresponsive']);
-const RELEASED: ReadonlySet<InstancePhase> = new Set(['stopped', 'asleep', 'failed']);
 
 export interface ReplicationDeps {
   /** Without a target, nothing runs. */
@@ -82,6 +82,7 @@ export class Replication {
   readonly #perFile = new KeyedMutex();
   /** By the path of `data.db`. */
   readonly #registered = new Map<string, Registered>();
+  readonly #reached = new ReachedTimes();
   /** Why databases are not registered, by the path of `data.db`. */
   readonly #refused = new Map<string, string>();
   readonly #erasures = new BackupProcesses(1);
@@ -157,6 +158,12 @@ export class Replication {
   /** @see ReplicaReader.restore */
   restore: ReplicaReader['restore'] = (...wanted) => this.#reader.restore(...wanted);
 
+  /** Waits a little until the replica has everything of before a time. @throws FathomError `conflict` */
+  untilReached = (name: string, at: Date, signal: AbortSignal): Promise<void> =>
+    this.#deps.config.target === null
+      ? Promise.resolve()
+      : untilReached({ name, at, signal }, () => this.#lastTime(name), this.#deps.clock);
+
   /**
    * The times to which a database can be restored.
    *
@@ -167,11 +174,12 @@ export class Replication {
     return { from: from?.toISOString() ?? null, to: this.#lastTime(name)?.toISOString() ?? null };
   }
 
-  /** What does not run does not change. Null while a replica has nothing, and without Litestream. */
+  /** Null while a replica has nothing, and without Litestream. */
   #lastTime(name: string): Date | null {
     const subject = [...this.#subjects()].find((one) => one.name === name);
-    if (subject === undefined || RELEASED.has(subject.phase())) return this.#deps.clock.now();
-    return this.#registered.get(fileOf(subject.directory))?.syncedAt ?? null;
+    const path = subject === undefined ? '' : fileOf(subject.directory);
+    const syncedAt = this.#registered.get(path)?.syncedAt ?? null;
+    return this.#reached.of(path, subject?.phase() ?? null, syncedAt, this.#deps.clock.now());
   }
 
   /** Null without REPLICA. */
@@ -179,7 +187,7 @@ export class Replication {
     const { target } = this.#deps.config;
     if (target === null) return null;
     const refusal = this.#process === null ? null : this.#refusal();
-    const problem = refusal ?? this.#failure ?? this.#lateness() ?? this.#gap();
+    const problem = refusal ?? this.#failure ?? this.#lateness() ?? problemOfGaps(this.#registered.values());
     return {
       target,
       version: this.#version,
@@ -195,15 +203,6 @@ export class Replication {
   #refusal(): { text: string; remedy: string } | null {
     const [text] = this.#refused.values();
     return text === undefined ? null : { text, remedy: 'correct the cause; Fathom tries again by itself' };
-  }
-
-  #gap(): { text: string; remedy: string } | null {
-    const found = [...this.#registered.values()].find(({ hasGap }) => hasGap);
-    if (!found) return null;
-    return {
-      text: `changes are missing in the replica of ${found.name}: times after them cannot be restored`,
-      remedy: `run 'fathomd backups create ${found.name}'; Litestream stores the whole database within a day, and later times can be restored then`,
-    };
   }
 
   #lateness(): { text: string; remedy: string } | null {
@@ -273,6 +272,7 @@ export class Replication {
   #noteEnd(ended: LitestreamProcess, { how, cause }: ProcessEnd): void {
     if (this.#process !== ended) return;
     this.#process = null;
+    for (const [path, { syncedAt }] of this.#registered) this.#reached.noteBehind(path, syncedAt);
     this.#registered.clear();
     this.#restarts += 1;
     if (this.#deps.clock.monotonic() - this.#startedAt > STABLE_MS) this.#failures = 0;
@@ -393,7 +393,9 @@ export class Replication {
     try {
       for (const { path, last_sync_at: at } of await process.control.list()) {
         const registered = this.#registered.get(path);
-        if (registered && at !== undefined) registered.syncedAt = new Date(at);
+        if (!registered || at === undefined) continue;
+        registered.syncedAt = new Date(at);
+        this.#reached.noteSynced(path);
       }
       this.#silent = 0;
       const isLate = (this.#worst()?.seconds ?? 0) >= LATE_S;
@@ -453,7 +455,9 @@ export class Replication {
     try {
       // Otherwise nothing of it would be sent.
       if (registered.syncedAt === null) await process.control.open(path);
+      this.#reached.noteSynced(path);
     } catch (error) {
+      this.#reached.noteBehind(path, null);
       this.#deps.log.warn(
         { err: error, instance: name },
         `${name} is not replicated yet: ${messageOf(error)}`,
@@ -462,6 +466,7 @@ export class Replication {
     try {
       await process.control.unregister(path);
     } catch (error) {
+      this.#reached.noteBehind(path, registered.syncedAt);
       this.#deps.log.warn(
         { err: error, instance: name },
         `the last changes of ${name} are not replicated: ${messageOf(error)}`,

@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, symlink, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { addDocument } from '../helpers/documents.ts';
+import { addDocument, titlesOf } from '../helpers/documents.ts';
 import { kill, signUp, untilRunning } from '../helpers/fleet-actions.ts';
 import {
   hostOf,
   litestream,
+  nextSecond,
   pbDataOf,
   replicaTitles,
   replicated,
@@ -15,6 +16,7 @@ import {
   untilReplica,
   untilStatus,
 } from '../helpers/replication.ts';
+import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 describe.skipIf(litestream === null)('a replica', () => {
@@ -68,6 +70,36 @@ describe.skipIf(litestream === null)('a replica', () => {
     await fathom.start();
     await untilStatus(fathom, ({ problem }) => problem?.includes('not mounted') === true, 'a problem');
     expect(existsSync(target)).toBe(false);
+  });
+
+  it('restores no time that it does not reach, also of a database that was stopped meanwhile', async () => {
+    const { fathom, target } = await replicated();
+    await fathom.start();
+    const tenant = await signUp(fathom);
+    const { name } = tenant;
+    await addDocument(fathom, tenant, 'a');
+    await untilReplica(fathom, target, name, ['a']);
+    await until(async () => (await fathom.client.replicas.times(name)).to !== null, { what: 'a last time' });
+    const { pid } = await statusOf(fathom);
+    kill(pid ?? 0, 'SIGSTOP');
+    await addDocument(fathom, tenant, 'b');
+    const at = (await nextSecond()).toISOString();
+    const restore = () => fathom.client.backups.restore(name, 'latest', { at });
+    const refusal = {
+      code: 'conflict',
+      message: textWith(`${name} does not reach ${at} yet`, 'fathomd status'),
+    };
+    await expect(restore()).rejects.toMatchObject(refusal);
+    await fathom.client.databases.stop(name);
+    await expect(restore()).rejects.toMatchObject(refusal);
+    const { to } = await fathom.client.replicas.times(name);
+    expect(Date.parse(to ?? '')).toBeLessThan(Date.parse(at));
+    expect(titlesOf(fathom, tenant)).toEqual(['a', 'b']);
+
+    await fathom.client.databases.start(name);
+    await untilReplica(fathom, target, name, ['a', 'b']);
+    await fathom.client.backups.restore(name, 'latest', { at: (await nextSecond()).toISOString() });
+    expect(titlesOf(fathom, tenant)).toEqual(['a', 'b']);
   });
 
   it('begins a replica again that was removed, and shows missing changes', async () => {

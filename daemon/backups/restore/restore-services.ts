@@ -23,7 +23,7 @@ export function createRestores({
   databases: Pick<RestoresDeps, 'catalog' | 'ownerSync'> & { templates: Templates };
   rollouts: Rollouts;
   backups: Backups;
-  replication: { restore: RestoresDeps['restoreReplica'] };
+  replication: RestoresDeps['replicas'];
   onStep: RestoresDeps['onStep'] | undefined;
 } & Pick<
   RestoresDeps,
@@ -32,7 +32,7 @@ export function createRestores({
   return new Restores({
     ...deps,
     target: config.backups.target,
-    restoreReplica: (...wanted) => replication.restore(...wanted),
+    replicas: replication,
     reserveBytes: config.diskReserveBytes,
     catalog,
     ownerSync,

@@ -25,7 +25,7 @@ import type { BackUpBefore } from '../service/back-up-before.ts';
 import { adoptData } from './adopt-data.ts';
 import { EndedRestores, UNDONE } from './ended-restores.ts';
 import { requireSpace, requireWithinLimit } from './require-space.ts';
-import { chooseBackupBefore, type RestoreReplica, requirePast, stageTime } from './stage-time.ts';
+import { chooseBackupBefore, type Replicas, requirePast, stageTime } from './stage-time.ts';
 import {
   beginSwap,
   endSwap,
@@ -59,7 +59,7 @@ export interface RestoresDeps extends TrialDeps {
   inTurn: <T>(name: string, work: () => Promise<T>) => Promise<T>;
   /** The disk of the host is nearly full. */
   isDiskHeld: () => boolean;
-  restoreReplica: RestoreReplica;
+  replicas: Replicas;
   /** DISK_RESERVE_MB. A restore leaves as much. */
   reserveBytes: number;
   thread: DatabaseThread;

@@ -13,8 +13,12 @@ import type { BackupResults } from '../run/backup-work.ts';
 
 const MEASURE_EVERY_MS = 500;
 
-/** Restores `data.db` of a replica as it was at a time. @throws FathomError `not_found`, `conflict`, `backup.failed` */
-export type RestoreReplica = (name: string, at: Date, file: string, signal: AbortSignal) => Promise<void>;
+export interface Replicas {
+  /** Waits a little until the replica has everything of before a time. @throws FathomError `conflict` */
+  untilReached: (name: string, at: Date, signal: AbortSignal) => Promise<void>;
+  /** Restores `data.db` as it was at a time. @throws FathomError `not_found`, `conflict`, `backup.failed` */
+  restore: (name: string, at: Date, file: string, signal: AbortSignal) => Promise<void>;
+}
 
 /** The newest backup of before a time that can be restored; null without one. */
 export function chooseBackupBefore<B extends Pick<BackupResults['list'][number], 'created_at' | 'damaged'>>(
@@ -55,17 +59,18 @@ export async function stageTime(
     target,
     masterKeys: masters,
     processes,
-    restoreReplica,
+    replicas,
     clock,
   }: {
     target: string;
     masterKeys: MasterKeys;
     processes: BackupProcesses;
-    restoreReplica: RestoreReplica;
+    replicas: Replicas;
     clock: Clock;
   },
   backup: { id: string; bytes: number } | null,
 ): Promise<void> {
+  await replicas.untilReached(name, at, signal);
   if (backup === null) await makeDirectory(staged);
   else
     await processes.run(
@@ -80,7 +85,7 @@ export async function stageTime(
     if (written !== null) onBytes((backup?.bytes ?? 0) + written.size);
   });
   try {
-    await restoreReplica(name, at, file, signal);
+    await replicas.restore(name, at, file, signal);
   } finally {
     await stopMeasuring();
   }
