@@ -1,8 +1,8 @@
 import type { DeletedDatabase, TrashStatus } from './api/trash.ts';
 
-/** Whether an erasure has begun and not ended. */
-export function isErasing({ state }: Pick<DeletedDatabase, 'state'>): boolean {
-  return state !== 'deleted';
+/** Whether an erasure has begun and not ended, and does not only wait for the end of an object lock. */
+export function isErasing({ state, erase_at }: Pick<DeletedDatabase, 'state' | 'erase_at'>): boolean {
+  return state !== 'deleted' && erase_at === null;
 }
 
 /** What prevents erasures, and which command shows more. Null without a problem. */

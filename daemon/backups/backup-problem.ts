@@ -1,3 +1,5 @@
+import type { BackupFailureReason } from '../../shared/backup-failure.ts';
+
 /** A backup cannot be made, read or trusted. The message says what to do. */
 export class BackupProblem extends Error {
   override readonly name: string = 'BackupProblem';
@@ -16,3 +18,11 @@ export class DamagedDatabase extends BackupProblem {
 
 /** An object of a target was changed, moved, or sealed with another key. */
 export class DamagedObject extends BackupProblem {}
+
+/** What a process of backups answers in place of an error. */
+export interface NamedFailure {
+  reason: BackupFailureReason;
+  message: string;
+  /** When the object lock ends that has refused a deletion. */
+  lockedUntil?: Date;
+}

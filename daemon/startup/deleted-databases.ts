@@ -41,14 +41,14 @@ export function listDeleted({
     };
   });
   const pending = erasures.pending.map(
-    ({ database, account, requested, failure }): DeletedDatabase => ({
+    ({ database, account, requested, failure, lockedUntil }): DeletedDatabase => ({
       name: database,
       state: 'erasure_pending',
       user_id: null,
       email: null,
       account,
       deleted_at: toIsoTime(requested),
-      erase_at: null,
+      erase_at: lockedUntil?.toISOString() ?? null,
       last_backup_at: null,
       problem: failure && { ...failure, since: failure.since.toISOString() },
     }),
@@ -71,7 +71,7 @@ export function countDeleted(deleted: readonly DeletedDatabase[]): Omit<TrashSta
     .flatMap(({ name, problem }) => (problem ? { name, ...problem } : []))
     .toSorted((a, b) => (a.since < b.since ? -1 : 1));
   return {
-    databases: deleted.length - pending.length,
+    databases: deleted.filter(({ state }) => state === 'deleted').length,
     erasures_pending: pending.length,
     problem: first ? `${first.name}: ${first.message}; ${first.remedy}` : null,
   };

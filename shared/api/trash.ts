@@ -22,7 +22,11 @@ const deletedSchema = z
     email: z.string().nullable(),
     account: z.boolean().describe('The account was deleted with it.'),
     deleted_at: time,
-    erase_at: time.nullable().describe('When it is erased; null when that has begun.'),
+    erase_at: time
+      .nullable()
+      .describe(
+        'When it is erased; null when that has begun. With `erasure_pending`, when the object lock ends that keeps the key of its backups.',
+      ),
     last_backup_at: time.nullable().describe('When the last backup was known to be current.'),
     problem: backupFailureSchema
       .nullable()

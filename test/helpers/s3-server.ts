@@ -23,6 +23,8 @@ export interface S3Server extends AsyncDisposable {
   /** From now on, the server refuses requests that are not signed by a known account. */
   requireCredentials(required: boolean): Promise<void>;
   createBucket(name: string, options?: { withLock?: boolean }): Promise<void>;
+  /** From now on, each new object is locked for days. */
+  setRetention(bucket: string, mode: 'COMPLIANCE' | 'GOVERNANCE', days: number): Promise<void>;
   /** A request without a valid signature. */
   request(path: string, options?: PlainRequest): Promise<Response>;
 }
@@ -92,6 +94,12 @@ export async function startS3Server(directory: string): Promise<S3Server> {
       const headers = withLock ? { 'x-amz-bucket-object-lock-enabled': 'true' } : {};
       const { ok } = await request(`/${name}`, { method: 'PUT', headers });
       if (!ok) throw new Error(`the bucket ${name} was not created`);
+    },
+    setRetention: async (bucket, mode, days) => {
+      const rule = `<Rule><DefaultRetention><Mode>${mode}</Mode><Days>${days}</Days></DefaultRetention></Rule>`;
+      const body = `<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>${rule}</ObjectLockConfiguration>`;
+      const { ok } = await request(`/${bucket}?object-lock`, { method: 'PUT', body });
+      if (!ok) throw new Error(`the retention of ${bucket} was not set`);
     },
     request,
     [Symbol.asyncDispose]: async () => {

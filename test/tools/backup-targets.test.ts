@@ -148,7 +148,7 @@ describe.skipIf(s3 === null)('S3', () => {
     const path = `/${bucket}/chunks/a?versionId=${encodeURIComponent(version)}`;
     expect((await server.request(path, { method: 'DELETE' })).status).toBe(403);
     expect(await (await server.request(path)).text()).toBe('protected');
-    expect(await problemOfCall(target.erase('chunks/a'))).toMatchObject({ reason: 'refused' });
+    expect(await problemOfCall(target.erase('chunks/a'))).toMatchObject({ reason: 'locked' });
 
     await target.put('keys/a.json', Buffer.from('first'));
     await target.put('keys/a.json', Buffer.from('second'));

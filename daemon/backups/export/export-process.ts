@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { type ErrorCode, FathomError } from '../../../shared/errors.ts';
 import { modulePath } from '../../base/package.ts';
-import { BackupFailed, type NamedFailure } from '../run/backup-processes.ts';
+import type { NamedFailure } from '../backup-problem.ts';
+import { BackupFailed } from '../run/backup-processes.ts';
 import type { ExportWork, PreparedExport } from './export-work.ts';
 
 const PROGRAM = modulePath('daemon/backups/export/export-process-main');

@@ -1,6 +1,7 @@
 import { keyOf } from '../keys/stored-keys.ts';
 import { chunkPrefix, manifestPrefix } from '../manifest.ts';
 import type { Target } from '../targets/target.ts';
+import { lockOf, TargetFailure } from '../targets/target-failure.ts';
 import { noteErased } from './erased-databases.ts';
 
 /**
@@ -9,7 +10,11 @@ import { noteErased } from './erased-databases.ts';
  *
  *   note that it was erased ──▶ key, with all of its versions ──▶ lists of parts ──▶ parts
  *
+ * A key that object lock keeps is hidden like the rest. Then only a person with the master key or the recovery key, and with access
+ * to former versions, can read the backups until the lock ends.
+ *
  * @param options.account the account was erased as well
+ * @throws TargetFailure
  */
 export async function eraseBackups(
   target: Target,
@@ -17,6 +22,13 @@ export async function eraseBackups(
   options: { account: boolean; at: Date },
 ): Promise<void> {
   await noteErased(target, database, options);
-  await target.erase(keyOf(database));
+  let lock: TargetFailure | null = null;
+  try {
+    await target.erase(keyOf(database));
+  } catch (error) {
+    if (!(error instanceof TargetFailure) || lockOf(error) === null) throw error;
+    lock = error;
+  }
   for (const prefix of [manifestPrefix(database), chunkPrefix(database)]) await target.eraseAll(prefix);
+  if (lock !== null) throw lock;
 }

@@ -14,6 +14,8 @@ const RETRY = { baseMs: 60_000, capMs: 3_600_000 };
 export interface PendingErasure extends Pick<BackupErasure, 'database' | 'account' | 'requested'> {
   /** Null before the first attempt. */
   failure: { reason: BackupFailureReason; message: string; remedy: string; since: Date } | null;
+  /** When the object lock ends that keeps the key; null without one. */
+  lockedUntil: Date | null;
 }
 
 export interface ErasuresDeps {
@@ -63,7 +65,7 @@ export class Erasures {
   /** Begins the erasure of the backups of a database, whose row was stored. */
   request(erasure: Pick<BackupErasure, 'database' | 'account' | 'requested'>): void {
     const isKnown = this.#pending.some(({ database }) => database === erasure.database);
-    if (!isKnown) this.#pending = [...this.#pending, { ...erasure, failure: null }];
+    if (!isKnown) this.#pending = [...this.#pending, { ...erasure, failure: null, lockedUntil: null }];
     this.#failures = 0;
     this.#loop?.wake();
   }
@@ -101,6 +103,7 @@ export class Erasures {
         account,
         requested,
         failure: before.get(database)?.failure ?? null,
+        lockedUntil: before.get(database)?.lockedUntil ?? null,
       })),
       ...requestedMeanwhile,
     ];
@@ -130,6 +133,7 @@ export class Erasures {
     if (found.failure?.message !== message)
       log.error({ database, reason }, `the backups of ${database} are not erased yet: ${message}`);
     const since = found.failure?.since ?? clock.now();
+    found.lockedUntil = error instanceof BackupFailed ? error.lockedUntil : null;
     found.failure = { reason, message, remedy: BACKUP_REMEDIES[reason], since };
   }
 }

@@ -2,6 +2,7 @@ import type { BackupFailureReason } from '../../../shared/backup-failure.ts';
 import { modulePath } from '../../base/package.ts';
 import { ProcessEnded, ProcessPool } from '../../base/process-pool.ts';
 import { Semaphore } from '../../base/semaphore.ts';
+import type { NamedFailure } from '../backup-problem.ts';
 import type { BackupResults, BackupWork } from './backup-work.ts';
 
 const PROGRAM = modulePath('daemon/backups/run/backup-process-main');
@@ -9,21 +10,18 @@ const IDLE_MS = 10_000;
 /** For calls that wait for a disk. */
 const THREADS = 16;
 
-export interface NamedFailure {
-  reason: BackupFailureReason;
-  message: string;
-}
-
 export type ProcessAnswer = { value: unknown } | { failure: NamedFailure };
 
 /** An error of a process, with its reason. */
 export class BackupFailed extends Error {
   override readonly name = 'BackupFailed';
   readonly reason: BackupFailureReason;
+  readonly lockedUntil: Date | null;
 
-  constructor({ reason, message }: NamedFailure, options?: { cause: unknown }) {
+  constructor({ reason, message, lockedUntil }: NamedFailure, options?: { cause: unknown }) {
     super(message, options);
     this.reason = reason;
+    this.lockedUntil = lockedUntil ?? null;
   }
 }
 

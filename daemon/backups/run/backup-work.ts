@@ -12,7 +12,7 @@ import {
   type UnpackWork,
   unpackArchive,
 } from '../archive/unpack-archive.ts';
-import { BackupProblem, DamagedDatabase, DamagedObject } from '../backup-problem.ts';
+import { BackupProblem, DamagedDatabase, DamagedObject, type NamedFailure } from '../backup-problem.ts';
 import type { DataKey } from '../keys/data-key.ts';
 import { checkEscrow, type EscrowCheck, type Secrets, storeEscrow } from '../keys/escrow.ts';
 import { ensureDataKey, keyOf, readDataKey } from '../keys/stored-keys.ts';
@@ -33,7 +33,7 @@ import { type PrunedBackups, pruneBackups } from '../retention/prune-backups.ts'
 import { removeDamagedChunks, type VerifiedBackup, verifyBackups } from '../retention/verify-backups.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
-import { NamedTarget, TargetFailure } from '../targets/target-failure.ts';
+import { lockOf, NamedTarget, TargetFailure } from '../targets/target-failure.ts';
 import { type BackupSource, writeBackup } from '../write-backup.ts';
 import { type DiskSpace, leaveSpace } from './leave-space.ts';
 import {
@@ -415,8 +415,9 @@ async function erase(
 }
 
 /** The named reason of an error of `runBackupWork`. */
-export function failureOf(error: unknown): { reason: BackupFailureReason; message: string } {
-  return { reason: reasonOf(error), message: messageOf(error) };
+export function failureOf(error: unknown): NamedFailure {
+  const until = lockOf(error)?.until ?? null;
+  return { reason: reasonOf(error), message: messageOf(error), ...(until && { lockedUntil: until }) };
 }
 
 function reasonOf(error: unknown): BackupFailureReason {

@@ -14,7 +14,13 @@ import {
   type StoredObject,
   type Target,
 } from './target.ts';
-import { problemOf, problemOfSystem, type TargetProblem, type TargetReason } from './target-problem.ts';
+import {
+  LockedObject,
+  problemOf,
+  problemOfSystem,
+  TargetProblem,
+  type TargetReason,
+} from './target-problem.ts';
 
 type Sdk = typeof Client;
 
@@ -118,21 +124,58 @@ export class S3Target implements Target {
     await this.#use(({ sdk, client }) => client.send(new sdk.DeleteObjectCommand(place)));
   }
 
-  /** In a bucket with versions, `delete` hides an object only. */
+  /**
+   * In a bucket with versions, `delete` hides an object only. A locked object is hidden, so that no backup uses it.
+   *
+   * @throws LockedObject
+   */
   async erase(key: string): Promise<void> {
     const { Bucket, Key } = this.#place(key);
+    const isOwn = (version: { Key?: string | undefined }) => version.Key === Key;
+    const remove = (VersionId: string | undefined) =>
+      this.#use(({ sdk, client }) => client.send(new sdk.DeleteObjectCommand({ Bucket, Key, VersionId })));
     for (;;) {
-      const { Versions = [], DeleteMarkers = [] } = await this.#use(({ sdk, client }) =>
+      const listed = await this.#use(({ sdk, client }) =>
         client.send(new sdk.ListObjectVersionsCommand({ Bucket, Prefix: Key })),
       );
-      const own = [...Versions, ...DeleteMarkers].filter((version) => version.Key === Key);
-      if (own.length === 0) return;
-      for (const { VersionId } of own) {
-        await this.#use(({ sdk, client }) =>
-          client.send(new sdk.DeleteObjectCommand({ Bucket, Key, VersionId })),
-        );
-      }
+      const versions = (listed.Versions ?? []).filter(isOwn);
+      const markers = (listed.DeleteMarkers ?? []).filter(isOwn);
+      if (versions.length + markers.length === 0) return;
+      if (versions.some(({ IsLatest }) => IsLatest)) await this.delete(key);
+      const kept: { id: string | undefined; error: TargetProblem }[] = [];
+      for (const { VersionId: id } of versions)
+        await remove(id).catch((error: unknown) => {
+          if (!(error instanceof TargetProblem) || error.reason !== 'refused') throw error;
+          kept.push({ id, error });
+        });
+      if (kept.length > 0) throw await this.#describeLocks(key, kept);
+      for (const { VersionId } of markers) await remove(VersionId);
     }
+  }
+
+  /** The lock of versions that ends last, or the error of the first one without a lock. */
+  async #describeLocks(
+    key: string,
+    versions: readonly { id: string | undefined; error: TargetProblem }[],
+  ): Promise<TargetProblem> {
+    let last: LockedObject | null = null;
+    for (const { id, error } of versions) {
+      const lock = await this.#readLock(key, id);
+      if (lock === null) return error;
+      if (last === null || lock.until === null || (last.until !== null && lock.until > last.until))
+        last = new LockedObject(this.#where, key, lock.until, { cause: error });
+    }
+    return last as TargetProblem;
+  }
+
+  /** Null without one, and when it cannot be read. */
+  async #readLock(key: string, VersionId: string | undefined): Promise<{ until: Date | null } | null> {
+    const head = await this.#use(({ sdk, client }) =>
+      client.send(new sdk.HeadObjectCommand({ ...this.#place(key), VersionId })),
+    ).catch(() => null);
+    if (head?.ObjectLockLegalHoldStatus === 'ON') return { until: null };
+    const until = head?.ObjectLockRetainUntilDate;
+    return until === undefined ? null : { until };
   }
 
   /** An object appears when it is complete, so nothing is left of others. */

@@ -3,7 +3,7 @@ import { messageOf } from '../../../shared/errors.ts';
 import { isDiskFull, systemErrorCode } from '../../base/files/dir.ts';
 import { BackupProblem, DamagedObject } from '../backup-problem.ts';
 import type { NewObject, StoredObject, Target } from './target.ts';
-import { TargetProblem, type TargetReason } from './target-problem.ts';
+import { LockedObject, TargetProblem, type TargetReason } from './target-problem.ts';
 
 /** The target cannot be used now. The reason says whether it is full, away, or refuses. */
 export class TargetFailure extends BackupProblem {
@@ -20,10 +20,16 @@ export class TargetFailure extends BackupProblem {
   }
 }
 
+/** The lock that has refused a deletion; null for another failure. */
+export function lockOf(error: unknown): LockedObject | null {
+  return error instanceof TargetFailure && error.cause instanceof LockedObject ? error.cause : null;
+}
+
 const REASONS = {
   credentials: 'target_denied',
   untrusted: 'target_denied',
   refused: 'target_denied',
+  locked: 'target_denied',
   missing: 'target_away',
   away: 'target_away',
   slow: 'target_away',

@@ -11,6 +11,7 @@ const NEXT_STEPS = {
   slow: 'check the network and the load of the server; backups continue when it answers again',
   full: 'free space there, or keep fewer backups (BACKUP_KEEP)',
   refused: 'correct the permissions or options of the target',
+  locked: 'Fathom tries again by itself',
 } as const;
 
 export type TargetReason = keyof typeof NEXT_STEPS;
@@ -31,6 +32,18 @@ export class TargetProblem extends BackupProblem {
   ) {
     super(`the backup target ${where} ${what}; ${nextStep}`, { cause });
     this.reason = reason;
+  }
+}
+
+/** A target with object lock keeps an object. */
+export class LockedObject extends TargetProblem {
+  /** When the lock ends; null for a lock that a person ends. */
+  readonly until: Date | null;
+
+  constructor(where: string, key: string, until: Date | null, options: { cause: unknown }) {
+    const end = until === null ? 'until its legal hold is removed' : `until ${until.toISOString()}`;
+    super('locked', where, `keeps ${key} ${end} (object lock); it is hidden, and not deleted`, options);
+    this.until = until;
   }
 }
 
@@ -61,6 +74,7 @@ const SENTENCES: Readonly<Record<TargetReason, string>> = {
   slow: 'does not answer in time',
   full: 'is full',
   refused: 'refuses the operation',
+  locked: 'refuses the operation',
 };
 
 /** Names the failure of a system call or of a connection. Null for an error of another kind. */
