@@ -13,7 +13,7 @@ import type { UsageHistory } from '../../usage/usage-history.ts';
 import type { Backups } from '../service/backups.ts';
 import type { DatabaseArchives } from './database-archives.ts';
 import { inactivityMail } from './inactivity-mail.ts';
-import { DAY_MS, type InactivityStep, nextStep } from './inactivity-rule.ts';
+import { afterJump, DAY_MS, type InactivityStep, nextStep } from './inactivity-rule.ts';
 
 export const LOOK_EVERY_MS = 3_600_000;
 /** Instances start first. */
@@ -29,6 +29,8 @@ const MAX_FAILURES = 3;
 const JOB_CHECKS = 20;
 /** A use shortly before, or a process that has just started. */
 const RECENT_MS = 300_000;
+/** A clock that moves by more between two looks than time has passed was set, or the host was suspended. */
+const MAX_DRIFT_MS = 600_000;
 /** The name of the service in mails that the dashboard's mail server sends. */
 const DEFAULT_SERVICE = 'Fathom';
 
@@ -74,10 +76,13 @@ export class InactiveDatabases {
   readonly #postponed = new Map<string, Postponed>();
   /** Why no database gets any further, and how many wait. */
   #obstacle: { message: string; remedy: string; databases: number } | null = null;
+  /** Of the clock, ahead of monotonic time, at the last look. */
+  #aheadMs: number;
   #loop: Loop | null = null;
 
   constructor(deps: InactiveDatabasesDeps) {
     this.#deps = deps;
+    this.#aheadMs = this.#readAhead();
   }
 
   start(lookEveryMs: number): void {
@@ -151,6 +156,9 @@ export class InactiveDatabases {
     const nowMs = clock.now().getTime();
     const read = await history.readInactivity();
     if (read === null) throw new FathomError('internal', 'the history of usage cannot be read');
+    const aheadMs = this.#readAhead();
+    const jumpMs = aheadMs - this.#aheadMs;
+    const isJump = Math.abs(jumpMs) > MAX_DRIFT_MS;
     const changes = new Map<string, Inactivity | null>();
     if (settings.inactiveDays === 0) for (const name of read.stored.keys()) changes.set(name, null);
     const counted: Candidate[] = [];
@@ -158,7 +166,8 @@ export class InactiveDatabases {
       const { name } = entry.row;
       const before = read.stored.get(name) ?? null;
       const lastUsedAtMs = lastUseOf(entry, read.lastUses.get(name) ?? null);
-      const stored = this.#countedNow(entry, before, { lastUsedAtMs, nowMs });
+      const corrected = before && isJump ? afterJump(before, { jumpMs, nowMs, lastUsedAtMs }) : before;
+      const stored = this.#countedNow(entry, corrected, { lastUsedAtMs, nowMs });
       if (stored !== before) changes.set(name, stored);
       if (stored === null || stored.isArchived) continue;
       const step = nextStep({ nowMs, days: settings.inactiveDays, lastUsedAtMs, stored });
@@ -167,6 +176,12 @@ export class InactiveDatabases {
     // Otherwise, notices that are sent now could not be stored.
     if (!history.writeInactivity(changes))
       throw new FathomError('internal', 'the history of usage cannot be written');
+    this.#aheadMs = aheadMs;
+    if (isJump)
+      this.#deps.log.warn(
+        { jump_ms: Math.round(jumpMs) },
+        'the clock has jumped; days without use do not count the jump',
+      );
     this.#noticed = new Map(
       counted.flatMap(({ entry: { row }, step: { noticedAtMs, archiveAtMs } }) =>
         noticedAtMs === null ? [] : [[row.name, { atMs: noticedAtMs, archiveAtMs }]],
@@ -176,6 +191,11 @@ export class InactiveDatabases {
     const names = new Set(open.map(({ entry }) => entry.row.name));
     for (const name of this.#postponed.keys()) if (!names.has(name)) this.#postponed.delete(name);
     return open.toSorted((a, b) => a.step.archiveAtMs - b.step.archiveAtMs);
+  }
+
+  #readAhead(): number {
+    const { clock } = this.#deps;
+    return clock.now().getTime() - clock.monotonic();
   }
 
   /** What is stored of a database from now on; null for one that does not count. */

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Inactivity } from '../../usage/inactivity-table.ts';
-import { DAY_MS, nextStep } from './inactivity-rule.ts';
+import { afterJump, DAY_MS, nextStep } from './inactivity-rule.ts';
 
 const START = Date.UTC(2026, 0, 1);
 const HOUR_MS = 3_600_000;
@@ -101,6 +101,30 @@ it('archives only a week after one notice and a day after another, both since th
     { numRuns: 500 },
   );
   expect(archived).toBeGreaterThan(0);
+});
+
+it('a jump of the clock passes no time, in both directions, and leaves nothing in the future', () => {
+  const both = { ...fresh(), weekNoticeAtMs: day(23), dayNoticeAtMs: day(29) };
+  const jump = (stored: Inactivity, nowDays: number, jumpDays: number, usedDays: number | null = 0) =>
+    afterJump(stored, {
+      jumpMs: jumpDays * DAY_MS,
+      nowMs: day(nowDays),
+      lastUsedAtMs: usedDays === null ? null : day(usedDays),
+    });
+  const ahead = jump(both, 229.5, 200);
+  expect(at(229.5, ahead)).toMatchObject({ kind: 'none', archiveAtMs: day(230) });
+  expect(at(230, ahead)).toMatchObject({ kind: 'archive' });
+  const back = jump(ahead, 29.6, -200);
+  expect(back).toEqual(both);
+  expect(at(29.6, back)).toMatchObject({ kind: 'none', archiveAtMs: day(30) });
+  // The clock was years behind, and is corrected: the count begins again.
+  const corrected = jump(both, 30, 2_000);
+  expect(corrected).toMatchObject({
+    countedFromMs: day(30),
+    weekNoticeAtMs: day(30),
+    dayNoticeAtMs: day(30),
+  });
+  expect(at(31, corrected)).toMatchObject({ kind: 'none', archiveAtMs: day(60) });
 });
 
 /** True with a probability. */

@@ -57,6 +57,27 @@ export function nextStep({
   return nowMs < archiveAtMs ? none : { ...common, kind: 'archive', notice: null };
 }
 
+/**
+ * Corrects what is stored after a jump of the clock, so that only time counts that has passed. Nothing is in the future afterwards.
+ *
+ * @param options.jumpMs negative for a clock that was set back
+ */
+export function afterJump(
+  stored: Inactivity,
+  { jumpMs, nowMs, lastUsedAtMs }: { jumpMs: number; nowMs: number; lastUsedAtMs: number | null },
+): Inactivity {
+  const moved = (atMs: number) => Math.min(atMs + jumpMs, nowMs);
+  const { countedFromMs, weekNoticeAtMs, dayNoticeAtMs } = stored;
+  // A use in the future of then was at another time of the clock.
+  const isUseBefore = lastUsedAtMs !== null && lastUsedAtMs <= nowMs - jumpMs;
+  return {
+    ...stored,
+    countedFromMs: moved(isUseBefore ? Math.max(countedFromMs, lastUsedAtMs) : countedFromMs),
+    weekNoticeAtMs: weekNoticeAtMs === null ? null : moved(weekNoticeAtMs),
+    dayNoticeAtMs: dayNoticeAtMs === null ? null : moved(dayNoticeAtMs),
+  };
+}
+
 function valid(atMs: number | null, fromMs: number, nowMs: number): number | null {
   return atMs !== null && atMs >= fromMs && atMs <= nowMs ? atMs : null;
 }
