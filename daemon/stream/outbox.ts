@@ -1,7 +1,8 @@
 import type { WebSocket } from 'ws';
 import { coalesceKey, type FleetEvent } from '../../shared/events.ts';
-import type { ServerFrame, SnapshotPart, WorkFrame } from '../../shared/server-frames.ts';
+import type { ServerFrame, SnapshotPart } from '../../shared/server-frames.ts';
 import type { WorkEvent } from '../../shared/work/events.ts';
+import { type Codec, jsonCodec, type StreamFrame } from './codec.ts';
 
 /** Unsent bytes of the socket beyond which events wait here and are coalesced. */
 const HIGH_WATER_BYTES = 64 * 1024;
@@ -27,6 +28,7 @@ interface WaitingEvent {
  */
 export class Outbox {
   readonly #socket: WebSocket;
+  readonly #codec: Codec;
   readonly #sequences = new Map<string, number>();
   readonly #waiting = new Map<string, WaitingEvent>();
   readonly #drained = new Set<() => void>();
@@ -36,8 +38,9 @@ export class Outbox {
   readonly #uncounted = new Map<string, number>();
   #closed = false;
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, codec: Codec = jsonCodec) {
     this.#socket = socket;
+    this.#codec = codec;
     socket.once('close', () => this.#close());
   }
 
@@ -103,22 +106,22 @@ export class Outbox {
   }
 
   #writeEvent(topic: string, event: StreamEvent): void {
-    this.#write({ type: 'event', topic, seq: this.#next(topic), event } as ServerFrame | WorkFrame);
+    this.#write({ type: 'event', topic, seq: this.#next(topic), event } as StreamFrame);
   }
 
   /** @param uncounted topic of a snapshot that does not count */
-  #write(frame: ServerFrame | WorkFrame, uncounted: string | null = null): void {
+  #write(frame: StreamFrame, uncounted: string | null = null): void {
     if (this.#closed || this.#socket.readyState !== this.#socket.OPEN) return;
     const uncountedBytes = Array.from(this.#uncounted.values()).reduce((sum, bytes) => sum + bytes, 0);
     if (this.#unsentBytes - uncountedBytes > MAX_UNSENT_BYTES) {
       this.#disconnect();
       return;
     }
-    const text = JSON.stringify(frame);
-    const bytes = Buffer.byteLength(text);
+    const data = this.#codec.encode(frame);
+    const bytes = Buffer.byteLength(data);
     this.#unsentBytes += bytes;
     if (uncounted !== null) this.#uncounted.set(uncounted, bytes);
-    this.#socket.send(text, () => {
+    this.#socket.send(data, () => {
       this.#unsentBytes -= bytes;
       if (uncounted !== null) this.#uncounted.delete(uncounted);
       this.#flush();

@@ -20,6 +20,7 @@ import type { Monitor } from '../supervisor/health/monitor.ts';
 import { DEFAULT_REQUEST_LEVEL, mergeByTime, readRequestLines } from '../supervisor/instance-logs.ts';
 import { type InstanceSpec, requestLogOf } from '../supervisor/instance-spec.ts';
 import type { WorkFeeds } from '../work/feed/work-feeds.ts';
+import type { Codec } from './codec.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { Outbox } from './outbox.ts';
 
@@ -29,6 +30,8 @@ const LOG_SNAPSHOT_LINES = 200;
 const AUDIT_SNAPSHOT_ENTRIES = 100;
 const LOG_TOPIC = 'logs:';
 const WORK_TOPIC = 'work:';
+/** RFC 6455: data of a kind that the subprotocol does not have. */
+const UNSUPPORTED_DATA = 1003;
 /** Of one connection. They cannot be compared with the projects of a database that sleeps. */
 const MAX_PROJECTS = 200;
 /** Instances in a part of a snapshot: about 200 KB. */
@@ -53,6 +56,7 @@ export interface StreamConnectionDeps {
 /** One connection of the stream: its subscriptions, limited to what its caller may see. */
 export class StreamConnection {
   readonly #deps: StreamConnectionDeps;
+  readonly #codec: Codec;
   readonly #caller: Caller;
   readonly #awaitLimit: () => Promise<void>;
   readonly #outbox: Outbox;
@@ -63,18 +67,21 @@ export class StreamConnection {
   /** @param awaitLimit resolves when the rate limit allows one more subscription */
   constructor(
     socket: WebSocket,
+    codec: Codec,
     caller: Caller,
     awaitLimit: () => Promise<void>,
     deps: StreamConnectionDeps,
   ) {
     this.#deps = deps;
+    this.#codec = codec;
     this.#caller = caller;
     this.#awaitLimit = awaitLimit;
-    this.#outbox = new Outbox(socket);
+    this.#outbox = new Outbox(socket, codec);
     this.#frames = new FrameQueue(socket);
-    socket.on('message', (data, isBinary) =>
-      this.#receive(isBinary ? null : Buffer.concat([data].flat() as Buffer[]).toString()),
-    );
+    socket.on('message', (data, isBinary) => {
+      if (codec.isBinary && !isBinary) socket.close(UNSUPPORTED_DATA, 'send binary frames');
+      else this.#receive(codec.decode(Buffer.concat([data].flat() as Buffer[]), isBinary));
+    });
     socket.on('close', () => {
       for (const end of this.#subscriptions.values()) end();
       this.#subscriptions.clear();
@@ -83,15 +90,15 @@ export class StreamConnection {
     socket.on('error', (error) => deps.log.debug({ err: error }, 'a stream connection failed'));
   }
 
-  #receive(text: string | null): void {
-    const value = parseJson(text);
+  #receive(value: unknown): void {
     const frame = clientFrameSchema.safeParse(value);
     if (!frame.success) {
       const [issue] = frame.error.issues;
       const where = issue?.path.join('.') ?? '';
-      const what = value === null ? 'it must be JSON in a text frame' : (issue?.message ?? '');
+      const form = this.#codec.isBinary ? 'a WebSocketMessage that clients send' : 'JSON in a text frame';
+      const what = value === null ? `it must be ${form}` : (issue?.message ?? '');
       const message = `not a frame of this protocol: ${where ? `${where}: ` : ''}${what}`;
-      this.#outbox.send({ type: 'error', id: idOf(text), code: 'request.invalid', message });
+      this.#outbox.send({ type: 'error', id: idOf(value), code: 'request.invalid', message });
       return;
     }
     const { data } = frame;
@@ -373,17 +380,8 @@ export class StreamConnection {
   }
 }
 
-function parseJson(text: string | null): unknown {
-  try {
-    return text === null ? null : JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
 /** Returns the id of an invalid frame, so that its sender knows which one was rejected. */
-function idOf(text: string | null): number | string | null {
-  const frame = parseJson(text);
+function idOf(frame: unknown): number | string | null {
   const id = typeof frame === 'object' && frame !== null && 'id' in frame ? frame.id : null;
   return typeof id === 'number' || (typeof id === 'string' && id.length <= 64) ? id : null;
 }

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { FathomError } from '../../shared/errors.ts';
-import { MAX_CLIENT_FRAME_BYTES, WEBSOCKET_SUBPROTOCOL } from '../../shared/protocol.ts';
+import { MAX_CLIENT_FRAME_BYTES, WEBSOCKET_SUBPROTOCOL, WORK_SUBPROTOCOL } from '../../shared/protocol.ts';
 import { scopeOf } from '../accounts/permissions.ts';
 import type { UserLimits } from '../accounts/plans/user-limits.ts';
 import { type Identities, type Identity, isOf } from '../accounts/sessions/identities.ts';
@@ -20,6 +20,7 @@ import type { Api } from '../http/serve.ts';
 import { ActivityReader } from '../work/feed/activity-reader.ts';
 import { watchWrites } from '../work/feed/watch-writes.ts';
 import { WorkFeeds } from '../work/feed/work-feeds.ts';
+import { type Codec, jsonCodec } from './codec.ts';
 import { StreamConnection, type StreamConnectionDeps } from './stream-connection.ts';
 
 /** The longest timeout of Node's timers, in milliseconds. */
@@ -47,7 +48,7 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_CLIENT_FRAME_BYTES,
-    handleProtocols: (offered) => (offered.has(WEBSOCKET_SUBPROTOCOL) ? WEBSOCKET_SUBPROTOCOL : false),
+    handleProtocols: (offered) => chooseProtocol(offered) ?? false,
   });
 
   const reader = new ActivityReader(deps);
@@ -85,6 +86,7 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
     if (waitMs > 0) throw new RateLimitedError('too many connections were opened', waitMs);
     const caller = await authenticate(request, url, deps, transport);
     const maxStreams = caller.kind === 'local' ? null : (await deps.userLimits.of(caller.userId)).streams;
+    const codec = await codecOf(request);
     // The client may be gone, and then nothing would end the counts.
     if (socket.destroyed) return;
     // Both counts end with the socket, also when the upgrade fails.
@@ -109,7 +111,7 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
       });
       webSocket.once('close', () => connections.delete(webSocket));
       // oxlint-disable-next-line no-new -- it lives as long as the socket that it listens to
-      new StreamConnection(webSocket, caller, awaitSubscriptionLimit, { ...deps, workFeeds });
+      new StreamConnection(webSocket, codec, caller, awaitSubscriptionLimit, { ...deps, workFeeds });
       if (caller.kind !== 'local') endWithIdentity(webSocket, caller, deps);
     });
   };
@@ -143,6 +145,19 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
     reader[Symbol.dispose]();
     server.close();
   };
+}
+
+/** The first that the client offers and the daemon has. */
+function chooseProtocol(offered: Iterable<string>): string | undefined {
+  return [...offered].find((one) => one === WEBSOCKET_SUBPROTOCOL || one === WORK_SUBPROTOCOL);
+}
+
+/** Loads protobuf only for a client that uses it. */
+async function codecOf({ headers }: IncomingMessage): Promise<Codec> {
+  const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
+  return chooseProtocol(offered) === WORK_SUBPROTOCOL
+    ? (await import('./work-codec.ts')).workCodec
+    : jsonCodec;
 }
 
 /** Closes the connection when its session or key ends, or the role of the user changes. */
