@@ -12,7 +12,7 @@ import { OwnerTasks } from './owners/owner-tasks.ts';
 import { QueueWatch } from './queue-watch.ts';
 import type { HandlerConfinement } from './runner/messages.ts';
 import { RunnerPool } from './runner/runner-pool.ts';
-import { Schedules } from './schedules.ts';
+import { Schedules, type SchedulesDeps } from './schedules.ts';
 import { HookClient } from './store/hook-client.ts';
 import { TaskStore } from './store/task-store.ts';
 import { createTaskPreparer, type TaskHost } from './worker/prepare.ts';
@@ -73,6 +73,7 @@ export interface QueueOptions extends Omit<WorkerOptions, 'hooks' | 'onActivity'
   seal: Seal;
   publish: (event: FleetEvent) => void;
   hasDatabase: (userId: string) => boolean;
+  listDatabases: SchedulesDeps['listDatabases'];
 }
 
 /** The queue of the daemon: its worker, the schedules, the watch for the stream, and the retention. */
@@ -103,6 +104,7 @@ export class Queue {
       log,
       predictFailure: (task) => this.#predictFailure({ ...task, payload: task.payload ?? null }),
       onTask: () => this.wake(),
+      listDatabases: options.listDatabases,
     });
     const { worker, close } = createWorker({
       ...options,

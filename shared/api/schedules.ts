@@ -10,21 +10,40 @@ const EXAMPLE_SCHEDULE = {
   task: { type: 'http.request', payload: EXAMPLE_PAYLOAD },
 };
 
+const EXAMPLE_FOR_ALL = {
+  cron: '0 3 * * *',
+  task: { type: 'database.vacuum' },
+  all_databases: { spread_s: 3600 },
+};
+
 /** The payload is stored unencrypted, so it cannot contain secrets. */
 export const scheduledTaskSchema = z.strictObject(taskFields);
 
 export type ScheduledTask = z.input<typeof scheduledTaskSchema>;
+
+/** The longest time between two matches that makes sense: a month. */
+const MAX_SPREAD_S = 31 * 86_400;
+
+export const allDatabasesSchema = z
+  .strictObject({
+    spread_s: z.int().min(0).max(MAX_SPREAD_S).default(3600).meta({
+      description:
+        'Seconds after each match in which the tasks are added. At most the time until the next match.',
+    }),
+  })
+  .meta({ description: 'Adds a task for each database that is not stopped or archived.' });
 
 export const newScheduleSchema = z
   .strictObject({
     cron: z.string().min(1).max(120),
     timezone: z.string().min(1).max(80).default('UTC'),
     task: scheduledTaskSchema,
+    all_databases: allDatabasesSchema.optional(),
   })
-  .meta({ id: 'NewSchedule', examples: [EXAMPLE_SCHEDULE] });
+  .meta({ id: 'NewSchedule', examples: [EXAMPLE_SCHEDULE, EXAMPLE_FOR_ALL] });
 
 /** The request to add or replace a schedule. */
-export type NewSchedule = z.input<typeof newScheduleSchema>;
+export type NewSchedule = z.output<typeof newScheduleSchema>;
 
 /** A schedule adds the same task again and again, at the times of a cron expression. */
 export const scheduleSchema = z
@@ -35,6 +54,8 @@ export const scheduleSchema = z
     /** Name from the IANA time zone database. */
     timezone: z.string(),
     task: z.unknown(),
+    /** Null for a schedule that adds one task. */
+    all_databases: allDatabasesSchema.nullable(),
     /** Null if it never runs again. */
     next_run_at: z.iso.datetime().nullable(),
     last_run_at: z.iso.datetime().nullable(),
@@ -49,6 +70,7 @@ export const scheduleSchema = z
       {
         name: 'nightly',
         ...EXAMPLE_SCHEDULE,
+        all_databases: null,
         next_run_at: EXAMPLE_TIME,
         last_run_at: null,
       },
@@ -83,7 +105,7 @@ export const setSchedule = endpoint({
   path: '/api/v1/queue/schedules/{name}',
   tag,
   summary: 'Create or replace a schedule',
-  description: 'Adds the task at each time of the cron expression.',
+  description: 'Adds the task at each time of the cron expression, or one for each database.',
   permission: 'queue.pause',
   audit: 'schedule.set',
   params: scheduleParams,

@@ -13,6 +13,8 @@ export interface ClaimedTask {
   attempt: number;
   max_attempts: number;
   timeout_s: number;
+  /** A schedule over all databases has added it. */
+  for_all: boolean;
   /** Of the lease. It grows with every claim, so an older holder of the task is recognized. */
   epoch: number;
   claimed_at: string;
@@ -131,6 +133,8 @@ export interface ScheduleRow {
   timezone: string;
   /** JSON text. */
   task: string;
+  /** JSON text; null for a schedule with one task. */
+  all_databases: string | null;
   user?: string | undefined;
   next_run_at: string;
 }
@@ -140,6 +144,13 @@ export interface RescheduleRequest {
   /** The stored time of the next run; otherwise another process was faster. */
   expected: string;
   next: string;
+}
+
+export interface FireAllRequest extends RescheduleRequest {
+  /** Without what differs between the databases. */
+  task: Pick<NewTaskRow, 'type' | 'payload' | 'priority' | 'max_attempts' | 'timeout_s'>;
+  /** Those that get a task now. `id` is that of the task. */
+  databases: { id: string; user_id: string; unique_key: string }[];
 }
 
 export interface FireRequest {
@@ -191,5 +202,6 @@ export interface QueueOperations {
   schedule: { request: ScheduleRow; response: { item: Schedule | null } };
   unschedule: { request: { name: string }; response: { removed: boolean } };
   reschedule: { request: RescheduleRequest; response: { moved: boolean } };
+  'fire-all': { request: FireAllRequest; response: { added: number } };
   fire: { request: FireRequest; response: AddedTask & { fired: boolean } };
 }

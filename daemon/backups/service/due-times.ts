@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { nextRun, previousRun } from '../../base/time/cron.ts';
+import { fractionOf } from '../../base/time/fraction.ts';
 import type { BackupSchedule } from '../../config/backups.ts';
 import { CONTROL_PLANE } from '../manifest.ts';
 
@@ -52,9 +52,4 @@ export class DueTimes {
   lateAfterMs(run: Run): number {
     return run.next.getTime() - run.start.getTime() + TOLERANCE_MS;
   }
-}
-
-/** From 0 to less than 1, always the same for a name. */
-function fractionOf(name: string): number {
-  return createHash('sha256').update(name).digest().readUInt32BE(0) / 2 ** 32;
 }

@@ -144,6 +144,15 @@ export const queueCommands = [
       timezone: { ...TEXT, describe: 'Time zone, like Europe/Berlin (default UTC)' },
       payload: { ...TEXT, describe: 'JSON, or - to read it from stdin; secrets are not possible' },
       user: { ...TEXT, describe: 'Id of the user whose database the task works on' },
+      all: {
+        type: 'boolean',
+        default: false,
+        describe: 'Add a task for each database that is not stopped or archived',
+      },
+      spread: {
+        ...NUMBER,
+        describe: 'With --all: seconds after each match in which the tasks are added (default 3600)',
+      },
       ...COMMON,
     },
     async run(args, context) {

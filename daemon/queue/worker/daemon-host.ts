@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { FathomError } from '../../../shared/errors.ts';
+import type { DatabaseRow } from '../../../shared/hooks/control-plane-routes.ts';
 import { connectHost, urlHost } from '../../../shared/host.ts';
 import type { Config } from '../../config/config.ts';
 import type { Catalog } from '../../databases/catalog.ts';
@@ -9,7 +10,7 @@ import type { EventBus } from '../../events/bus.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import { handlerConfinement } from '../handler-confinement.ts';
 import { Queue, type QueueOptions } from '../queue.ts';
-import type { TaskHost } from './prepare.ts';
+import { NoDatabaseNow, type TaskHost } from './prepare.ts';
 
 /** Gives tasks access to the databases of this daemon. `host` is the address of user instances. */
 function createDaemonHost(deps: {
@@ -19,10 +20,11 @@ function createDaemonHost(deps: {
   host: string;
 }): TaskHost {
   return {
-    async databaseOf(userId) {
+    async databaseOf(userId, { forAll }) {
       const entry = deps.catalog.findByUser(userId);
+      if (forAll && !(entry && isScheduled(entry.row, deps.catalog))) throw new NoDatabaseNow();
       if (!entry) throw new FathomError('not_found', `the user '${userId}' has no database`);
-      await ensureAwake(entry, deps.fleet, 'task');
+      await ensureAwake(entry, deps.fleet, forAll ? 'schedule' : 'task');
       const { name, phase, port } = entry.runner.state.view();
       if (phase !== 'running' || port === null) {
         throw new FathomError(
@@ -42,6 +44,12 @@ function createDaemonHost(deps: {
       return { name: entry.row.name };
     },
   };
+}
+
+/** Whether schedules over all databases include a database. */
+function isScheduled({ name, state, desired }: DatabaseRow, { archived }: Catalog): boolean {
+  const hasFiles = archived.find(name) === null && !archived.isUnreadable(name);
+  return state === 'ready' && desired === 'running' && hasFiles;
 }
 
 /** Creates the queue of the daemon. */
@@ -75,5 +83,6 @@ export function createDaemonQueue({
     pollIntervalMs: config.worker.pollIntervalMs,
     publish: (event) => bus.publish(event),
     hasDatabase: (userId) => catalog.findByUser(userId) !== null,
+    listDatabases: () => catalog.entries().flatMap(({ row }) => (isScheduled(row, catalog) ? [row] : [])),
   });
 }

@@ -7,7 +7,7 @@ import type { Runner } from '../runner/runner.ts';
 import type { RunnerPool } from '../runner/runner-pool.ts';
 import { describeThrown } from '../runner/thrown.ts';
 import type { AttemptEnd } from './attempt-end.ts';
-import { isUnrecoverable, type PreparedTask } from './prepare.ts';
+import { isUnrecoverable, NoDatabaseNow, type PreparedTask } from './prepare.ts';
 
 /** How long a handler may run after its signal was aborted; then its process is killed. */
 const GRACE_MS = 2_000;
@@ -145,6 +145,8 @@ export class Execution {
       runners = this.#deps.runners[prepared.origin];
       runner = await runners.take();
     } catch (error) {
+      if (error instanceof NoDatabaseNow)
+        return { kind: 'done', result: JSON.stringify({ skipped: error.message }) };
       return {
         kind: 'failed',
         error: { ...describeThrown(error), unrecoverable: isUnrecoverable(error), stack: null },

@@ -11,10 +11,12 @@ export interface TaskHost {
   /**
    * Returns access to the database of a user.
    *
-   * @param signal aborted when the access is no longer needed
+   * @param options.signal aborted when the access is no longer needed
+   * @param options.forAll the task is of a schedule over all databases
    * @throws FathomError `not_found` when the user has no database, `instance.not_running`
+   * @throws NoDatabaseNow with `forAll`, for a database that is stopped or archived, and without one
    */
-  databaseOf(userId: string, signal: AbortSignal): Promise<DatabaseAccess>;
+  databaseOf(userId: string, options: { signal: AbortSignal; forAll: boolean }): Promise<DatabaseAccess>;
   /** Creates the database of a user if there is none. Returns its name. */
   provision(user: { id: string; email: string }): Promise<{ name: string }>;
 }
@@ -47,7 +49,7 @@ export function createTaskPreparer(deps: {
     const { user } = task;
     const access = () => {
       if (!user) throw new FathomError('request.invalid', `a task of type '${task.type}' needs a user_id`);
-      return deps.host.databaseOf(user.id, signal);
+      return deps.host.databaseOf(user.id, { signal, forAll: task.for_all });
     };
     const needsDatabase = handler.database === 'required' || (handler.database === 'if_any' && user !== null);
     const { id, type, attempt, max_attempts, epoch } = task;
@@ -77,6 +79,13 @@ export function createTaskPreparer(deps: {
 /** In messages, bytes are base64. */
 function asMessage({ url, secret }: WebhookTarget): WebhookAccess {
   return { url, secret: Buffer.from(secret).toString('base64') };
+}
+
+/** A task of a schedule over all databases has nothing to do: its database was stopped, archived or deleted after it was added. */
+export class NoDatabaseNow extends Error {
+  constructor() {
+    super('the database is stopped, archived or deleted now');
+  }
 }
 
 class UnknownType extends Error {

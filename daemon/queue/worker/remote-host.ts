@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { isDatabaseName } from '../../../shared/database-name.ts';
@@ -10,7 +11,8 @@ import { secretBelongsTo } from '../../databases/user-instance.ts';
 import { type MasterKey, unseal } from '../../keys/envelope.ts';
 import { HOOK_TOKEN_HEADER } from '../../keys/hook-token.ts';
 import { superuserTokens } from '../../keys/instance-access.ts';
-import type { TaskHost } from './prepare.ts';
+import { dataDirOf } from '../../supervisor/instance-spec.ts';
+import { NoDatabaseNow, type TaskHost } from './prepare.ts';
 
 const SIGNED_IN = '/internal/users/signed-in';
 
@@ -33,12 +35,16 @@ export interface RemoteHostDeps {
  */
 export function createRemoteHost(deps: RemoteHostDeps): TaskHost {
   return {
-    async databaseOf(userId, signal) {
+    async databaseOf(userId, { signal, forAll }) {
       const row = await findRow(deps.controlPlane, userId, signal);
       // An administrator can edit the name in the control plane. It must not lead out of the directory.
       if (!row || !isDatabaseName(row.name)) {
+        if (forAll) throw new NoDatabaseNow();
         throw new FathomError('not_found', `the user '${userId}' has no database`);
       }
+      const dataDir = dataDirOf(join(deps.userDatabasesDir, row.name));
+      // An archived one has no files, and a request would bring them back.
+      if (forAll && (row.desired !== 'running' || !existsSync(dataDir))) throw new NoDatabaseNow();
       if (row.state !== 'ready' || row.desired !== 'running' || row.port === 0) {
         throw new FathomError('instance.not_running', `the database ${row.name} has to run for this`);
       }
@@ -47,7 +53,7 @@ export function createRemoteHost(deps: RemoteHostDeps): TaskHost {
         name: row.name,
         url: `http://${deps.instanceHost}:${row.port}`,
         token: await superuserTokens(secret, deps.clock)(),
-        data_dir: join(deps.userDatabasesDir, row.name, 'pb_data'),
+        data_dir: dataDir,
       };
     },
     provision: (user) => provisionAtDaemon(user, deps),

@@ -256,6 +256,7 @@ function prune(db, { finished_days, dead_days, limit }) {
 }
 
 const SCHEDULE_JSON = `json_object('name', name, 'cron', cron, 'timezone', timezone, 'task', ${sql.json('task')},
+  'all_databases', ${sql.json('all_databases')},
   'next_run_at', ${sql.time('next_run_at')}, 'last_run_at', ${sql.time('last_run_at')})`;
 
 /**
@@ -276,16 +277,17 @@ function schedules(db) {
  */
 function schedule(db, body) {
   const item = db.firstRow(
-    `INSERT INTO queue_schedules (id, name, cron, timezone, task, next_run_at)
-     SELECT {:id}, {:name}, {:cron}, {:timezone}, {:task}, {:next_run_at} WHERE ${HAS_USER}
+    `INSERT INTO queue_schedules (id, name, cron, timezone, task, all_databases, next_run_at)
+     SELECT {:id}, {:name}, {:cron}, {:timezone}, {:task}, {:all_databases}, {:next_run_at} WHERE ${HAS_USER}
      ON CONFLICT (name) DO UPDATE SET cron = excluded.cron, timezone = excluded.timezone, task = excluded.task,
-       next_run_at = excluded.next_run_at RETURNING ${SCHEDULE_JSON} AS row`,
+       all_databases = excluded.all_databases, next_run_at = excluded.next_run_at RETURNING ${SCHEDULE_JSON} AS row`,
     {
       id: body.id,
       name: body.name,
       cron: body.cron,
       timezone: body.timezone,
       task: body.task,
+      all_databases: body.all_databases,
       user: body.user || '',
       next_run_at: body.next_run_at.replace('T', ' '),
     },
@@ -338,6 +340,39 @@ function fire(db, { name, expected, next, task }) {
   return enqueue(db, task).replace('{"created"', '{"fired":true,"created"');
 }
 
+/**
+ * Sets the next run and adds the tasks of a schedule over all databases. Of several concurrent requests, one succeeds. A
+ * database gets no task while the one with its key is not finished, and none without its user.
+ *
+ * @param {Database} db
+ * @param {Operations['fire-all']['request']} body
+ */
+function fireAll(db, { name, expected, next, task, databases }) {
+  const moved = db.firstRow(
+    `UPDATE queue_schedules SET next_run_at = {:next}, last_run_at = iif({:databases} > 0, ${NOW}, last_run_at)
+     WHERE name = {:name} AND next_run_at = {:expected} RETURNING name AS row`,
+    { name, next: next.replace('T', ' '), expected: expected.replace('T', ' '), databases: databases.length },
+  );
+  if (moved === null) return '{"added":0}';
+  const added = db.execute(
+    `INSERT INTO global_queue (id, type, payload, user, status, priority, run_at, max_attempts, timeout_s, unique_key,
+       for_all, created, updated)
+     SELECT value ->> 'id', {:type}, {:payload}, users.id, 'pending', {:priority}, ${NOW}, {:max_attempts}, {:timeout_s},
+       value ->> 'unique_key', TRUE, ${NOW}, ${NOW}
+     FROM json_each({:databases}) JOIN users ON users.id = value ->> 'user_id' WHERE TRUE
+     ON CONFLICT DO NOTHING`,
+    {
+      type: task.type,
+      payload: task.payload,
+      priority: task.priority,
+      max_attempts: task.max_attempts,
+      timeout_s: task.timeout_s,
+      databases: JSON.stringify(databases),
+    },
+  );
+  return `{"added":${added}}`;
+}
+
 /** @satisfies {{ [name: string]: import('./execution.js').Operation }} */
 const operations = {
   enqueue: { run: enqueue, isIndependent: () => true },
@@ -356,6 +391,7 @@ const operations = {
   unschedule: { run: unschedule },
   reschedule: { run: reschedule },
   fire: { run: fire },
+  'fire-all': { run: fireAll },
 };
 
 module.exports = { enqueue, operations };

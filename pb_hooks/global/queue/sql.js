@@ -105,6 +105,7 @@ const CLAIM_JSON = `json_object(${columns({
   attempt: 'attempts',
   max_attempts: 'max_attempts',
   timeout_s: 'timeout_s',
+  for_all: bool('for_all'),
   epoch: 'lease_epoch',
   claimed_at: time('claimed_at'),
   created: time('created'),

@@ -178,6 +178,13 @@ describe('dead letters', () => {
   });
 });
 
+const tasksFor = (suffix: string) =>
+  ['ann', 'bob', 'nobody'].map((user_id) => ({
+    id: user_id + suffix,
+    user_id,
+    unique_key: `cron:nightly:${user_id}`,
+  }));
+
 describe('schedules', () => {
   const schedule = {
     id: 'schedule0000001',
@@ -185,6 +192,7 @@ describe('schedules', () => {
     cron: '0 2 * * *',
     timezone: 'UTC',
     task: '{"type":"noop"}',
+    all_databases: null,
     next_run_at: '2030-01-01T02:00:00.000Z',
   };
   const fire = { name: 'nightly', expected: schedule.next_run_at, next: '2030-01-02T02:00:00.000Z' };
@@ -207,6 +215,31 @@ describe('schedules', () => {
     expect(run('a')).toMatchObject({ fired: true, created: true, task: { id: 'a' } });
     expect(run('b')).toEqual({ fired: false, task: null });
     expect(queue.call('schedules', {}).items).toMatchObject([{ next_run_at: fire.next }]);
+  });
+
+  it('over all databases add a task for each, once, and none while one is not finished', () => {
+    queue.sql.exec("INSERT INTO users (id) VALUES ('ann'), ('bob')");
+    queue.call('schedule', { ...schedule, all_databases: '{"spread_s":60}' });
+    const stored = () => queue.call('schedules', {}).items;
+    expect(stored()).toMatchObject([{ all_databases: { spread_s: 60 }, last_run_at: null }]);
+    const { name, expected, next } = fire;
+    const run = (suffix: string, at = expected) =>
+      queue.call('fire-all', { name, expected: at, next, task: ROW, databases: tasksFor(suffix) });
+    expect(run('1')).toEqual({ added: 2 });
+    expect(run('2')).toEqual({ added: 0 });
+    set('ann1', { status: 'done' });
+    expect(run('3', next)).toEqual({ added: 1 });
+    expect(['ann', 'bob'].map((user_id) => list({ user_id })[1])).toEqual([2, 1]);
+    expect(stored()).toMatchObject([{ next_run_at: next, last_run_at: expect.any(String) as string }]);
+    queue.call('schedule', schedule);
+    expect(stored()).toMatchObject([{ all_databases: null }]);
+  });
+
+  it('over all databases keep the time of the last run while there are none', () => {
+    queue.call('schedule', { ...schedule, all_databases: '{"spread_s":60}' });
+    const { name, expected, next } = fire;
+    expect(queue.call('fire-all', { name, expected, next, task: ROW, databases: [] })).toEqual({ added: 0 });
+    expect(queue.call('schedules', {}).items).toMatchObject([{ next_run_at: next, last_run_at: null }]);
   });
 
   it('move to another time once', () => {

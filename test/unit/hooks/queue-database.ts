@@ -16,7 +16,8 @@ const SCHEMA = `
     lease_epoch NUMERIC DEFAULT 0 NOT NULL, progress NUMERIC DEFAULT 0 NOT NULL,
     progress_message TEXT DEFAULT '' NOT NULL, result JSON DEFAULT NULL, errors JSON DEFAULT NULL,
     answer TEXT DEFAULT '' NOT NULL, error_signature TEXT DEFAULT '' NOT NULL,
-    cancel_requested BOOLEAN DEFAULT FALSE NOT NULL, by_owner BOOLEAN DEFAULT FALSE NOT NULL, finished_at TEXT DEFAULT '' NOT NULL,
+    cancel_requested BOOLEAN DEFAULT FALSE NOT NULL, by_owner BOOLEAN DEFAULT FALSE NOT NULL, for_all BOOLEAN DEFAULT FALSE NOT NULL,
+    finished_at TEXT DEFAULT '' NOT NULL,
     created TEXT DEFAULT '' NOT NULL, updated TEXT DEFAULT '' NOT NULL);
   CREATE INDEX idx_global_queue_due ON global_queue (priority DESC, run_at, created) WHERE status = 'pending';
   CREATE INDEX idx_global_queue_run_at ON global_queue (run_at) WHERE status = 'pending';
@@ -26,7 +27,7 @@ const SCHEMA = `
   CREATE TABLE queue_settings (paused BOOLEAN DEFAULT FALSE NOT NULL, max_running NUMERIC DEFAULT 0 NOT NULL);
   INSERT INTO queue_settings (max_running) VALUES (2);
   CREATE TABLE queue_schedules (
-    id TEXT PRIMARY KEY, name TEXT UNIQUE NOT NULL, cron TEXT NOT NULL, timezone TEXT NOT NULL, task JSON,
+    id TEXT PRIMARY KEY, name TEXT UNIQUE NOT NULL, cron TEXT NOT NULL, timezone TEXT NOT NULL, task JSON, all_databases JSON,
     next_run_at TEXT DEFAULT '' NOT NULL, last_run_at TEXT DEFAULT '' NOT NULL);
 `;
 
