@@ -5,6 +5,7 @@ import {
   getTask,
   listDeadLetters,
   listTasks,
+  listTaskTypes,
   type NewTask,
   pauseQueue,
   resumeQueue,
@@ -13,7 +14,7 @@ import {
 } from '../../shared/api/queue.ts';
 import type { UserLimits } from '../accounts/plans/user-limits.ts';
 import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../http/caller.ts';
-import { type Api, serve } from '../http/serve.ts';
+import { type Api, serve, slicePage } from '../http/serve.ts';
 import type { Queue } from './queue.ts';
 
 export interface QueueRoutesDeps {
@@ -41,6 +42,8 @@ export function queueRoutes(app: Api, { queue, userLimits }: QueueRoutesDeps): v
       return queue.add(task, { byOwner: true });
     });
   };
+
+  serve(app, listTaskTypes, (request) => slicePage(queue.owners.listTypes(), request.query));
 
   serve(app, createTask, async (request, reply) => {
     const { body } = request;

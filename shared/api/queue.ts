@@ -76,6 +76,8 @@ const summary = {
   progress: z.number(),
   progress_message: z.string(),
   cancel_requested: z.boolean(),
+  /** The owner of the database has added it, and can cancel it. */
+  by_owner: z.boolean(),
   /** The error without the parts that differ between occurrences. Dead letters are grouped by it. */
   error_signature: z.string().nullable(),
   /** The first line of the last error. */
@@ -101,6 +103,7 @@ const EXAMPLE_SUMMARY = {
   progress: 1,
   progress_message: '',
   cancel_requested: false,
+  by_owner: false,
   error_signature: null,
   last_error: null,
   finished_at: EXAMPLE_TIME,
@@ -192,6 +195,48 @@ export const deadGroupSchema = z.object({ signature: z.string(), count: z.int(),
 });
 
 export type DeadGroup = z.infer<typeof deadGroupSchema>;
+
+/** A type of tasks that owners can add for their own databases. */
+const taskTypeSchema = z
+  .object({
+    type: z.string(),
+    title: z.string().nullable(),
+    description: z.string().nullable(),
+    /** Waiting tasks of one owner. */
+    max_waiting: z.int(),
+    /** Tasks that one owner adds in an hour. */
+    per_hour: z.int(),
+    /** JSON Schema of the payload. */
+    payload: z.record(z.string(), z.unknown()),
+  })
+  .meta({
+    id: 'TaskType',
+    examples: [
+      {
+        type: 'report.weekly',
+        title: 'Weekly report',
+        description: 'Sends the numbers of the last days to you.',
+        max_waiting: 5,
+        per_hour: 20,
+        payload: { type: 'object', properties: { days: { type: 'integer' } } },
+      },
+    ],
+  });
+
+export type TaskType = z.infer<typeof taskTypeSchema>;
+
+export const listTaskTypes = endpoint({
+  operationId: 'listTaskTypes',
+  method: 'GET',
+  path: '/api/v1/queue/task-types',
+  tag,
+  summary: 'List the types of tasks that owners can add',
+  description: 'An administrator opens a type with a file beside its handler.',
+  permission: 'queue.read',
+  command: 'queue types',
+  query: wholePageQuerySchema,
+  responses: { 200: { description: 'One page of types.', schema: pageOf(taskTypeSchema) } },
+});
 
 export const createTask = endpoint({
   operationId: 'createTask',
@@ -353,6 +398,7 @@ export const retryDeadLetters = endpoint({
 
 /** Methods of `client.queue`. */
 export const queue = {
+  types: listTaskTypes,
   add: createTask,
   list: listTasks,
   get: getTask,

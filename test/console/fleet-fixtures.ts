@@ -175,6 +175,7 @@ export function task(id: string, changes: Partial<TaskSummary> = {}): TaskSummar
     progress: 0,
     progress_message: '',
     cancel_requested: false,
+    by_owner: false,
     error_signature: null,
     last_error: null,
     finished_at: null,

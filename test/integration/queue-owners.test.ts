@@ -9,6 +9,7 @@ import { fathomd } from '../helpers/fathomd.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { logLines, WARN } from '../helpers/log-lines.ts';
 import { finished } from '../helpers/queue.ts';
+import { textWith } from '../helpers/text-with.ts';
 
 let fathom: Deployment;
 let daemon: Daemon;
@@ -63,6 +64,29 @@ describe('a task of an owner', () => {
       status: 'done',
       result: { email: 'ann@example.com', user: 'ann@example.com', text: 'ä 🙂' },
     });
+  });
+
+  it('is of a type that is listed, with its limits and schema', async () => {
+    const types = `${fathom.url}/api/v1/queue/task-types`;
+    expect(await call('GET', types, { token: ann.token })).toMatchObject({
+      status: 200,
+      body: {
+        total: 1,
+        items: [
+          {
+            type: 'text.count',
+            title: null,
+            description: null,
+            max_waiting: 100,
+            per_hour: 1_000,
+            payload: PAYLOAD,
+          },
+        ],
+      },
+    });
+    expect((await call('GET', types)).status).toBe(401);
+    const { stdout, exitCode } = await fathomd(['queue', 'types', '--socket', fathom.socketPath]);
+    expect({ stdout, exitCode }).toMatchObject({ stdout: textWith('text.count'), exitCode: 0 });
   });
 
   it('cannot be for another account', async () => {

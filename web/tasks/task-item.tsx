@@ -3,6 +3,8 @@ import type { Task, TaskSummary } from '../../shared/api/queue.ts';
 import type { CallOptions } from '../../shared/client/client-methods.ts';
 import { Value } from '../records/value.tsx';
 import { useServices } from '../services.ts';
+import { useView } from '../view.ts';
+import { ActionButton } from '../widgets/action-button.tsx';
 import { Problem } from '../widgets/problem.tsx';
 import { Time } from '../widgets/time.tsx';
 import { useLoad } from '../widgets/use-load.ts';
@@ -11,7 +13,11 @@ import { explainTask } from './task-text.ts';
 /** A task, with its payload, result and errors on demand. */
 export function TaskItem({ task }: { task: TaskSummary }) {
   const [isOpen, setOpen] = useState(false);
+  const { client } = useServices();
+  const { isOwn } = useView();
   const { state, tone, attempts } = explainTask(task);
+  const isUnfinished = task.status === 'pending' || task.status === 'processing';
+  const canCancel = isOwn && task.by_owner && isUnfinished && !task.cancel_requested;
   const toggled = ({ currentTarget }: ToggleEvent<HTMLDetailsElement>) => setOpen(currentTarget.open);
   return (
     <div className="task" data-status={task.status}>
@@ -29,6 +35,11 @@ export function TaskItem({ task }: { task: TaskSummary }) {
       )}
       {task.status === 'dead' && (
         <p>It is not tried again by itself. An administrator can correct the cause and retry it.</p>
+      )}
+      {canCancel && (
+        <ActionButton kind="quiet" label={`Cancel ${task.type}`} onClick={() => client.queue.cancel(task.id)}>
+          Cancel
+        </ActionButton>
       )}
       <details className="record" onToggle={toggled}>
         <summary>Details</summary>

@@ -2,11 +2,12 @@ import { useCallback, useEffect } from 'react';
 import type { CallOptions } from '../../shared/client/client-methods.ts';
 import type { Live } from '../live/use-live-database.ts';
 import { useServices } from '../services.ts';
-import { useView } from '../view.ts';
+import { useDatabaseName, useView } from '../view.ts';
 import { Pages, pageNumberOf } from '../widgets/pages.tsx';
 import { Problem } from '../widgets/problem.tsx';
 import { Screen } from '../widgets/screen.tsx';
 import { useLoad } from '../widgets/use-load.ts';
+import { StartTask } from './start-task.tsx';
 import { TaskItem } from './task-item.tsx';
 
 const PER_PAGE = 20;
@@ -26,6 +27,7 @@ export function TasksScreen({ live, parts: [part] }: TasksScreenProps) {
     isOwn,
     prefix,
   } = useView();
+  const database = useDatabaseName(live);
   const page = pageNumberOf(part) ?? 1;
   useEffect(followTasks, [followTasks]);
   const load = useCallback(
@@ -41,6 +43,7 @@ export function TasksScreen({ live, parts: [part] }: TasksScreenProps) {
   return (
     <Screen title={page === 1 ? 'Tasks' : `Tasks, page ${page}`}>
       <p>What the server does {isOwn ? 'for you ' : ''}in the background, the newest first.</p>
+      {isOwn && page === 1 && database !== null && <StartTask onStarted={reload} />}
       {error !== null && <Problem error={error} />}
       {shown === null && error === null && <p role="status">Loading…</p>}
       {shown?.total === 0 && <p>{isOwn ? 'You have no tasks.' : 'There are no tasks.'}</p>}

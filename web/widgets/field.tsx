@@ -5,7 +5,7 @@ import { sentence } from './problem.tsx';
 interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {
   label: string;
   name: string;
-  hint?: string;
+  hint?: string | undefined;
 }
 
 /** A labelled input of a `Form`. Required unless `required={false}`. */

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { TaskType } from '../../../shared/api/queue.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { findHandler, listCustomTypes, requireNotWorldWritable } from '../handler-registry.ts';
@@ -10,6 +11,9 @@ const MAX_BYTES = 64 * 1024;
 
 const declarationSchema = z.strictObject({
   owners: z.strictObject({
+    /** What owners see instead of the type. */
+    title: z.string().min(1).max(80).nullable().default(null),
+    description: z.string().min(1).max(500).nullable().default(null),
     /** Waiting tasks of one owner and this type. */
     max_waiting: z.int().min(1).max(1_000).default(5),
     /** Tasks of this type that one owner adds in an hour. */
@@ -24,6 +28,8 @@ export interface OwnerRules {
   maxWaiting: number;
   perHour: number;
   payload: z.ZodType;
+  /** What owners see of them. */
+  shown: TaskType;
 }
 
 /**
@@ -43,7 +49,7 @@ export function readOwnerRules(type: string, tasksDir: string, log: Logger): Own
       throw new FathomError('request.invalid', `it is not a file of at most ${MAX_BYTES / 1024} KiB`);
     const { owners } = declarationSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
     const payload = z.fromJSONSchema(owners.payload);
-    return { maxWaiting: owners.max_waiting, perHour: owners.per_hour, payload };
+    return { maxWaiting: owners.max_waiting, perHour: owners.per_hour, payload, shown: { type, ...owners } };
   } catch (error) {
     const problem = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error);
     log.warn({ type }, `owners cannot add '${type}': ${path} is not valid: ${problem}`);
@@ -52,8 +58,8 @@ export function readOwnerRules(type: string, tasksDir: string, log: Logger): Own
 }
 
 /** Returns the types that owners may add, in order. */
-export function listOwnerTypes(tasksDir: string, log: Logger): string[] {
+export function listOwnerTypes(tasksDir: string, log: Logger): TaskType[] {
   return [...new Set(listCustomTypes(tasksDir))]
-    .filter((type) => readOwnerRules(type, tasksDir, log) !== null)
-    .toSorted();
+    .toSorted()
+    .flatMap((type) => readOwnerRules(type, tasksDir, log)?.shown ?? []);
 }

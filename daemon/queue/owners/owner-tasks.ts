@@ -1,4 +1,4 @@
-import type { NewTask } from '../../../shared/api/queue.ts';
+import type { NewTask, TaskType } from '../../../shared/api/queue.ts';
 import { FathomError, type FieldError } from '../../../shared/errors.ts';
 import { RateLimitedError } from '../../accounts/sign-in/sign-in-limits.ts';
 import type { Logger } from '../../base/log/log.ts';
@@ -32,6 +32,10 @@ export class OwnerTasks {
     this.#deps = deps;
   }
 
+  listTypes(): TaskType[] {
+    return listOwnerTypes(this.#deps.tasksDir, this.#deps.log);
+  }
+
   /**
    * Returns the task as it is stored.
    *
@@ -40,7 +44,7 @@ export class OwnerTasks {
   check(userId: string, task: NewTask): { task: NewTask; rules: OwnerRules } {
     const { tasksDir, log, clock, hasDatabase } = this.#deps;
     const rules = readOwnerRules(task.type, tasksDir, log);
-    if (rules === null) throw closed(task.type, listOwnerTypes(tasksDir, log));
+    if (rules === null) throw closed(task.type, this.listTypes());
     const fields = [...problemsOf(task), ...payloadProblems(task.payload, rules)];
     if (fields.length > 0)
       throw new FathomError('request.invalid', 'the task does not match what owners may add', { fields });
@@ -75,8 +79,8 @@ export class OwnerTasks {
   }
 }
 
-function closed(type: string, open: readonly string[]): FathomError {
-  const known = open.length === 0 ? 'There are none' : `There are ${open.join(', ')}`;
+function closed(type: string, open: readonly TaskType[]): FathomError {
+  const known = open.length === 0 ? 'There are none' : `There are ${open.map((one) => one.type).join(', ')}`;
   return new FathomError(
     'not_found',
     `there is no type '${type}' that owners may add. ${known}; an administrator opens a handler to owners`,

@@ -75,6 +75,7 @@ const SUMMARY = {
   progress: 'progress',
   progress_message: 'progress_message',
   cancel_requested: bool('cancel_requested'),
+  by_owner: bool('by_owner'),
   error_signature: "NULLIF(error_signature, '')",
   last_error: `substr(${LAST_MESSAGE}, 1, min(1000, instr(${LAST_MESSAGE} || char(10), char(10)) - 1))`,
   finished_at: time('finished_at'),
