@@ -8,6 +8,7 @@ import { isMigration, type MigrationFile, writeMigrationSet } from '../migration
 import { migrateScratch, type ScratchRun, SetRefused } from '../migrations/scratch.ts';
 import type { Template } from '../provisioning/clone.ts';
 import { type TemplateOptions, TemplateStore } from '../provisioning/template.ts';
+import { findUnused } from './unused-files.ts';
 
 const TIMEOUT_MS = 30_000;
 const NO_WAY_BACK = 'fathom: no way back';
@@ -39,7 +40,8 @@ export async function checkApplication(
     if (problem || !current) return { problem, warnings: [] };
     const { driver, binary } = options;
     const run = { driver, binary: binary.path, environment: {}, timeoutMs: TIMEOUT_MS };
-    return { problem: null, warnings: [...warnings, ...(await goBack(name, current, directory, run))] };
+    const back = await goBack(name, current, directory, run);
+    return { problem: null, warnings: [...warnings, ...back, ...(await findUnused(options, name))] };
   } catch (error) {
     if (error instanceof SetRefused) return { problem: error.problem, warnings: [] };
     throw error;

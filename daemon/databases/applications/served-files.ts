@@ -56,19 +56,10 @@ export async function readServedFiles(applications: readonly Application[]): Pro
     if (!other) files.set(file.path, file);
   };
   for (const { name, directory } of applications) {
-    for (const file of await listServed(join(directory, 'hooks'))) {
-      const label = `${name}/hooks/${file.path}`;
-      if (isReserved(file.path))
-        throw new SetProblem(
-          'duplicate',
-          label,
-          `${file.origin}: the names ${HOOK_ENTRY}, ${GUARDS} and ${APPLICATIONS} are used by Fathom; rename it`,
-        );
-      const isLoaded = isHook(file.path);
-      const { hash, text } = await readServed(file, label, MAX_HOOK_BYTES);
+    for (const { text, ...file } of await readHooks({ name, directory })) {
       hasJobs ||= JOB.test(text);
-      const path = join('hooks', isLoaded ? join(APPLICATIONS, name, file.path) : file.path);
-      add({ ...file, path, label, sha256: hash });
+      const path = join('hooks', isHook(file.path) ? join(APPLICATIONS, name, file.path) : file.path);
+      add({ ...file, path });
     }
     for (const file of await listServed(join(directory, 'public'))) {
       const label = `${name}/public/${file.path}`;
@@ -89,6 +80,26 @@ export async function readServedFiles(applications: readonly Application[]): Pro
     hasPublic: has('public/'),
     hasJobs,
   };
+}
+
+/** Reads the files below `hooks` of an application, with paths in it. @throws SetProblem */
+export async function readHooks({
+  name,
+  directory,
+}: Pick<Application, 'name' | 'directory'>): Promise<(ServedFile & { text: string })[]> {
+  const hooks: (ServedFile & { text: string })[] = [];
+  for (const file of await listServed(join(directory, 'hooks'))) {
+    const label = `${name}/hooks/${file.path}`;
+    if (isReserved(file.path))
+      throw new SetProblem(
+        'duplicate',
+        label,
+        `${file.origin}: the names ${HOOK_ENTRY}, ${GUARDS} and ${APPLICATIONS} are used by Fathom; rename it`,
+      );
+    const { hash, text } = await readServed(file, label, MAX_HOOK_BYTES);
+    hooks.push({ ...file, label, sha256: hash, text });
+  }
+  return hooks;
 }
 
 /**

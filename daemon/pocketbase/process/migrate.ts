@@ -1,4 +1,5 @@
 import type { PhaseReasonCode } from '../../../shared/reasons.ts';
+import { scriptAdvice } from './script-advice.ts';
 
 /** Why migrations were not applied, from the output of PocketBase. */
 export interface MigrationFailure {
@@ -27,10 +28,11 @@ export function migrationFailure(text: string): MigrationFailure | null {
   return reading && failure('migration_broken', null, reading[1] ?? '');
 }
 
-/** `file:line: why`; file and line only when they are known. */
+/** `file:line: why; advice`; file, line and advice only when they are known. */
 export function describeFailure({ file, line, why }: Omit<MigrationFailure, 'code'>): string {
   const where = file === null ? '' : `${file}${line === null ? '' : `:${line}`}: `;
-  return `${where}${why}`;
+  const advice = scriptAdvice(why, file);
+  return `${where}${why}${advice === null ? '' : `; ${advice}`}`;
 }
 
 function failure(code: MigrationFailure['code'], file: string | null, text: string): MigrationFailure {
