@@ -46,6 +46,7 @@ interface HookModules {
   'work-items/routes/sprints': typeof import('../pb_apps/work-items/hooks/work-items/routes/sprints.js');
   'work-items/rules': typeof import('../shared/work/hook-rules.ts');
   '_fathom/developer-collections': typeof import('./user/developer-collections.js');
+  '_fathom/developer-import': typeof import('./user/developer-import.js');
   '_fathom/developer-requests': typeof import('./user/developer-requests.js');
   '_fathom/developer-settings': typeof import('./user/developer-settings.js');
   '_fathom/developer-sql': typeof import('./user/developer-sql.js');

@@ -33,6 +33,7 @@ const FILES = {
   'guard-developer': [
     'global/rules/superuser-addresses.js',
     'user/developer-collections.js',
+    'user/developer-import.js',
     'user/developer-requests.js',
     'user/developer-settings.js',
     'user/developer-sql.js',

@@ -32,8 +32,8 @@ function checkSaved(e) {
     if (!isSame(before, e.collection, parts)) {
       throw refusal(
         before.system
-          ? `PocketBase and Fathom manage the collection ${before.name}.`
-          : 'Fathom manages the collection users, except its fields and the texts of its mails.',
+          ? `PocketBase and Fathom manage the collection ${before.name}. Leave it as it is.`
+          : 'Fathom manages the collection users, except its fields and the texts of its mails. Leave the rest as it is.',
       );
     }
     if (before.system) return;
@@ -59,7 +59,7 @@ function checkSaved(e) {
 function checkName(name, isSystem) {
   const { refusal } = require(`${__hooks}/_fathom/developer-requests.js`);
   if (isSystem || RESERVED.test(name) || name.toLowerCase() === 'users')
-    throw refusal(`The name ${name} is reserved.`);
+    throw refusal(`The name ${name} is reserved. Choose another one.`);
 }
 
 /** @param {{ viewQuery?: string, indexes?: string[] }} collection */
@@ -118,7 +118,9 @@ function checkDeleted(e) {
   const { isServing, refusal } = require(`${__hooks}/_fathom/developer-requests.js`);
   const before = find(e.app, e.collection.id);
   if (isServing(e.app) && before !== null && before.name === 'users')
-    throw refusal('The collection users contains the owner, and cannot be deleted.');
+    throw refusal(
+      'The collection users contains the owner, and cannot be deleted. An import that deletes others must contain it.',
+    );
 }
 
 /**

@@ -21,6 +21,14 @@ for (const beforeSave of [
   });
 }
 
+onCollectionsImportRequest((e) => {
+  try {
+    e.next();
+  } catch (error) {
+    throw require(`${__hooks}/_fathom/developer-import.js`).describeFailure(error);
+  }
+});
+
 onCollectionDelete((e) => {
   require(`${__hooks}/_fathom/developer-collections.js`).checkDeleted(e);
   e.next();

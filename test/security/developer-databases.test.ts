@@ -1,4 +1,4 @@
-import type { ClientResponseError } from 'pocketbase';
+import type { ClientResponseError, CollectionModel } from 'pocketbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { clientOf, developer, refused, rowOf, setAccess, sql, superusersOf } from '../helpers/developer.ts';
@@ -13,6 +13,7 @@ import {
 } from '../helpers/fleet-actions.ts';
 import { call } from '../helpers/http-call.ts';
 import { asSuperuser } from '../helpers/instance-superuser.ts';
+import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 let fathom: Deployment;
@@ -84,6 +85,32 @@ describe('the owner of a developer database', () => {
     await client.settings.update({ s3: { enabled: false }, smtp: { enabled: false } });
     const all = await client.collections.getFullList();
     await client.collections.import(all);
+  });
+
+  it('sees why an import is refused, with the collection and the field, and nothing was imported', async () => {
+    const client = await developer(fathom, ann);
+    const all = await client.collections.getFullList();
+    const users = all.find(({ name }) => name === 'users');
+    const base = { name: 'imported', type: 'base' };
+    for (const [collections, deletesOthers, ...parts] of [
+      [[base, { ...users, listRule: '' }], false, '"users"', 'except its fields'],
+      [all.filter(({ name }) => name !== 'users'), true, 'collection users', 'must contain it'],
+      [[base, { name: '_x', type: 'base' }], false, '"_x"', 'Choose another one'],
+      [[{ ...base, listRule: 'missing = 1' }], false, '"imported"', 'listRule: ', '"missing"'],
+      [
+        [{ ...base, fields: [{ name: 'to', type: 'relation', collectionId: 'missing' }] }],
+        false,
+        '"imported"',
+        'fields.1.collectionId: ',
+      ],
+      [[{ ...base, fields: [{ name: 'a', type: 'missing' }] }], false, 'unknown field type'],
+    ] as [CollectionModel[], boolean, ...string[]][])
+      expect(await refused(client.collections.import(collections, deletesOthers))).toEqual({
+        status: 400,
+        message: textWith('Nothing was imported: ', ...parts),
+      });
+    expect((await refused(client.collections.getOne('imported'))).status).toBe(404);
+    expect(await client.collections.getFullList()).toHaveLength(all.length);
   });
 
   it('keeps the password of the account when it changes, and its tokens end', async () => {
