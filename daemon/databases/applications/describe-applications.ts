@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { ApplicationView } from '../../../shared/api/applications.ts';
 import { isMigration } from '../migrations/migration-files.ts';
 import { listTree } from './read-tree.ts';
-import { isHook } from './served-files.ts';
+import { isHook, WELL_KNOWN } from './served-files.ts';
 import { type ApplicationSettings, DOCUMENTS, listAllApplications, type PackageFiles } from './sources.ts';
 
 /** Describes all applications, in the order of their names. @throws SetProblem */
@@ -13,7 +13,8 @@ export async function describeApplications(
   const isChosen = (name: string, isOwn: boolean) =>
     name === DOCUMENTS || (settings.applications?.includes(name) ?? !isOwn);
   const all = (await listAllApplications(own, settings)).map(async ({ name, directory, manifest, isOwn }) => {
-    const paths = async (part: string) => (await listTree(join(directory, part))).map(({ path }) => path);
+    const paths = async (part: string) =>
+      (await listTree(join(directory, part), WELL_KNOWN)).map(({ path }) => path);
     return {
       name,
       version: manifest?.version ?? null,

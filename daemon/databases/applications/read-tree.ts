@@ -11,11 +11,22 @@ export interface TreeFile {
   origin: string;
 }
 
-/** Lists all files below a directory, without hidden ones. @throws SetProblem */
-export async function listTree(directory: string): Promise<TreeFile[]> {
+/**
+ * Lists all files below a directory, without hidden ones.
+ *
+ * @param shown a hidden directory that is listed
+ * @throws SetProblem
+ */
+export async function listTree(directory: string, shown?: string): Promise<TreeFile[]> {
   const files: TreeFile[] = [];
   const visit = async (below: string): Promise<void> => {
-    for (const entry of await listDirectory(join(directory, below))) {
+    for (const entry of await listDirectory(join(directory, below), below === '' ? shown : undefined)) {
+      if (entry.name.includes('\u{FFFD}'))
+        throw new SetProblem(
+          'not_utf8',
+          join(below, entry.name),
+          `${join(directory, below)}: the name '${entry.name}' is not UTF-8 text; rename the file`,
+        );
       const path = join(below, entry.name);
       if (entry.isDirectory()) await visit(path);
       else files.push({ path, origin: join(directory, path) });
@@ -26,10 +37,10 @@ export async function listTree(directory: string): Promise<TreeFile[]> {
 }
 
 /** Lists a directory without hidden files, which editors create. A missing directory is empty. @throws SetProblem */
-export async function listDirectory(directory: string) {
+export async function listDirectory(directory: string, shown?: string) {
   try {
     const entries = await readdir(directory, { withFileTypes: true });
-    return entries.filter(({ name }) => !name.startsWith('.'));
+    return entries.filter(({ name }) => !name.startsWith('.') || name === shown);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw unreadable(directory, error, directory);

@@ -98,3 +98,30 @@ it.each([
     problem: { code: 'unreadable', message: expect.stringContaining('symbolic link') as string },
   });
 });
+
+it('serves files with odd names, and no hidden ones except those of .well-known', async () => {
+  const directory = await scratch();
+  await putFiles(join(directory, 'shop/public'), {
+    'ü <b>.html': 'a',
+    'two\nlines.txt': 'b',
+    '.env': 'AES_MASTER_KEY=1',
+    '.well-known/security.txt': 'c',
+    '.well-known/.env': 'AES_MASTER_KEY=1',
+    'below/.well-known/security.txt': 'd',
+  });
+  expect((await read(directory))?.files.map(({ path }) => path)).toEqual([
+    'public/.well-known/security.txt',
+    'public/two\nlines.txt',
+    'public/ü <b>.html',
+  ]);
+});
+
+it('refuses a name that is not UTF-8', async () => {
+  const directory = await scratch();
+  await putFiles(directory, { 'shop/public/a.txt': 'a' });
+  const name = Buffer.concat([Buffer.from(join(directory, 'shop/public/')), Buffer.from([0xff])]);
+  await writeFile(name, 'b');
+  await expect(read(directory)).rejects.toMatchObject({
+    problem: { code: 'not_utf8', message: expect.stringContaining('rename the file') as string },
+  });
+});

@@ -33,6 +33,8 @@ export interface ServedFiles extends Served {
 
 /** Files that PocketBase runs, at the top level only. */
 const HOOK = /\.pb\.(?:js|ts)$/;
+/** The hidden directory of RFC 8615, with files such as `security.txt`. */
+export const WELL_KNOWN = '.well-known';
 const JOB = /\bcronAdd\s*\(/;
 const MAX_HOOK_BYTES = 16 * 1024 * 1024;
 const MAX_PUBLIC_BYTES = 512 * 1024 * 1024;
@@ -61,7 +63,7 @@ export async function readServedFiles(applications: readonly Application[]): Pro
       const path = join('hooks', isHook(file.path) ? join(APPLICATIONS, name, file.path) : file.path);
       add({ ...file, path });
     }
-    for (const file of await listServed(join(directory, 'public'))) {
+    for (const file of await listServed(join(directory, 'public'), WELL_KNOWN)) {
       const label = `${name}/public/${file.path}`;
       const { hash } = await readServed(file, label, MAX_PUBLIC_BYTES);
       add({ ...file, path: join('public', file.path), label, sha256: hash });
@@ -133,11 +135,11 @@ export function loadedHooks(files: readonly ServedFile[]): string[] {
   return files.filter(({ path }) => path.startsWith(start)).map(({ path }) => path.slice('hooks/'.length));
 }
 
-async function listServed(directory: string): Promise<TreeFile[]> {
+async function listServed(directory: string, shown?: string): Promise<TreeFile[]> {
   const stats = await lstat(directory).catch(() => null);
   if (stats?.isSymbolicLink() === true)
     throw unreadable(directory, new Error('it is a symbolic link'), directory);
-  return listTree(directory);
+  return listTree(directory, shown);
 }
 
 /** Reads a file for its hash. Only hooks are small enough to keep their text. */
