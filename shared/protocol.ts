@@ -3,6 +3,8 @@ import { z } from 'zod';
 /** Increases with every change that an older client or daemon would misunderstand. */
 export const PROTOCOL_VERSION = 1;
 export const WEBSOCKET_SUBPROTOCOL = 'fathom.v1';
+/** All topics in binary frames, see `proto/`. */
+export const FLEET_PROTOBUF_SUBPROTOCOL = 'fathom.v1+proto';
 /** Projects in binary frames, see `proto/`. */
 export const WORK_SUBPROTOCOL = 'fathom.work.v1';
 /** A larger frame from a client closes the connection with code 1009. */

@@ -2,7 +2,12 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { FathomError } from '../../shared/errors.ts';
-import { MAX_CLIENT_FRAME_BYTES, WEBSOCKET_SUBPROTOCOL, WORK_SUBPROTOCOL } from '../../shared/protocol.ts';
+import {
+  FLEET_PROTOBUF_SUBPROTOCOL,
+  MAX_CLIENT_FRAME_BYTES,
+  WEBSOCKET_SUBPROTOCOL,
+  WORK_SUBPROTOCOL,
+} from '../../shared/protocol.ts';
 import { scopeOf } from '../accounts/permissions.ts';
 import type { UserLimits } from '../accounts/plans/user-limits.ts';
 import { type Identities, type Identity, isOf } from '../accounts/sessions/identities.ts';
@@ -147,17 +152,21 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
   };
 }
 
+/** Those in protobuf are loaded for the first client. */
+const CODECS = new Map<string, () => Promise<Codec>>([
+  [WEBSOCKET_SUBPROTOCOL, () => Promise.resolve(jsonCodec)],
+  [WORK_SUBPROTOCOL, async () => (await import('./work-codec.ts')).workCodec],
+  [FLEET_PROTOBUF_SUBPROTOCOL, async () => (await import('./fleet-codec.ts')).fleetCodec],
+]);
+
 /** The first that the client offers and the daemon has. */
 function chooseProtocol(offered: Iterable<string>): string | undefined {
-  return [...offered].find((one) => one === WEBSOCKET_SUBPROTOCOL || one === WORK_SUBPROTOCOL);
+  return [...offered].find((one) => CODECS.has(one));
 }
 
-/** Loads protobuf only for a client that uses it. */
 async function codecOf({ headers }: IncomingMessage): Promise<Codec> {
   const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
-  return chooseProtocol(offered) === WORK_SUBPROTOCOL
-    ? (await import('./work-codec.ts')).workCodec
-    : jsonCodec;
+  return CODECS.get(chooseProtocol(offered) ?? '')?.() ?? jsonCodec;
 }
 
 /** Closes the connection when its session or key ends, or the role of the user changes. */

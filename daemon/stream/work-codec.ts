@@ -55,14 +55,24 @@ function encode(message: JsonValue): Uint8Array {
 function encodeEvent(event: WorkEvent, seq: number): Uint8Array {
   let shared = encoded.get(event);
   if (!shared) {
-    shared = encode(messageOf(event));
+    shared = encode(changeOf(event));
     encoded.set(event, shared);
   }
   const own = new BinaryWriter().tag(SEQ, WireType.Varint).int64(seq).finish();
   return Buffer.concat([own, shared]);
 }
 
-function messageOf({ kind, id, project_id, changed, actor_id, actor_kind, at, data }: WorkEvent): JsonValue {
+/** The message of a change, without its `seq`. */
+export function changeOf({
+  kind,
+  id,
+  project_id,
+  changed,
+  actor_id,
+  actor_kind,
+  at,
+  data,
+}: WorkEvent): JsonValue {
   const isDeletion = kind.endsWith('.deleted');
   const item =
     data !== null && 'item_type' in data ? { item_type: enumOf('WORK_ITEM_TYPE', data.item_type) } : {};
