@@ -233,7 +233,6 @@ export const listTaskTypes = endpoint({
   summary: 'List the types of tasks that owners can add',
   description: 'An administrator opens a type with a file beside its handler.',
   permission: 'queue.read',
-  command: 'queue types',
   query: wholePageQuerySchema,
   responses: { 200: { description: 'One page of types.', schema: pageOf(taskTypeSchema) } },
 });

@@ -9,7 +9,6 @@ import { fathomd } from '../helpers/fathomd.ts';
 import { call, PASSWORD, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { logLines, WARN } from '../helpers/log-lines.ts';
 import { finished } from '../helpers/queue.ts';
-import { textWith } from '../helpers/text-with.ts';
 
 let fathom: Deployment;
 let daemon: Daemon;
@@ -85,8 +84,11 @@ describe('a task of an owner', () => {
       },
     });
     expect((await call('GET', types)).status).toBe(401);
-    const { stdout, exitCode } = await fathomd(['queue', 'types', '--socket', fathom.socketPath]);
-    expect({ stdout, exitCode }).toMatchObject({ stdout: textWith('text.count'), exitCode: 0 });
+    const run = (...words: string[]) => fathomd(['queue', 'types', ...words, '--socket', fathom.socketPath]);
+    expect((await run()).stdout).toMatch(/^text\.count +100 +1000/m);
+    expect(JSON.parse((await run('--json')).stdout)).toMatchObject([
+      { type: 'text.count', payload: PAYLOAD },
+    ]);
   });
 
   it('cannot be for another account', async () => {

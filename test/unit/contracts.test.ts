@@ -65,6 +65,7 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   listApplications: 'apps list',
   checkApplication: 'apps check',
   createTask: 'queue add',
+  listTaskTypes: 'queue types',
   listTasks: 'queue list',
   getTask: 'queue show',
   retryTask: 'queue retry',

@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers';
-import type { DeadGroup, Task, TaskSummary } from '../../../shared/api/queue.ts';
+import type { DeadGroup, Task, TaskSummary, TaskType } from '../../../shared/api/queue.ts';
 import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { TaskStatus } from '../../../shared/task.ts';
@@ -42,6 +42,13 @@ const DEAD_COLUMNS: readonly Column<DeadGroup>[] = [
   { title: 'SIGNATURE', cell: (group) => group.signature, cutTo: 20 },
 ];
 
+const TYPE_COLUMNS: readonly Column<TaskType>[] = [
+  { title: 'TYPE', cell: ({ type }) => type },
+  { title: 'WAITING', cell: ({ max_waiting }) => max_waiting },
+  { title: 'PER HOUR', cell: ({ per_hour }) => per_hour },
+  { title: 'TITLE', cell: ({ title }) => title, cutTo: 20 },
+];
+
 function whyOf({ status, last_error, progress_message }: TaskSummary): string {
   return status === 'done' ? progress_message : (last_error ?? progress_message);
 }
@@ -64,6 +71,13 @@ export async function listTasks(
     const columns = taskColumns(await emailsFor(items, client));
     printTable(items, columns, args, context);
   }
+  return 0;
+}
+
+export async function listTypes(args: Common & TableArguments, context: CliContext): Promise<number> {
+  const { items } = await connect(args, context).queue.types({});
+  if (args.json) printJson(context, items);
+  else printTable(items, TYPE_COLUMNS, args, context);
   return 0;
 }
 

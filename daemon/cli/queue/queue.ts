@@ -64,6 +64,15 @@ export const queueCommands = [
     },
   }),
   command({
+    words: ['queue', 'types'],
+    summary: 'List the types of tasks that owners can add; --json shows the schemas of their payloads',
+    options: { ...TABLE_OPTIONS, ...CONNECT_OPTIONS },
+    async run(args, context) {
+      const { listTypes } = await import('./queue-actions.ts');
+      return listTypes(args, context);
+    },
+  }),
+  command({
     words: ['queue', 'retry'],
     summary: 'Retry a dead task, or all dead tasks with one error',
     positionals: {
