@@ -96,7 +96,8 @@ function invalid(message) {
 }
 
 /**
- * The problem of an address, or null. The key is checked as well: '＠' and '，' are letters that fold to ASCII signs.
+ * The problem of an address, or null. The key is checked as well: '＠' and '，' are letters that fold to ASCII signs. Letters
+ * that fold to others, such as 'ſ' to 's', are refused: the account would keep the owner of the usual spelling out.
  *
  * @param {string} address
  * @returns {Problem | null}
@@ -108,7 +109,10 @@ function problemOf(address) {
       message: `Must be no more than ${MAX_CHARACTERS} characters.`,
     };
   }
-  return problemOfForm(address) || problemOfForm(keyOf(address));
+  const key = keyOf(address);
+  const problem = problemOfForm(address) || problemOfForm(key);
+  if (problem || isSameMailbox(address, key)) return problem;
+  return invalid(`Contains letters that count as others. Use ${key} if that is the same mailbox.`);
 }
 
 /**

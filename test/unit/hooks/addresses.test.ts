@@ -13,6 +13,11 @@ it.each([
   "first.o'hara+tag@mail.example.co.uk",
   'jürgen@example.com',
   '用户@example.com',
+  'JÜRGEN@Example.com',
+  'ju\u0308rgen@example.com',
+  'ΟΔΟΣ@example.com',
+  'İnci@example.com',
+  '\u212aurt@example.com',
   'a@xn--bcher-kva.example',
   `${'a'.repeat(242)}@example.com`,
 ])('accepts %s', (address) => {
@@ -33,6 +38,11 @@ it.each([
   ['a tag character', 'a\u{e0041}b@example.com'],
   ['a letter that folds to @', 'a＠b@example.com'],
   ['a letter that folds to a comma', 'a，b@example.com'],
+  ['a long s', 'ſam@example.com'],
+  ['a sharp s', 'straße@example.com'],
+  ['an i without a dot', 'alıce@example.com'],
+  ['a ligature', 'ﬁona@example.com'],
+  ['wide letters', 'ＡＮＮ@example.com'],
 ])('refuses %s', (_, address) => {
   expect(problemOf(address)?.code).toBe('validation_is_email');
 });
