@@ -116,10 +116,13 @@ describe('a schedule over all databases', () => {
         }),
       { what: 'the database to be unused' },
     );
+    const lastUse = async () => (await fathom.client.usage.get(bob.name)).last_used_at;
+    const used = await lastUse();
     const before = (await tasksOf(bob, 'count')).length;
     await set('often', EVERY_SECOND, { type: 'count' });
     await untilTasks(bob, 'count', before + 1);
     await untilRunning(fathom, bob.name);
+    expect(await lastUse()).toBe(used);
     await fathom.client.databases.stop(ann.name);
     const stopped = (await tasksOf(ann, 'count')).length;
     const more = (await tasksOf(bob, 'count')).length;
