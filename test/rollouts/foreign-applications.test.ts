@@ -53,7 +53,73 @@ const PROJECTS: Record<string, Foreign> = {
         schema: [{ name: 'x', type: 'text' }],
       })), (app) => app.delete(app.findCollectionByNameOrId('c')));`,
     },
-    warning: "1700000002_c.js:3: PocketBase reads no 'schema'",
+    problem: "1700000002_c.js:3: the collection 'c' has no fields: PocketBase reads no 'schema' since 0.23",
+  },
+  'v0-22-snapshot': {
+    what: 'a snapshot whose collections have fields of the old name',
+    files: {
+      'migrations/1700000009_snapshot.js': `migrate((app) => {
+        const snapshot = [{
+          "name": "j", "type": "base",
+          "schema": [
+            { "name": "x", "type": "text", "options": {} }
+          ],
+        }];
+        return app.importCollections(snapshot, false);
+      });`,
+    },
+    problem: "1700000009_snapshot.js:4: the collection 'j' has no fields",
+  },
+  'v0-22-rule': {
+    what: 'a rule of a field of the old name',
+    files: {
+      'migrations/1700000010_k.js': `migrate((app) => app.save(new Collection({
+        name: 'k', type: 'base', listRule: 'x != ""',
+        schema: [{ name: 'x', type: 'text' }],
+      })));`,
+    },
+    problem: 'unknown field "x".; line 3: PocketBase reads no \'schema\'',
+  },
+  'v0-22-fields': {
+    what: 'a changed collection',
+    files: {
+      'migrations/1700000011_l.js': `migrate((app) => {
+        const users = app.findCollectionByNameOrId('users');
+        users.schema.addField({ name: 'x' });
+      });`,
+    },
+    problem: "line 3: a collection has no 'schema' since PocketBase 0.23: use its 'fields'",
+  },
+  'v0-22-sql': {
+    what: 'SQL of the argument of a migration',
+    files: { 'migrations/1700000012_m.js': "migrate((db) => {\n  db.newQuery('SELECT 1').execute();\n});" },
+    problem: "1700000012_m.js:2: TypeError: Object has no member 'newQuery'; line 2: the argument",
+  },
+  'v0-20-form': {
+    what: 'a form of an old name',
+    files: { 'migrations/1700000013_n.js': 'migrate((app) => new CollectionUpsertForm(app));' },
+    problem: `'CollectionUpsertForm' was ${OLD}`,
+  },
+  'v0-22-context': {
+    what: 'a handler with the context of before',
+    files: { 'hooks/main.pb.js': "routerAdd('GET', '/x/{id}', (c) => c.string(200, c.pathParam('id')));" },
+    warning: 'v0-22-context/hooks/main.pb.js:1: the context of a request is another one',
+  },
+  commented: {
+    what: 'old code in comments, and names that are like it',
+    files: {
+      'hooks/main.pb.js': `// $app.dao()
+        /* c.pathParam('x') and
+           e.httpContext */
+        onRecordAfterCreateSuccess((e) => e.next(), 'documents');
+        const url = 'https://example.com'; const it = { pathParam: () => url };
+        it.pathParam();`,
+    },
+  },
+  browser: {
+    what: 'a function of browsers',
+    files: { 'hooks/main.pb.js': "fetch('https://example.com');" },
+    problem: "PocketBase has no 'fetch': use $http.send()",
   },
   'later-errors': {
     what: 'a handler that fails when it is called',

@@ -1,8 +1,13 @@
 import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { MigrationProblem } from '../../../shared/api/migrations.ts';
-import { describeFailure, migrationFailure } from '../../pocketbase/process/migrate.ts';
+import {
+  describeFailure,
+  type MigrationFailure,
+  migrationFailure,
+} from '../../pocketbase/process/migrate.ts';
 import type { ProcessDriver } from '../../pocketbase/process/process-driver.ts';
+import { findMisleading, scriptAdvice } from '../../pocketbase/process/script-advice.ts';
 import { isMigration, type MigrationFile, writeMigrationSet } from './migration-files.ts';
 
 /** Thrown when a set of migrations cannot be used. */
@@ -40,11 +45,20 @@ export async function migrateScratch(run: ScratchRun, files: readonly MigrationF
       code,
       file: failure.file,
       line: failure.line,
-      message: describeFailure(failure),
+      message: `${describeFailure(failure)}${adviceOfSource(failure, files)}`,
     });
   }
   const other = /^Error: (.+)/m.exec(text)?.[1] ?? (exitCode === 0 ? null : text.slice(-TAIL_CHARACTERS));
   if (other !== null) throw new SetRefused({ code: 'failed', file: null, line: null, message: other });
+}
+
+/** What the file has of PocketBase before 0.23, when the error alone does not say it. */
+function adviceOfSource({ file, line, why }: MigrationFailure, files: readonly MigrationFile[]): string {
+  const content = files.find(({ path }) => path === file)?.content;
+  if (!content || scriptAdvice(why, file) !== null) return '';
+  const found = findMisleading(Buffer.from(content).toString('utf8'));
+  const cause = found.find((one) => one.line === line) ?? (line === null ? found[0] : undefined);
+  return cause ? `; line ${cause.line}: ${cause.why}` : '';
 }
 
 /** Runs the migrations again, with a line in the output at the start of each file. */

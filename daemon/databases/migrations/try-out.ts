@@ -5,6 +5,8 @@ import { superuserKeys } from '../../keys/instance-access.ts';
 import type { GuardSettings } from '../../pocketbase/data/guard-settings.ts';
 import { inTransaction, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { ENCRYPTION_VARIABLE } from '../../pocketbase/process/command.ts';
+import { describeFailure } from '../../pocketbase/process/migrate.ts';
+import { findOldFields } from '../../pocketbase/process/script-advice.ts';
 import {
   type Access,
   enforceOwnership,
@@ -16,7 +18,7 @@ import {
 import { cloneTemplate, type Template } from '../provisioning/clone.ts';
 
 import { pendingMigrations } from './applied.ts';
-import { type MigrationFile, writeMigrationSet } from './migration-files.ts';
+import { isMigration, type MigrationFile, writeMigrationSet } from './migration-files.ts';
 import { migrateScratch, type ScratchRun, SetRefused } from './scratch.ts';
 
 const OWNER = {
@@ -65,7 +67,10 @@ export async function tryOutMigrations({
   await makeDirectory(scratch);
   const data = join(template.pbData, 'data.db');
   // Not read-only: this would leave files of a WAL, which every clone would copy.
-  const warnings = withDatabase(data, { readOnly: false }, collectWarnings);
+  const warnings = withDatabase(data, { readOnly: false }, (database) => {
+    refuseLostFields(database, template.files);
+    return collectWarnings(database);
+  });
   try {
     await cloneForOwner(template, newDatabaseIn(scratch).directory, guard);
   } catch (error) {
@@ -145,6 +150,26 @@ function findLoss(dataDir: string, before: Access): string | null {
     .filter(([column, value]) => column !== 'tokenKey' && after.owner?.[column] !== value)
     .map(([column]) => column);
   return changed.length === 0 ? null : `the owner's ${changed.join(', ')} in users is lost`;
+}
+
+/**
+ * PocketBase ignores `schema`, as `fields` was named before 0.23, and creates the collection without fields.
+ *
+ * @throws SetRefused
+ */
+function refuseLostFields(database: DatabaseSync, files: readonly MigrationFile[]): void {
+  const rows = database
+    .prepare("SELECT name FROM _collections WHERE type = 'base' AND json_array_length(fields) = 1")
+    .all();
+  for (const { name } of rows) {
+    for (const { path: file, content } of files.filter(({ path }) => isMigration(path))) {
+      const text = Buffer.from(content).toString('utf8');
+      const line = text.includes(String(name)) ? findOldFields(text) : null;
+      if (line === null) continue;
+      const why = `the collection '${String(name)}' has no fields: PocketBase reads no 'schema' since 0.23; write 'fields'`;
+      throw new SetRefused({ code: 'failed', file, line, message: describeFailure({ file, line, why }) });
+    }
+  }
 }
 
 /** Describes what Fathom will correct in every database. @throws SetRefused for what it cannot correct */

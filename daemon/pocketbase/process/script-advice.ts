@@ -9,6 +9,7 @@ const OLD_NAMES = [
   'ExternalAuth',
   '\\$tokens',
   'routerUse',
+  '(?:Admin|Collections?|Settings)\\w+Form',
   'on(?:Record|Model|Admin|Admins|Collection|Collections|Settings|Mailer|Realtime|File)(?:Before|After)(?!(?:Create|Update|Delete)(?:Success|Error)\\b)\\w+',
   'on(?:Before|After)(?:Bootstrap|Serve|ApiError)',
 ];
@@ -34,6 +35,14 @@ const ADVICE: readonly { of: RegExp; advice: string }[] = [
   {
     of: OLD_MEMBER,
     advice: `'$1()' was written for PocketBase before 0.23; change the file as in ${UPGRADE_GUIDE}`,
+  },
+  {
+    of: /^ReferenceError: (fetch|XMLHttpRequest) is not defined/,
+    advice: "PocketBase has no '$1': use $http.send()",
+  },
+  {
+    of: /^ReferenceError: (setTimeout|setInterval) is not defined/,
+    advice: "PocketBase has no '$1': use cronAdd(), or sleep()",
   },
   {
     of: /^SyntaxError: Unexpected reserved word/,
@@ -77,14 +86,48 @@ const MISLEADING: readonly { of: RegExp; why: string }[] = [
     of: /\brouterAdd\(\s*["'`]\w+["'`]\s*,\s*["'`][^"'`]*\/:\w/g,
     why: "PocketBase writes parameters of paths as {name} since 0.23, so ':name' is a path of its own",
   },
+  {
+    of: /\.schema\.(?:add|get|remove)Field\w*\(/g,
+    why: "a collection has no 'schema' since PocketBase 0.23: use its 'fields'",
+  },
+  {
+    of: /\bmigrate\(\s*\(?\s*db\b[^;]*?\bdb\.newQuery\(/g,
+    why: 'the argument of a migration is the application since PocketBase 0.23: use app.db()',
+  },
+  {
+    of: /\.httpContext\b|\b[ce]\.(?:pathParam|queryParams?)\(|\b[ce]\.get\(\s*["'](?:authRecord|admin)["']|\$apis\.requestInfo\(/g,
+    why: `the context of a request is another one since PocketBase 0.23, so this fails when it runs: change it as in ${UPGRADE_GUIDE}`,
+  },
 ];
 
+/** The fields of a collection, as PocketBase before 0.23 named them. */
+const OLD_FIELDS = /(?<![\w.])["']?schema["']?\s*:\s*\[\s*\{/;
+
+/** Comments, and texts, which can contain what begins a comment. */
+const COMMENT_OR_TEXT =
+  /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\[\s\S]|[^`\\])*`/g;
+
 /** Finds code for PocketBase before 0.23 that is loaded without an error, in the text of a script. */
-export function findMisleading(source: string): Misleading[] {
+export function findMisleading(script: string): Misleading[] {
+  const source = withoutComments(script);
   return MISLEADING.flatMap(({ of, why }) =>
     [...source.matchAll(of)].map(({ index, 0: text }) => ({
       line: source.slice(0, index + text.length).split('\n').length,
       why,
     })),
   ).toSorted((a, b) => a.line - b.line);
+}
+
+/** Returns the line of the first collection that has `schema` in place of `fields`; null without one. */
+export function findOldFields(script: string): number | null {
+  const source = withoutComments(script);
+  const found = OLD_FIELDS.exec(source);
+  return found && source.slice(0, found.index).split('\n').length;
+}
+
+/** Comments become spaces, so that lines keep their numbers. */
+function withoutComments(script: string): string {
+  return script.replace(COMMENT_OR_TEXT, (part) =>
+    part.startsWith('/') ? part.replaceAll(/[^\n]/g, ' ') : part,
+  );
 }
