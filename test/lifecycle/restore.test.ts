@@ -137,6 +137,10 @@ it('is refused where it cannot work, and changes nothing', async () => {
   await addDocument(fathom, tenant, 'now');
   const restore = (id: string, body = {}) => fathom.client.backups.restore(tenant.name, id, body);
   await expect(restore('latest')).rejects.toMatchObject({ code: 'not_found' });
+  await expect(fathom.client.replicas.times('global')).rejects.toMatchObject({
+    code: 'conflict',
+    message: textWith('control plane', "'fathomd restore'"),
+  });
   const backup = await backUp(fathom, tenant.name);
   await expect(restore('20200101t000000z-00000000')).rejects.toMatchObject({ code: 'not_found' });
   await expect(restore('latest', { into_new: true })).rejects.toMatchObject({

@@ -9,6 +9,7 @@ import type { Provisioner } from '../../databases/provisioning/provisioner.ts';
 import { countOwnRestart } from '../../databases/routes/database-routes.ts';
 import { requireOwnerOrAll, seesAll } from '../../http/caller.ts';
 import { type Api, serve } from '../../http/serve.ts';
+import { CONTROL_PLANE } from '../manifest.ts';
 import type { Restores } from './restores.ts';
 
 export interface RestoreRoutesDeps {
@@ -47,6 +48,11 @@ export function restoreRoutes(app: Api, deps: RestoreRoutesDeps): void {
   serve(app, getReplicaTimes, (request) => {
     const { name } = request.params;
     requireOwnerOrAll(request, catalog.find(name)?.row.user ?? null);
+    if (name === CONTROL_PLANE)
+      throw new FathomError(
+        'conflict',
+        "the control plane has backups only, and no replica; run 'fathomd backups list global' to see them, and 'fathomd restore' to restore one into an empty host",
+      );
     catalog.get(name);
     return replication.times(name);
   });

@@ -7,6 +7,7 @@ import { expect, it } from 'vitest';
 import { mayMount, mountExt4, mountTmpfs } from '../../../test/helpers/mounts.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { describeTarget, listAll } from '../../../test/helpers/target-conformance.ts';
+import { textWith } from '../../../test/helpers/text-with.ts';
 import { until } from '../../../test/helpers/until.ts';
 import { DamagedObject } from '../backup-problem.ts';
 import { DirectoryTarget } from './directory-target.ts';
@@ -71,6 +72,27 @@ it('may be reached over a link itself', async () => {
   const target = new DirectoryTarget(join(parent, 'link'));
   await target.put('a/b', Buffer.of(1));
   expect(await target.get('a/b')).toEqual(Buffer.of(1));
+});
+
+it('names a file in its place, which is no target without backups, and leaves it', async () => {
+  const file = join(await scratch(), 'file');
+  await writeFile(file, 'kept');
+  for (const directory of [file, join(file, 'below')]) {
+    const target = new DirectoryTarget(directory);
+    for (const call of [
+      () => target.put('a/b', Buffer.of(1)),
+      () => target.get('a/b'),
+      () => target.has('a'),
+      () => listAll(target, ''),
+      () => target.erase('a/b'),
+      () => target.eraseAll('a/'),
+    ])
+      await expect(call()).rejects.toMatchObject({
+        reason: 'missing',
+        message: textWith(directory, 'BACKUP_TARGET'),
+      });
+  }
+  expect(await readFile(file, 'utf8')).toBe('kept');
 });
 
 it('reads no FIFO, no directory and no huge file', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants, type Dirent, type Stats } from 'node:fs';
-import { type FileHandle, lstat, open, readdir, realpath, rename, rm } from 'node:fs/promises';
+import { access, type FileHandle, lstat, open, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { forEachConcurrent, readAhead } from '../../base/concurrent.ts';
 import { exists, makeDirectory, systemErrorCode } from '../../base/files/dir.ts';
@@ -136,14 +136,31 @@ export class DirectoryTarget implements Target {
    */
   async #checkDirectory(directory: string): Promise<void> {
     const below = relative(this.#directory, directory);
+    if (this.#real === '') this.#real = await this.#resolve();
     const real = await realpath(directory);
     if (real === join(this.#real, below)) return;
-    // The first call, or the directory is a link that has changed.
-    this.#real = await realpath(this.#directory);
+    // The directory may be a link that has changed.
+    this.#real = await this.#resolve();
     if (real === join(this.#real, below)) return;
     throw new TargetProblem('refused', this.#directory, `has a link in the path ${below}`, {
       nextStep: 'find out who created the link, and remove it',
     });
+  }
+
+  /** Its path without links. A file in its place would look like a target without backups. @throws TargetProblem */
+  async #resolve(): Promise<string> {
+    try {
+      const real = await realpath(this.#directory);
+      // Fails with ENOTDIR for a file.
+      await access(`${real}/.`);
+      return real;
+    } catch (error) {
+      if (systemErrorCode(error) !== 'ENOTDIR') throw error;
+      throw new TargetProblem('missing', this.#directory, 'is a file, or below one', {
+        nextStep: 'set BACKUP_TARGET to a directory',
+        cause: error,
+      });
+    }
   }
 
   /** For a directory that is created with its parents. */

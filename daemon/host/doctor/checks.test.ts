@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
+import type { Instance } from '../../../shared/api/instances.ts';
 import type { SignUpMode } from '../../../shared/sign-up.ts';
 import { textWith } from '../../../test/helpers/text-with.ts';
 import { KNOWN_ADVISORIES } from '../../pocketbase/advisories/known-advisories.ts';
 import { INTERRUPTED_CHANGE_REMEDY } from '../install/release/interrupted-change.ts';
-import { checkPorts, runChecks } from './checks.ts';
+import { checkPorts, checkSandbox, runChecks } from './checks.ts';
 import type { DiskFacts } from './facts/disks.ts';
 import type { FleetFacts } from './facts/fleet-facts.ts';
 import type { HostFacts } from './facts/host-facts.ts';
@@ -217,6 +218,22 @@ it('accepts a port only when its own global PocketBase uses it', () => {
     (address) => checkPorts({ ...HEALTHY, ...withAddress(address) })[0]?.level,
   );
   expect(levels).toEqual(['ok', 'fatal']);
+});
+
+it('names developer databases, which do not start below the sandbox level full', () => {
+  const instances = (['developer', 'app', 'developer'] as const).map((access) => ({ access }) as Instance);
+  const fleet = { ...({} as FleetFacts), instances };
+  const found = (level: 'full' | 'files') =>
+    checkSandbox({ ...HEALTHY, fleet, sandbox: { level, reason: null } });
+  expect(found('full').map(({ level }) => level)).toEqual(['ok']);
+  expect(found('files')).toMatchObject([
+    { level: 'ok' },
+    {
+      level: 'warning',
+      summary: textWith('developer', 2),
+      remedy: textWith('docs/security.md', '--access app'),
+    },
+  ]);
 });
 
 describe('warns about', () => {

@@ -144,7 +144,7 @@ export function checkBinary({ binary }: HostFacts): Finding[] {
 /** Instances that an earlier daemon started may have a smaller sandbox, or none. */
 export function checkSandbox({ sandbox, fleet }: HostFacts): Finding[] {
   if (sandbox === null) return [];
-  if ('problem' in sandbox) {
+  if ('problem' in sandbox)
     return [
       warning(
         'sandbox',
@@ -152,27 +152,35 @@ export function checkSandbox({ sandbox, fleet }: HostFacts): Finding[] {
         'correct the other findings first, then run this again',
       ),
     ];
-  }
   const { level, reason } = sandbox;
-  const isWeak = level === 'syscalls' || level === 'none';
-  const weaker = (fleet?.instances ?? []).filter(
-    (instance) => SANDBOX_LEVELS.indexOf(instance.sandbox?.level ?? level) > SANDBOX_LEVELS.indexOf(level),
+  const instances = fleet?.instances ?? [];
+  const weaker = instances.filter(
+    (one) => SANDBOX_LEVELS.indexOf(one.sandbox?.level ?? level) > SANDBOX_LEVELS.indexOf(level),
   );
+  const developers = level === 'full' ? [] : instances.filter(({ access }) => access === 'developer');
   const summary = `instances start with the sandbox level ${level}${reason === null ? '' : `: ${reason}`}`;
-  return [
-    isWeak
+  const findings = [
+    level === 'syscalls' || level === 'none'
       ? warning('sandbox', summary, 'docs/security.md lists what each level needs')
       : ok('sandbox', summary),
-    ...(weaker.length === 0
-      ? []
-      : [
-          warning(
-            'sandbox',
-            `instances with a weaker sandbox than ${level}: ${weaker.length}`,
-            `restart them with 'fathomd databases restart NAME', or all with 'fathomd stop' and a start`,
-          ),
-        ]),
   ];
+  if (weaker.length > 0)
+    findings.push(
+      warning(
+        'sandbox',
+        `instances with a weaker sandbox than ${level}: ${weaker.length}`,
+        `restart them with 'fathomd databases restart NAME', or all with 'fathomd stop' and a start`,
+      ),
+    );
+  if (developers.length > 0)
+    findings.push(
+      warning(
+        'sandbox',
+        `databases with the access developer, which start with the sandbox level full only: ${developers.length}`,
+        "docs/security.md lists what the level full needs; or run 'fathomd databases set NAME --access app'",
+      ),
+    );
+  return findings;
 }
 
 /** Without cgroups, the daemon limits memory alone, and an instance can use the processors that others need. */
