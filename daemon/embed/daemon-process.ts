@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { DaemonStatus } from '../../shared/api/daemon.ts';
-import { type ErrorCode, FathomError } from '../../shared/errors.ts';
+import { ERROR_CODES, FathomError } from '../../shared/errors.ts';
+import { processStat } from '../pocketbase/process/procfs.ts';
 
 type Write = (fields: object, message: string) => void;
 
@@ -35,12 +36,13 @@ const PASSED_ON = ['PATH', 'HOME', 'USER', 'LANG', 'TZ', 'TMPDIR', 'HTTP_PROXY',
 /** Lines of an error that are kept. */
 const KEPT_LINES = 20;
 
-const CODES: Readonly<Record<number, ErrorCode>> = {
-  69: 'server.port_in_use',
-  73: 'data_dir.unusable',
-  75: 'data_dir.locked',
-  78: 'config.invalid',
-};
+/** The reasons for which a daemon does not start, each with an exit code of its own. */
+const START_FAILURES = [
+  'server.port_in_use',
+  'data_dir.unusable',
+  'data_dir.locked',
+  'config.invalid',
+] as const;
 
 /** What the logger of the host writes itself. */
 const SET_BY_HOST: ReadonlySet<string> = new Set(['level', 'time', 'pid', 'hostname', 'msg']);
@@ -98,7 +100,8 @@ export class DaemonProcess {
   /** The status, as not ready if it is that of another daemon on the same data directory. */
   async requireOwn(answer: Promise<DaemonStatus>): Promise<DaemonStatus> {
     const status = await answer;
-    return parentOf(status.pid) === this.#child.pid ? status : { ...status, ready: false };
+    const parent = processStat(status.pid)?.parent ?? null;
+    return parent === this.#child.pid ? status : { ...status, ready: false };
   }
 
   async #exit(): Promise<FathomError> {
@@ -113,7 +116,8 @@ export class DaemonProcess {
     if (ended instanceof Error)
       return new FathomError('internal', `Fathom cannot be started: ${ended.message}`, { cause: ended });
     const said = this.#lastLines.join('\n').replace(/^fathomd: /gm, '');
-    return new FathomError(CODES[ended] ?? 'internal', said || `the daemon ended with exit code ${ended}`);
+    const code = START_FAILURES.find((one) => ERROR_CODES[one].exit === ended) ?? 'internal';
+    return new FathomError(code, said || `the daemon ended with exit code ${ended}`);
   }
 
   /** Lines in JSON are the log. Others are at `level`. */
@@ -131,16 +135,6 @@ export class DaemonProcess {
       const fields = Object.entries(entry).filter(([name]) => !SET_BY_HOST.has(name));
       this.#log?.[levelOf(entry['level'])](Object.fromEntries(fields), String(entry['msg']));
     }
-  }
-}
-
-/** Null if the process has ended. */
-function parentOf(pid: number): number | null {
-  try {
-    const [, parent] = /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-    return Number(parent);
-  } catch {
-    return null;
   }
 }
 

@@ -41,16 +41,16 @@ export function listDeleted({
     };
   });
   const pending = erasures.pending.map(
-    ({ database, account, requested, failure, lockedUntil }): DeletedDatabase => ({
+    ({ database, account, requested, failure }): DeletedDatabase => ({
       name: database,
       state: 'erasure_pending',
       user_id: null,
       email: null,
       account,
       deleted_at: toIsoTime(requested),
-      erase_at: lockedUntil?.toISOString() ?? null,
+      erase_at: failure?.lockedUntil?.toISOString() ?? null,
       last_backup_at: null,
-      problem: failure && { ...failure, since: failure.since.toISOString() },
+      problem: failure && toProblem({ ...failure, since: failure.since.toISOString() }),
     }),
   );
   return [...kept, ...pending];
@@ -60,7 +60,9 @@ function toProblem({
   reason,
   message,
   since,
-}: NonNullable<ReturnType<Backups['stateOf']>['failure']>): NonNullable<DeletedDatabase['problem']> {
+}: Pick<NonNullable<ReturnType<Backups['stateOf']>['failure']>, 'reason' | 'message' | 'since'>): NonNullable<
+  DeletedDatabase['problem']
+> {
   return { reason, message, remedy: BACKUP_REMEDIES[reason], since };
 }
 

@@ -1,5 +1,5 @@
 import { backoffMs } from '../../../shared/backoff.ts';
-import { BACKUP_REMEDIES, type BackupFailureReason } from '../../../shared/backup-failure.ts';
+import type { BackupFailureReason } from '../../../shared/backup-failure.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import type { BackupErasure } from '../../../shared/hooks/control-plane-routes.ts';
 import type { Logger } from '../../base/log/log.ts';
@@ -13,9 +13,13 @@ const RETRY = { baseMs: 60_000, capMs: 3_600_000 };
 /** An erasure of backups that has not ended. */
 export interface PendingErasure extends Pick<BackupErasure, 'database' | 'account' | 'requested'> {
   /** Null before the first attempt. */
-  failure: { reason: BackupFailureReason; message: string; remedy: string; since: Date } | null;
-  /** When the object lock ends that keeps the key; null without one. */
-  lockedUntil: Date | null;
+  failure: {
+    reason: BackupFailureReason;
+    message: string;
+    since: Date;
+    /** When the object lock ends that keeps the key; null without one. */
+    lockedUntil: Date | null;
+  } | null;
 }
 
 export interface ErasuresDeps {
@@ -65,7 +69,7 @@ export class Erasures {
   /** Begins the erasure of the backups of a database, whose row was stored. */
   request(erasure: Pick<BackupErasure, 'database' | 'account' | 'requested'>): void {
     const isKnown = this.#pending.some(({ database }) => database === erasure.database);
-    if (!isKnown) this.#pending = [...this.#pending, { ...erasure, failure: null, lockedUntil: null }];
+    if (!isKnown) this.#pending = [...this.#pending, { ...erasure, failure: null }];
     this.#failures = 0;
     this.#loop?.wake();
   }
@@ -103,7 +107,6 @@ export class Erasures {
         account,
         requested,
         failure: before.get(database)?.failure ?? null,
-        lockedUntil: before.get(database)?.lockedUntil ?? null,
       })),
       ...requestedMeanwhile,
     ];
@@ -133,7 +136,7 @@ export class Erasures {
     if (found.failure?.message !== message)
       log.error({ database, reason }, `the backups of ${database} are not erased yet: ${message}`);
     const since = found.failure?.since ?? clock.now();
-    found.lockedUntil = error instanceof BackupFailed ? error.lockedUntil : null;
-    found.failure = { reason, message, remedy: BACKUP_REMEDIES[reason], since };
+    const lockedUntil = error instanceof BackupFailed ? error.lockedUntil : null;
+    found.failure = { reason, message, since, lockedUntil };
   }
 }

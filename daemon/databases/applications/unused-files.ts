@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import { describeFailure } from '../../pocketbase/process/migrate.ts';
 import { findMisleading } from '../../pocketbase/process/script-advice.ts';
-import { isMigration, type MigrationFile, readMigrations } from '../migrations/migration-files.ts';
+import { isMigration, readMigrations, textOf } from '../migrations/migration-files.ts';
 import { listDirectory } from './read-tree.ts';
 import { isHook, readHooks } from './served-files.ts';
 import { type ApplicationSettings, listAllApplications, type PackageFiles } from './sources.ts';
@@ -40,10 +41,10 @@ export async function findUnused(
     ...(['migrations', 'hooks', 'public'].some((one) => names.includes(one))
       ? []
       : ['it has none of the directories migrations, hooks and public, so databases get nothing from it']),
-    ...migrations.filter(({ path }) => isMigration(path)).flatMap(misleadingMigration),
-    ...hooks.flatMap(({ label, text }) =>
-      findMisleading(text).map(({ line, why }) => `${label}:${line}: ${why}`),
-    ),
+    ...migrations
+      .filter(({ path }) => isMigration(path))
+      .flatMap((file) => misleadingIn(file.path, textOf(file))),
+    ...hooks.flatMap(({ label, text }) => misleadingIn(label, text)),
   ];
 }
 
@@ -65,7 +66,6 @@ function unusedMigration(path: string): string[] {
     : [];
 }
 
-function misleadingMigration({ path, content }: MigrationFile): string[] {
-  const text = new TextDecoder().decode(content);
-  return findMisleading(text).map(({ line, why }) => `${path}:${line}: ${why}`);
+function misleadingIn(file: string, text: string): string[] {
+  return findMisleading(text).map(({ line, why }) => describeFailure({ file, line, why }));
 }

@@ -30,6 +30,11 @@ export function isMigration(path: string): boolean {
   return !path.includes('/') && MIGRATION.test(path);
 }
 
+/** Returns the text of a migration. */
+export function textOf({ content }: Pick<MigrationFile, 'content'>): string {
+  return Buffer.from(content).toString('utf8');
+}
+
 /** Writes the files of a set into one directory for PocketBase. */
 export async function writeMigrationSet(files: readonly MigrationFile[], directory: string): Promise<void> {
   await makeDirectory(directory);

@@ -8,7 +8,7 @@ import {
 } from '../../pocketbase/process/migrate.ts';
 import type { ProcessDriver } from '../../pocketbase/process/process-driver.ts';
 import { findMisleading, scriptAdvice } from '../../pocketbase/process/script-advice.ts';
-import { isMigration, type MigrationFile, writeMigrationSet } from './migration-files.ts';
+import { isMigration, type MigrationFile, textOf, writeMigrationSet } from './migration-files.ts';
 
 /** Thrown when a set of migrations cannot be used. */
 export class SetRefused extends Error {
@@ -54,9 +54,9 @@ export async function migrateScratch(run: ScratchRun, files: readonly MigrationF
 
 /** What the file has of PocketBase before 0.23, when the error alone does not say it. */
 function adviceOfSource({ file, line, why }: MigrationFailure, files: readonly MigrationFile[]): string {
-  const content = files.find(({ path }) => path === file)?.content;
-  if (!content || scriptAdvice(why, file) !== null) return '';
-  const found = findMisleading(Buffer.from(content).toString('utf8'));
+  const failed = files.find(({ path }) => path === file);
+  if (!failed || scriptAdvice(why, file) !== null) return '';
+  const found = findMisleading(textOf(failed));
   const cause = found.find((one) => one.line === line) ?? (line === null ? found[0] : undefined);
   return cause ? `; line ${cause.line}: ${cause.why}` : '';
 }

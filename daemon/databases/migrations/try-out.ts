@@ -18,7 +18,7 @@ import {
 import { cloneTemplate, type Template } from '../provisioning/clone.ts';
 
 import { pendingMigrations } from './applied.ts';
-import { isMigration, type MigrationFile, writeMigrationSet } from './migration-files.ts';
+import { isMigration, type MigrationFile, textOf, writeMigrationSet } from './migration-files.ts';
 import { migrateScratch, type ScratchRun, SetRefused } from './scratch.ts';
 
 const OWNER = {
@@ -161,14 +161,17 @@ function refuseLostFields(database: DatabaseSync, files: readonly MigrationFile[
   const rows = database
     .prepare("SELECT name FROM _collections WHERE type = 'base' AND json_array_length(fields) = 1")
     .all();
-  for (const { name } of rows) {
-    for (const { path: file, content } of files.filter(({ path }) => isMigration(path))) {
-      const text = Buffer.from(content).toString('utf8');
-      const line = text.includes(String(name)) ? findOldFields(text) : null;
-      if (line === null) continue;
-      const why = `the collection '${String(name)}' has no fields: PocketBase reads no 'schema' since 0.23; write 'fields'`;
-      throw new SetRefused({ code: 'failed', file, line, message: describeFailure({ file, line, why }) });
-    }
+  if (rows.length === 0) return;
+  const old = files
+    .filter(({ path }) => isMigration(path))
+    .map((migration) => ({ file: migration.path, text: textOf(migration) }))
+    .map((one) => ({ ...one, line: findOldFields(one.text) }));
+  for (const name of rows.map((row) => String(row['name']))) {
+    const found = old.find(({ text, line }) => line !== null && text.includes(name));
+    if (!found) continue;
+    const { file, line } = found;
+    const why = `the collection '${name}' has no fields: PocketBase reads no 'schema' since 0.23; write 'fields'`;
+    throw new SetRefused({ code: 'failed', file, line, message: describeFailure({ file, line, why }) });
   }
 }
 
