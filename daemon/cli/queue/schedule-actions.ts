@@ -10,8 +10,8 @@ const COLUMNS: readonly Column<Schedule>[] = [
   { title: 'NAME', cell: ({ name }) => name, cutTo: 16 },
   { title: 'TYPE', cell: ({ task }) => (task as { type: string }).type },
   { title: 'CRON', cell: ({ cron }) => cron },
-  { title: 'FOR', cell: forWhom, hide: 3 },
   { title: 'TIMEZONE', cell: ({ timezone }) => timezone, hide: 2 },
+  { title: 'FOR', cell: forWhom, hide: 3 },
   { title: 'NEXT RUN', cell: ({ next_run_at }) => next_run_at },
   { title: 'LAST RUN', cell: ({ last_run_at }) => last_run_at, hide: 1 },
 ];
