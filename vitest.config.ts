@@ -84,7 +84,8 @@ export default defineConfig({
         include: ['test/web/**/*.test.ts'],
       }),
       withProcesses({
-        // What takes long or needs programs of others: browsers, linters, packages that are installed for it.
+        // What takes long or needs programs of others: browsers, linters, packages that are installed for it. They use a
+        // processor each, so `npm run test:tools` runs fewer files at a time.
         name: 'tools',
         include: ['test/tools/**/*.test.ts'],
         testTimeout: 300_000,
