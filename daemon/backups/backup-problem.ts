@@ -22,7 +22,10 @@ export class DamagedObject extends BackupProblem {}
 /** What a process of backups answers in place of an error. */
 export interface NamedFailure {
   reason: BackupFailureReason;
+  /** What happened. */
   message: string;
+  /** What to do, if that is known better than by the reason. */
+  remedy?: string;
   /** When the object lock ends that has refused a deletion. */
   lockedUntil?: Date;
 }

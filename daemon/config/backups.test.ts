@@ -52,6 +52,9 @@ it.each([
   '/srv/data',
   '/srv/data/user_dbs/2024-01-15-001-johndoe',
   '/srv/data/global',
+  '/proc',
+  '/sys/kernel/backups',
+  '/dev/shm/backups',
 ])('refuses the target %s, and shows no password', (target) => {
   expect(() => load({ BACKUP_TARGET: target })).toThrow(
     expect.objectContaining({

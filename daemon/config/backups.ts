@@ -59,8 +59,8 @@ function readTarget(read: ValueReader, { dataDir, cwd }: { dataDir: string; cwd:
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(value)?.[1];
   if (scheme === undefined) {
     const directory = resolve(cwd, value);
-    if (isLiveData(dataDir, directory))
-      read.problem('BACKUP_TARGET', 'is a directory of live data; use another directory');
+    const problem = findDirectoryProblem(dataDir, directory);
+    if (problem !== null) read.problem('BACKUP_TARGET', problem);
     return directory;
   }
   if (!SCHEMES.includes(scheme.toLowerCase())) {
@@ -76,10 +76,18 @@ function readTarget(read: ValueReader, { dataDir, cwd }: { dataDir: string; cwd:
   return value;
 }
 
-/** The data directory itself, or a directory that has databases. */
-export function isLiveData(dataDir: string, directory: string): boolean {
-  const live = [join(dataDir, 'user_dbs'), join(dataDir, 'global')];
-  return directory === dataDir || live.some((parent) => `${directory}/`.startsWith(`${parent}/`));
+/** Directories of the kernel. Files in them are not stored on a disk. */
+const KERNEL_DIRECTORIES = ['/proc', '/sys', '/dev'];
+
+/** Why nothing can be stored in a directory; null for one that can be used. */
+export function findDirectoryProblem(dataDir: string, directory: string): string | null {
+  const isIn = (parents: readonly string[]) =>
+    parents.some((parent) => `${directory}/`.startsWith(`${parent}/`));
+  if (directory === dataDir || isIn([join(dataDir, 'user_dbs'), join(dataDir, 'global')]))
+    return 'is a directory of live data; use another directory';
+  return isIn(KERNEL_DIRECTORIES)
+    ? `${directory} keeps no files when the host restarts; use a directory on a disk`
+    : null;
 }
 
 /** `0 2 * * *`, or with a time zone at the end: `0 2 * * * Europe/Berlin`. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { findTargetProblem } from './backup-target.ts';
-import { isLiveData } from './backups.ts';
+import { findDirectoryProblem } from './backups.ts';
 import type { ValueReader } from './value-reader.ts';
 
 export interface ReplicaConfig {
@@ -25,8 +25,8 @@ export function readReplica(
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(value)?.[1]?.toLowerCase();
   if (scheme === undefined) {
     const target = resolve(cwd, value);
-    if (isLiveData(dataDir, target))
-      read.problem('REPLICA', 'is a directory of live data; use another directory');
+    const problem = findDirectoryProblem(dataDir, target);
+    if (problem !== null) read.problem('REPLICA', problem);
     if (UNSAFE.test(target)) read.problem('REPLICA', "has one of '?', '#' and '%'; use another directory");
     return { target, binaryPath };
   }

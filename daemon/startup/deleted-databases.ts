@@ -2,6 +2,7 @@ import type { DeletedDatabase, TrashStatus } from '../../shared/api/trash.ts';
 import { BACKUP_REMEDIES } from '../../shared/backup-failure.ts';
 import { isErasing } from '../../shared/erasures.ts';
 import type { Erasures } from '../backups/retention/erasures.ts';
+import type { ShownFailure } from '../backups/run/backup-processes.ts';
 import type { Backups } from '../backups/service/backups.ts';
 import type { DatabaseTrash } from '../databases/trash/trash.ts';
 import type { TrashedDatabases } from '../databases/trash/trashed-databases.ts';
@@ -59,11 +60,10 @@ export function listDeleted({
 function toProblem({
   reason,
   message,
+  remedy,
   since,
-}: Pick<NonNullable<ReturnType<Backups['stateOf']>['failure']>, 'reason' | 'message' | 'since'>): NonNullable<
-  DeletedDatabase['problem']
-> {
-  return { reason, message, remedy: BACKUP_REMEDIES[reason], since };
+}: ShownFailure & { since: string }): NonNullable<DeletedDatabase['problem']> {
+  return { reason, message, remedy: remedy ?? BACKUP_REMEDIES[reason], since };
 }
 
 /** The numbers of the status. */

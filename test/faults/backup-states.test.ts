@@ -9,6 +9,7 @@ import { DirectoryTarget } from '../../daemon/backups/targets/directory-target.t
 import { mayMount, mountTmpfs } from '../helpers/mounts.ts';
 import { scratch } from '../helpers/scratch.ts';
 import { listAll } from '../helpers/target-conformance.ts';
+import { textWith } from '../helpers/text-with.ts';
 
 const DATABASE = '2024-01-15-001-johndoe';
 const MASTER = { id: 'abcd1234', key: randomBytes(32) };
@@ -74,10 +75,18 @@ async function fill(directory: string): Promise<void> {
 type Undo = () => Promise<unknown>;
 
 /** Each causes a failure, and returns what ends it. */
-const FAULTS: readonly { what: string; reason: string; isForRoot?: boolean; cause: () => Promise<Undo> }[] = [
+const FAULTS: readonly {
+  what: string;
+  reason: string;
+  /** A part of it, if it is not that of the reason. */
+  remedy?: string;
+  isForRoot?: boolean;
+  cause: () => Promise<Undo>;
+}[] = [
   {
     what: 'a target without space',
     reason: 'target_full',
+    remedy: 'BACKUP_KEEP',
     isForRoot: true,
     cause: async () => {
       await fill(target);
@@ -87,6 +96,7 @@ const FAULTS: readonly { what: string; reason: string; isForRoot?: boolean; caus
   {
     what: 'a target that may not be written',
     reason: 'target_denied',
+    remedy: 'mount it with write access',
     isForRoot: true,
     cause: async () => {
       await execa('mount', ['-o', 'remount,ro', target]);
@@ -155,7 +165,7 @@ const FAULTS: readonly { what: string; reason: string; isForRoot?: boolean; caus
 ];
 
 it.for(FAULTS)('names $what, keeps earlier backups and continues', async (fault, { skip }) => {
-  const { reason, isForRoot = false, cause } = fault;
+  const { reason, remedy, isForRoot = false, cause } = fault;
   skip(isForRoot && !mayMount, 'needs root');
   await mkdir(target);
   if (mayMount) await mountTmpfs(target, 32);
@@ -167,6 +177,7 @@ it.for(FAULTS)('names $what, keeps earlier backups and continues', async (fault,
   const undo = await cause();
   const failure = await backUp().then(() => null, failureOf);
   expect(failure).toMatchObject({ reason, message: expect.stringMatching(/.{20}/) as string });
+  expect(failure?.remedy).toEqual(remedy && textWith(remedy));
   expect(await manifests()).toEqual(before);
   await undo();
   const second = await backUp();

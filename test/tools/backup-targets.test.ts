@@ -19,6 +19,7 @@ import { findS3Server, type S3Server, startS3Server } from '../helpers/s3-server
 import { scratch } from '../helpers/scratch.ts';
 import { isSshdInstalled, type SftpServer, startSftpServer } from '../helpers/sftp-server.ts';
 import { describeTarget, listAll } from '../helpers/target-conformance.ts';
+import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 const ANY = { accessKeyId: 'any', secretAccessKey: 'any' };
@@ -67,7 +68,10 @@ describe.skipIf(s3 === null)('S3', () => {
       const query = `endpoint=${encodeURIComponent(server.url)}`;
       const secretAccessKey = 'a wrong secret';
       const { AWS_ACCESS_KEY_ID: known } = server.credentials;
-      for (const accessKeyId of [known, 'AKIAUNKNOWNUNKNOWN00']) {
+      for (const [accessKeyId, setting] of [
+        [known, 'AWS_SECRET_ACCESS_KEY'],
+        ['AKIAUNKNOWNUNKNOWN00', 'AWS_ACCESS_KEY_ID'],
+      ] as const) {
         const wrong = openTarget(`s3://${bucket}?${query}`, {
           s3Credentials: { accessKeyId, secretAccessKey },
         });
@@ -81,6 +85,8 @@ describe.skipIf(s3 === null)('S3', () => {
           const problem = await problemOfCall(call());
           expect(problem.reason).toBe('credentials');
           expect(problem.message).not.toContain(secretAccessKey);
+          // The answer to `has` has no content with the reason.
+          if (call !== calls[2]) expect(problem.nextStep).toContain(setting);
         }
       }
     } finally {
@@ -177,6 +183,13 @@ it.skipIf(s3 === null || !isSshdInstalled)('the daemon backs up to both (skipped
       expect(daemon.output()).not.toContain(server.credentials.AWS_SECRET_ACCESS_KEY);
       await daemon.stop();
     }
+    const [BACKUP_TARGET = ''] = targets;
+    await fathom.start({ BACKUP_TARGET, AWS_SECRET_ACCESS_KEY: 'a wrong secret' });
+    const { exitCode, stderr } = await fathomd(['backups', 'create', 'global'], fathom);
+    expect([exitCode, stderr]).toEqual([1, textWith('target_denied', 'AWS_SECRET_ACCESS_KEY')]);
+    const [failure] = (await fathom.client.daemon.status()).backups.failures;
+    expect(failure?.remedy).toContain('AWS_SECRET_ACCESS_KEY');
+    expect(failure?.message).not.toContain(failure?.remedy);
   } finally {
     await fathom.dispose();
   }

@@ -1,11 +1,10 @@
 import { backoffMs } from '../../../shared/backoff.ts';
-import type { BackupFailureReason } from '../../../shared/backup-failure.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import type { BackupErasure } from '../../../shared/hooks/control-plane-routes.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import { type Loop, startLoop } from '../../base/time/repeat.ts';
-import { BackupFailed } from '../run/backup-processes.ts';
+import { BackupFailed, type ShownFailure, shownFailureOf } from '../run/backup-processes.ts';
 import type { Backups } from '../service/backups.ts';
 
 const RETRY = { baseMs: 60_000, capMs: 3_600_000 };
@@ -13,13 +12,13 @@ const RETRY = { baseMs: 60_000, capMs: 3_600_000 };
 /** An erasure of backups that has not ended. */
 export interface PendingErasure extends Pick<BackupErasure, 'database' | 'account' | 'requested'> {
   /** Null before the first attempt. */
-  failure: {
-    reason: BackupFailureReason;
-    message: string;
-    since: Date;
-    /** When the object lock ends that keeps the key; null without one. */
-    lockedUntil: Date | null;
-  } | null;
+  failure:
+    | (ShownFailure & {
+        since: Date;
+        /** When the object lock ends that keeps the key; null without one. */
+        lockedUntil: Date | null;
+      })
+    | null;
 }
 
 export interface ErasuresDeps {
@@ -128,15 +127,17 @@ export class Erasures {
 
   #noteFailure(database: string, error: unknown): void {
     const { clock, log } = this.#deps;
-    const reason = error instanceof BackupFailed ? error.reason : 'failed';
-    const message = messageOf(error);
+    const shown = shownFailureOf(error);
     const found = this.#pending.find((one) => one.database === database);
     if (!found) return;
     // The same problem is logged once, not with every retry.
-    if (found.failure?.message !== message)
-      log.error({ database, reason }, `the backups of ${database} are not erased yet: ${message}`);
+    if (found.failure?.message !== shown.message)
+      log.error(
+        { database, reason: shown.reason },
+        `the backups of ${database} are not erased yet: ${messageOf(error)}`,
+      );
     const since = found.failure?.since ?? clock.now();
     const lockedUntil = error instanceof BackupFailed ? error.lockedUntil : null;
-    found.failure = { reason, message, since, lockedUntil };
+    found.failure = { ...shown, since, lockedUntil };
   }
 }

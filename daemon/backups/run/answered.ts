@@ -8,8 +8,8 @@ export async function answered<T>(work: Promise<T>): Promise<T> {
     return await work;
   } catch (error) {
     if (!(error instanceof BackupFailed)) throw error;
-    const { reason, message } = error;
-    throw new FathomError('backup.failed', `${reason}: ${message}; ${BACKUP_REMEDIES[reason]}`, {
+    const { reason, summary, remedy } = error;
+    throw new FathomError('backup.failed', `${reason}: ${summary}; ${remedy ?? BACKUP_REMEDIES[reason]}`, {
       cause: error,
     });
   }

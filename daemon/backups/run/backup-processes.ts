@@ -1,4 +1,5 @@
 import type { BackupFailureReason } from '../../../shared/backup-failure.ts';
+import { messageOf } from '../../../shared/errors.ts';
 import { modulePath } from '../../base/package.ts';
 import { ProcessEnded, ProcessPool } from '../../base/process-pool.ts';
 import { Semaphore } from '../../base/semaphore.ts';
@@ -12,21 +13,41 @@ const THREADS = 16;
 
 export type ProcessAnswer = { value: unknown } | { failure: NamedFailure };
 
-/** An error of a process, with its reason. */
+/** An error of a process, with its reason. The message also has the remedy, if it is not that of the reason. */
 export class BackupFailed extends Error {
   override readonly name = 'BackupFailed';
   readonly reason: BackupFailureReason;
+  /** The message without the remedy. */
+  readonly summary: string;
+  /** Null for that of the reason. */
+  readonly remedy: string | null;
   readonly lockedUntil: Date | null;
 
-  constructor({ reason, message, lockedUntil }: NamedFailure, options?: { cause: unknown }) {
-    super(message, options);
+  constructor({ reason, message, remedy, lockedUntil }: NamedFailure, options?: { cause: unknown }) {
+    super(remedy === undefined ? message : `${message}; ${remedy}`, options);
     this.reason = reason;
+    this.summary = message;
+    this.remedy = remedy ?? null;
     this.lockedUntil = lockedUntil ?? null;
   }
 }
 
 export function failed(reason: BackupFailureReason, message: string): BackupFailed {
   return new BackupFailed({ reason, message });
+}
+
+/** A failure to show. */
+export interface ShownFailure {
+  reason: BackupFailureReason;
+  message: string;
+  /** Null for that of the reason. */
+  remedy: string | null;
+}
+
+export function shownFailureOf(error: unknown): ShownFailure {
+  if (!(error instanceof BackupFailed)) return { reason: 'failed', message: messageOf(error), remedy: null };
+  const { reason, summary: message, remedy } = error;
+  return { reason, message, remedy };
 }
 
 /** Whether a backup failed because a disk is full. */

@@ -417,7 +417,13 @@ async function erase(
 /** The named reason of an error of `runBackupWork`. */
 export function failureOf(error: unknown): NamedFailure {
   const until = lockOf(error)?.until ?? null;
-  return { reason: reasonOf(error), message: messageOf(error), ...(until && { lockedUntil: until }) };
+  const remedy = error instanceof TargetFailure ? error.remedy : null;
+  return {
+    reason: reasonOf(error),
+    message: messageOf(error),
+    ...(remedy !== null && { remedy }),
+    ...(until && { lockedUntil: until }),
+  };
 }
 
 function reasonOf(error: unknown): BackupFailureReason {

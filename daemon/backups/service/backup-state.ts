@@ -16,6 +16,8 @@ const time = z.iso.datetime();
 const failureSchema = z.object({
   reason: z.enum(BACKUP_FAILURES),
   message: z.string(),
+  /** Null for that of the reason. */
+  remedy: z.string().nullable().default(null),
   /** The first failure in a row. */
   since: time,
   attempts: z.int(),

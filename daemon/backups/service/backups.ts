@@ -9,7 +9,7 @@ import { type Loop, startLoop } from '../../base/time/repeat.ts';
 import type { BackupConfig, WrittenSettings } from '../../config/backups.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
 import { CONTROL_PLANE } from '../manifest.ts';
-import { BackupFailed, BackupProcesses, failed, isOfSpace } from '../run/backup-processes.ts';
+import { BackupFailed, BackupProcesses, failed, isOfSpace, shownFailureOf } from '../run/backup-processes.ts';
 import type { BackupResults } from '../run/backup-work.ts';
 import type { BackupHost } from './backup-host.ts';
 import { BackupState, type DatabaseState, type UnusableKey } from './backup-state.ts';
@@ -489,16 +489,15 @@ export class Backups {
     // The daemon stops, or the database was deleted meanwhile: neither is a failure of the backup.
     if (this.#isStopping || find(name) === null) return;
     const { failure: before } = this.#state.of(name);
-    const reason = error instanceof BackupFailed ? error.reason : 'failed';
-    const message = messageOf(error);
+    const shown = shownFailureOf(error);
+    const { reason } = shown;
     const attempts = (before?.attempts ?? 0) + 1;
     const now = clock.now();
     const waitMs = backoffMs(attempts, RETRY);
     const retryAt = new Date(now.getTime() + waitMs);
     this.#state.update(name, {
       failure: {
-        reason,
-        message,
+        ...shown,
         since: before?.since ?? now.toISOString(),
         attempts,
         retry_at: retryAt.toISOString(),
@@ -512,8 +511,8 @@ export class Backups {
       this.#queue = [];
     }
     // The same problem is logged once, not with every retry.
-    if (before?.message !== message)
-      log.error({ database: name, reason }, `the backup of ${name} failed: ${message}`);
+    if (before?.message !== shown.message)
+      log.error({ database: name, reason }, `the backup of ${name} failed: ${messageOf(error)}`);
   }
 
   /** Null before the first backup, and for a time of a clock that was wrong. */

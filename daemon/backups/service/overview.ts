@@ -137,8 +137,8 @@ function rankOf({ failure, late, drill, running, restore, drilling }: DatabaseBa
   return running || restore !== null || drilling !== null ? 3 : 4;
 }
 
-function toView({ reason, message, since }: StoredFailure): NonNullable<DatabaseBackups['failure']> {
-  return { reason, message, remedy: BACKUP_REMEDIES[reason], since };
+function toView({ reason, message, remedy, since }: StoredFailure): NonNullable<DatabaseBackups['failure']> {
+  return { reason, message, remedy: remedy ?? BACKUP_REMEDIES[reason], since };
 }
 
 function withoutPassword(target: string): string {

@@ -23,6 +23,11 @@ import { problemOfSystem, TargetProblem } from './target-problem.ts';
 /** Of the file system: concurrent ones share the writes of its journal. */
 const CONCURRENT_CALLS = 16;
 
+const NEXT_STEPS = {
+  refused: 'mount it with write access, and let the user of fathomd write to it',
+  away: 'mount it, or start its server; backups continue when it answers again',
+} as const;
+
 /** Of one operation. A mounted directory whose server is away can keep calls waiting for ever. */
 const TIMEOUT_MS = 300_000;
 
@@ -219,7 +224,7 @@ export class DirectoryTarget implements Target {
     try {
       return await Promise.race([work(), late.promise]);
     } catch (error) {
-      throw problemOfSystem(this.#directory, error) ?? error;
+      throw problemOfSystem(this.#directory, error, NEXT_STEPS) ?? error;
     } finally {
       clearTimeout(timer);
     }

@@ -252,9 +252,16 @@ const REASONS: Readonly<Record<string, TargetReason>> = {
   InvalidRequest: 'refused',
 };
 
+const NEW_TOKEN = 'set a new AWS_SESSION_TOKEN with its keys, then restart the daemon';
+const CORRECT_FILE = 'or the file of AWS_SHARED_CREDENTIALS_FILE, then restart the daemon';
+
 const NEXT_STEPS: Readonly<Record<string, string>> = {
   CredentialsProviderError:
     'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SHARED_CREDENTIALS_FILE, for the daemon',
+  InvalidAccessKeyId: `correct AWS_ACCESS_KEY_ID, ${CORRECT_FILE}`,
+  SignatureDoesNotMatch: `correct AWS_SECRET_ACCESS_KEY, ${CORRECT_FILE}`,
+  ExpiredToken: NEW_TOKEN,
+  InvalidToken: NEW_TOKEN,
   NoSuchBucket: 'create the bucket, or correct BACKUP_TARGET',
   AccessDenied: 'allow the account to list, read, write and delete objects of the bucket',
   RequestTimeTooSkewed: 'correct the clock of this host',

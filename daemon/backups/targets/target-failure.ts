@@ -9,14 +9,17 @@ import { LockedObject, TargetProblem, type TargetReason } from './target-problem
 export class TargetFailure extends BackupProblem {
   override readonly name = 'TargetFailure';
   readonly reason: BackupFailureReason;
+  /** What to do, without the message; null for the remedy of the reason. */
+  readonly remedy: string | null;
 
   constructor(
     reason: Extract<BackupFailureReason, `target_${string}`>,
     message: string,
-    options?: { cause: unknown },
+    { remedy = null, ...options }: { remedy?: string | null; cause?: unknown } = {},
   ) {
     super(message, options);
     this.reason = reason;
+    this.remedy = remedy;
   }
 }
 
@@ -94,7 +97,10 @@ async function named<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof TargetFailure || error instanceof DamagedObject) throw error;
     if (error instanceof TargetProblem)
-      throw new TargetFailure(REASONS[error.reason], error.message, { cause: error });
+      throw new TargetFailure(REASONS[error.reason], error.summary, {
+        remedy: error.nextStep,
+        cause: error,
+      });
     throw new TargetFailure(reasonOf(error), messageOf(error), { cause: error });
   }
 }

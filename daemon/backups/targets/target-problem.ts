@@ -19,6 +19,9 @@ export type TargetReason = keyof typeof NEXT_STEPS;
 /** A target cannot be used now. The message says which, why, and what to do. */
 export class TargetProblem extends BackupProblem {
   readonly reason: TargetReason;
+  /** The message without the next step. */
+  readonly summary: string;
+  readonly nextStep: string;
 
   /**
    * @param where names the target, without secrets
@@ -30,8 +33,11 @@ export class TargetProblem extends BackupProblem {
     what: string,
     { nextStep = NEXT_STEPS[reason], cause }: { nextStep?: string; cause?: unknown } = {},
   ) {
-    super(`the backup target ${where} ${what}; ${nextStep}`, { cause });
+    const summary = `the backup target ${where} ${what}`;
+    super(`${summary}; ${nextStep}`, { cause });
     this.reason = reason;
+    this.summary = summary;
+    this.nextStep = nextStep;
   }
 }
 
@@ -77,14 +83,22 @@ const SENTENCES: Readonly<Record<TargetReason, string>> = {
   locked: 'refuses the operation',
 };
 
-/** Names the failure of a system call or of a connection. Null for an error of another kind. */
-export function problemOfSystem(where: string, error: unknown): TargetProblem | null {
+/**
+ * Names the failure of a system call or of a connection. Null for an error of another kind.
+ *
+ * @param nextSteps those that are not the usual ones
+ */
+export function problemOfSystem(
+  where: string,
+  error: unknown,
+  nextSteps: Partial<Readonly<Record<TargetReason, string>>> = {},
+): TargetProblem | null {
   const code = systemErrorCode(error);
   const reason = isDiskFull(error) ? 'full' : REASONS[code ?? ''];
-  return reason === undefined ? null : problemOf(reason, where, error);
+  return reason === undefined ? null : problemOf(reason, where, error, nextSteps[reason]);
 }
 
-/** @param nextStep null for the usual one of the reason */
+/** @param nextStep if it is not the usual one of the reason */
 export function problemOf(
   reason: TargetReason,
   where: string,
