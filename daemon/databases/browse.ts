@@ -18,9 +18,18 @@ const REDACTED = '[redacted]';
 const MAX_COUNTED = 200;
 const PARALLEL_COUNTS = 4;
 
+/** Fields with one text. Names that begin with a digit are not names in the filters of PocketBase. */
+const SEARCHED_TYPES: ReadonlySet<string> = new Set(['text', 'email', 'url', 'editor']);
+const NAME_IN_FILTER = /^[a-z_]/i;
+/** Of PocketBase. */
+const MAX_FILTER_LENGTH = 3500;
+const MAX_FILTER_EXPRESSIONS = 200;
+
 export interface RecordQuery extends PageRequest {
   /** A field, with `-` before it for descending order. */
   sort?: string | undefined;
+  /** A part of a value. */
+  search?: string | undefined;
 }
 
 export interface Browsing {
@@ -48,7 +57,7 @@ export async function browseCollections(browsing: Browsing): Promise<Collection[
       type,
       system,
       records: null,
-      fields: fields.map((field) => ({ name: field.name, type: field.type })),
+      fields: fields.map((field) => ({ name: field.name, type: field.type, hidden: isSecret(field) })),
     }));
   // One iterator, shared by the parallel workers.
   const uncounted = summaries
@@ -79,7 +88,7 @@ async function countRecords(browsing: Browsing, collection: string): Promise<num
 export async function browseRecords(
   browsing: Browsing,
   collectionName: string,
-  { sort, ...page }: RecordQuery,
+  { sort, search = '', ...page }: RecordQuery,
 ): Promise<Page<Record<string, unknown>>> {
   const collection = await readInstance(browsing, (client) => client.collections.getOne(collectionName));
   // Checked after PocketBase resolved the name, because it accepts ids and any letter case.
@@ -88,7 +97,8 @@ export async function browseRecords(
   }
   if (collection.system && !browsing.withSystem)
     throw new FathomError('auth.forbidden', "PocketBase's own collections are for administrators");
-  const options = { sort: checkSort(collection, sort), skipTotal: false };
+  const filter = search === '' ? '' : createFilter(collection, search);
+  const options = { sort: checkSort(collection, sort), filter, skipTotal: false };
   return readInstance(browsing, (client) =>
     listRecords(client.collection(collection.id), page, options, (record) =>
       redactRecord(record, collection),
@@ -108,6 +118,29 @@ export function redactRecord(record: RecordModel, { fields }: CollectionModel): 
 /** Checks the name, too: in a view, a hidden field of another collection is an ordinary field. */
 function isSecret({ name, type, hidden }: CollectionModel['fields'][number]): boolean {
   return hidden || type === 'password' || /password|secret|token_?key/i.test(name);
+}
+
+/** Without secrets: which records are found would reveal something about them. */
+function createFilter({ fields, name }: CollectionModel, search: string): string {
+  const searched = fields.filter(
+    (field) => SEARCHED_TYPES.has(field.type) && NAME_IN_FILTER.test(field.name) && !isSecret(field),
+  );
+  const pattern = quotePattern(search);
+  const filter = searched.map((field) => `${field.name} ~ ${pattern}`).join(' || ');
+  if (searched.length > MAX_FILTER_EXPRESSIONS || Buffer.byteLength(filter) > MAX_FILTER_LENGTH)
+    throw new FathomError('request.invalid', `the text is too long to search ${name}`, {
+      fields: [{ path: 'search', message: `is too long to search ${searched.length} fields` }],
+    });
+  return filter;
+}
+
+/**
+ * Quotes a part of a text for the operator `~`. PocketBase ends a text at a quote without a backslash before it, even if that
+ * backslash is escaped itself. The last `%` keeps a backslash of the part away from the final quote.
+ */
+function quotePattern(part: string): string {
+  const literal = part.replaceAll(/[\\%_]/g, String.raw`\$&`).replaceAll("'", String.raw`\'`);
+  return `'%${literal}%'`;
 }
 
 /** Refuses to sort by secrets, because the order would reveal something about them. The default is newest first. */

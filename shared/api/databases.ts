@@ -332,7 +332,13 @@ const collectionSchema = z
     system: z.boolean().meta({ description: "One of PocketBase's own." }),
     records: z.int().nullable().meta({ description: 'Null if they cannot be counted or read.' }),
     fields: z
-      .array(z.object({ name: z.string(), type: z.string() }))
+      .array(
+        z.object({
+          name: z.string(),
+          type: z.string(),
+          hidden: z.boolean().meta({ description: 'Its values are not shown, searched or sorted by.' }),
+        }),
+      )
       .meta({ description: 'In the order of the schema, with the types of PocketBase.' }),
   })
   .meta({
@@ -343,7 +349,7 @@ const collectionSchema = z
         type: 'base',
         system: false,
         records: 12,
-        fields: [{ name: 'title', type: 'text' }],
+        fields: [{ name: 'title', type: 'text', hidden: false }],
       },
     ],
   });
@@ -388,7 +394,14 @@ export const listRecords = endpoint({
       .regex(/^\w{1,255}$/, 'is not the name of a collection')
       .meta({ description: 'Name of a collection.', examples: ['documents'] }),
   }),
-  query: pageQuerySchema,
+  query: pageQuerySchema.extend({
+    search: z
+      .string()
+      .max(100)
+      .regex(/^[^\0]*$/, 'has a null character')
+      .optional()
+      .meta({ description: 'A part of a text, address or URL, regardless of the case of ASCII letters.' }),
+  }),
   responses: {
     200: {
       description: 'One page of records.',

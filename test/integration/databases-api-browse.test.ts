@@ -9,12 +9,12 @@ import { until } from '../helpers/until.ts';
 
 const DOCUMENTS = 7;
 const FIELDS = [
-  { name: 'id', type: 'text' },
-  { name: 'title', type: 'text' },
-  { name: 'data', type: 'json' },
-  { name: 'files', type: 'file' },
-  { name: 'created', type: 'autodate' },
-  { name: 'updated', type: 'autodate' },
+  { name: 'id', type: 'text', hidden: false },
+  { name: 'title', type: 'text', hidden: false },
+  { name: 'data', type: 'json', hidden: false },
+  { name: 'files', type: 'file', hidden: false },
+  { name: 'created', type: 'autodate', hidden: false },
+  { name: 'updated', type: 'autodate', hidden: false },
 ];
 
 let fathom: Deployment;
@@ -45,6 +45,11 @@ async function records(path: string): Promise<Records> {
   return body;
 }
 
+async function found(search: string): Promise<unknown[]> {
+  const { items } = await records(`texts/records?search=${encodeURIComponent(search)}`);
+  return items.map(({ a }) => a);
+}
+
 describe('browsing a user database', () => {
   it('lists its collections with the number of records', async () => {
     const { items, total } = await fathom.client.databases.collections(ann.database.name);
@@ -62,6 +67,82 @@ describe('browsing a user database', () => {
     const { body } = await call<Page<object>>('GET', `${base}?page=2&per_page=2`, { token: admin });
     expect(body).toMatchObject({ page: 2, per_page: 2, total });
     expect(body.items).toEqual(items.slice(2, 4));
+  });
+
+  it('searches records by their texts', async () => {
+    const shown = await records('documents/records?search=TITLE%203');
+    expect(shown.items.map(({ title }) => title)).toEqual(['title 3']);
+    expect((await records('documents/records?search=')).total).toBe(DOCUMENTS);
+    expect((await records('documents/records?search=title&sort=-title&per_page=2')).items).toMatchObject([
+      { title: `title ${DOCUMENTS - 1}` },
+      { title: `title ${DOCUMENTS - 2}` },
+    ]);
+    expect((await records('users/records?search=ann%40')).total).toBe(1);
+  });
+
+  it('takes a searched text literally, and does not search secrets', async () => {
+    const [row] = await databaseRows(fathom);
+    if (!row) throw new Error('there is no row');
+    const superuser = await asSuperuser(fathom, row);
+    await superuser.collections.create({
+      name: 'texts',
+      type: 'base',
+      fields: [
+        { type: 'text', name: 'a' },
+        { type: 'text', name: '1b' },
+        { type: 'editor', name: 'c' },
+        { type: 'text', name: 'secret', hidden: true },
+      ],
+    });
+    const texts = [
+      "it's",
+      'say "x"',
+      '100% sure',
+      'a_b',
+      'C:\\',
+      "\\'",
+      '$& $` $$',
+      '{:search}',
+      '日本語 😀',
+      '// c',
+    ];
+    for (const a of texts) await superuser.collection('texts').create({ a, secret: 'abc' });
+    for (const text of texts) expect(await found(text), text).toEqual([text]);
+    expect(await found('%')).toEqual(['100% sure']);
+    expect(await found('_')).toEqual(['a_b']);
+    expect(await found('\\')).toEqual(["\\'", 'C:\\']);
+    for (const attack of [
+      "x' || id != '",
+      "x\\' || id != '",
+      ' || secret ~ "a" //\\',
+      '\' || secret ~ "a" //',
+      'x" || id != "',
+      '@request.auth.id',
+      'id',
+      '\u{10FFFF}',
+    ])
+      expect(await found(attack), attack).toEqual([]);
+    expect(await found('abc')).toEqual([]);
+    await superuser.collections.delete('texts');
+  });
+
+  it('refuses a search that is not possible', async () => {
+    const [row] = await databaseRows(fathom);
+    if (!row) throw new Error('there is no row');
+    const superuser = await asSuperuser(fathom, row);
+    await superuser.collections.create({
+      name: 'wide',
+      type: 'base',
+      fields: Array.from({ length: 60 }, (_, index) => ({ type: 'text', name: `field_${index}` })),
+    });
+    await superuser.collection('wide').create({ field_59: 'the last' });
+    expect((await records('wide/records?search=the%20last')).total).toBe(1);
+    for (const search of ['x'.repeat(100), 'x'.repeat(101), 'x'.repeat(10_000), 'a%00b'])
+      expect(await call('GET', `${base}/wide/records?search=${search}`, { token: admin })).toMatchObject({
+        status: 400,
+        body: { code: 'request.invalid', errors: [{ path: 'search' }] },
+      });
+    await superuser.collections.delete('wide');
   });
 
   it('lists records, newest first, paged and sorted', async () => {
@@ -109,6 +190,15 @@ describe('browsing a user database', () => {
     const values = { label: 'shown', note: 'hidden-value', api_secret: 'secret-value', pin: 'pin-value-1' };
     expect(await superuser.collection('keys').create(values)).toMatchObject({ note: 'hidden-value' });
 
+    const collections = (await fathom.client.databases.collections(ann.database.name)).items;
+    const hiddenOf = (collection: string) =>
+      collections
+        .find(({ name }) => name === collection)
+        ?.fields.flatMap((field) => (field.hidden ? [field.name] : []));
+    expect(hiddenOf('keys')).toEqual(['note', 'api_secret', 'pin']);
+    expect(hiddenOf('peek')).toEqual(['remark']);
+    expect(hiddenOf('users')).toEqual(['password', 'tokenKey']);
+
     const { items } = await records('keys/records');
     expect(items).toMatchObject([{ label: 'shown', note: '[redacted]', api_secret: '[redacted]' }]);
     const viewed = await records('peek/records?sort=label');
@@ -121,10 +211,14 @@ describe('browsing a user database', () => {
       ['users', 'tokenKey'],
       ['users', '-password'],
       ['keys', 'note'],
-    ]) {
-      expect(await call('GET', `${base}/${collection}/records?sort=${sort}`, { token: admin })).toMatchObject(
-        { status: 400, body: { code: 'request.invalid', errors: [{ path: 'sort' }] } },
-      );
+      ['keys', '-api_secret'],
+      ['keys', 'label,note'],
+      ['keys', '+note'],
+      ['peek', 'remark'],
+    ] as const) {
+      expect(
+        await call('GET', `${base}/${collection}/records?sort=${encodeURIComponent(sort)}`, { token: admin }),
+      ).toMatchObject({ status: 400, body: { code: 'request.invalid', errors: [{ path: 'sort' }] } });
     }
   });
 

@@ -93,7 +93,7 @@ describe.skipIf(!hasChromium)('the records on the page of owners', () => {
 
     await page.getByRole('link', { name: 'documents' }).press('Enter');
     await page.locator('summary', { hasText: 'title 20' }).waitFor();
-    expect(await page.locator('details').count()).toBe(20);
+    expect(await page.locator('.list details').count()).toBe(20);
     await page.getByRole('link', { name: 'Next page' }).press('Enter');
     await page.getByRole('heading', { name: 'Records of documents, page 2' }).waitFor();
     await page.locator('summary', { hasText: 'title 0' }).waitFor();
@@ -102,9 +102,32 @@ describe.skipIf(!hasChromium)('the records on the page of owners', () => {
     await page.goBack();
     await page.locator('summary', { hasText: 'title 20' }).waitFor();
 
+    await page.getByText('Search and sort').click();
+    await page.getByLabel('Part of a text').fill('TITLE 1');
+    await page.getByLabel('Order').selectOption('title');
+    await expectAccessible(page);
+    await page.getByRole('button', { name: 'Show', exact: true }).click();
+    await page.getByText('11 records', { exact: true }).waitFor();
+    const records = page.locator('.list details');
+    expect(await records.first().innerText()).toMatch(/title 1$/);
+    expect(await records.last().innerText()).toMatch(/title 19$/);
+    await page.reload();
+    await page.getByText('11 records', { exact: true }).waitFor();
+    await expectAccessible(page);
+    await page.getByLabel('Part of a text').fill(`' || id != '" ${MARKUP} 100% /?#`);
+    await page.getByRole('button', { name: 'Show', exact: true }).click();
+    await page.getByText('0 records').waitFor();
+    await expectAccessible(page);
+
     await page.goto(`${stage.fathom.url}/#/records/notes`);
-    await page.locator('summary').press('Enter');
-    const record = page.locator('details');
+    await page.locator('.list summary').press('Enter');
+    await page.locator('.list summary').waitFor();
+    const orders = await page.evaluate<string[]>(
+      "[...document.querySelectorAll('select[name=sort] option')].map(({ value }) => value)",
+    );
+    expect(orders).toContain('-title');
+    expect(orders).not.toContain('note');
+    const record = page.locator('.list details');
     await record.getByText('author (relation)').waitFor();
     const text = await record.innerText();
     for (const part of [MARKUP, '<script>alert(2)</script>', owner.user.id, '"list": [', 'true', 'empty'])
@@ -122,8 +145,8 @@ describe.skipIf(!hasChromium)('the records on the page of owners', () => {
     expect(await record.locator('a').count()).toBe(0);
 
     await page.goto(`${stage.fathom.url}/#/records/users`);
-    await page.locator('summary').click();
-    expect(await page.locator('details').innerText()).not.toMatch(/tokenKey|password/);
+    await page.locator('.list summary').click();
+    expect(await page.locator('.list details').innerText()).not.toMatch(/tokenKey|password/);
   });
 
   it('answers addresses of nothing without a failure', async () => {
@@ -187,7 +210,7 @@ describe.skipIf(!hasChromium)('the records on the page of owners', () => {
     await page.getByText('Page 1 of 3').waitFor();
     await page.getByRole('link', { name: 'Next page' }).click();
     await page.getByText('Page 2 of 3').waitFor();
-    await page.locator('summary').click();
+    await page.locator('.list summary').click();
     await page.getByRole('button', { name: 'Show all 900,000 characters' }).click();
     await page.getByRole('button', { name: 'Show less' }).waitFor();
   });

@@ -9,6 +9,7 @@ import { Problem } from '../widgets/problem.tsx';
 import { Screen } from '../widgets/screen.tsx';
 import { useLoad } from '../widgets/use-load.ts';
 import { countOf } from './count.ts';
+import { addressOfRecords, ChoiceForm, type RecordChoice } from './record-choice.tsx';
 import { Value } from './value.tsx';
 import { previewOf } from './value-text.ts';
 
@@ -18,29 +19,37 @@ interface RecordListProps {
   database: string;
   collection: Collection;
   page: number;
+  choice: RecordChoice;
 }
 
 /** One page of the records of a collection. */
-export function RecordList({ database, collection: { name, type, fields }, page }: RecordListProps) {
+export function RecordList({ database, collection, page, choice }: RecordListProps) {
+  const { name, type, fields } = collection;
+  const { sort, search } = choice;
   const { client } = useServices();
   const { prefix } = useView();
   const [perPage, setPerPage] = useState(PER_PAGE);
   const load = useCallback(
-    (options: CallOptions) => client.databases.records(database, name, { page, per_page: perPage }, options),
-    [client, database, name, page, perPage],
+    (options: CallOptions) => {
+      const query = { page, per_page: perPage, sort: sort || undefined, search: search || undefined };
+      return client.databases.records(database, name, query, options);
+    },
+    [client, database, name, page, perPage, sort, search],
   );
   const { data, error } = useLoad(load);
   // A reload keeps the former page until the next one is here.
   const shown = data?.page === page && data.per_page === perPage ? data : null;
+  const to = (number: number) => addressOfRecords(prefix, name, number, choice);
   const showFewer = () => {
     setPerPage(1);
-    location.hash = `${prefix}/records/${name}`;
+    location.hash = to(1);
   };
   return (
     <Screen title={page === 1 ? `Records of ${name}` : `Records of ${name}, page ${page}`}>
       <p>
         <a href={`${prefix}/records`}>All collections</a>
       </p>
+      <ChoiceForm collection={collection} choice={choice} />
       {error !== null && <Problem error={error} />}
       {isTooLarge(error) && perPage > 1 && (
         <div className="actions">
@@ -54,7 +63,7 @@ export function RecordList({ database, collection: { name, type, fields }, page 
         <>
           <p>
             {countOf(shown.total)}
-            {type !== 'view' && shown.total > 1 && ', the newest first'}
+            {type !== 'view' && sort === '' && shown.total > 1 && ', the newest first'}
           </p>
           {shown.items.length === 0 && shown.total > 0 && <p>There are none on this page.</p>}
           <ul className="list">
@@ -64,11 +73,7 @@ export function RecordList({ database, collection: { name, type, fields }, page 
               </li>
             ))}
           </ul>
-          <Pages
-            page={page}
-            last={Math.max(1, Math.ceil(shown.total / perPage))}
-            to={(number) => `${prefix}/records/${name}/${number}`}
-          />
+          <Pages page={page} last={Math.max(1, Math.ceil(shown.total / perPage))} to={to} />
         </>
       )}
     </Screen>

@@ -7,7 +7,7 @@ import { NoDatabase } from '../database/no-database.tsx';
 import type { LiveState } from '../live/live-database.ts';
 import { useServices } from '../services.ts';
 import { useDatabaseName, useView } from '../view.ts';
-import { pageNumberOf } from '../widgets/pages.tsx';
+import { decodedPart, pageNumberOf } from '../widgets/pages.tsx';
 import { Problem } from '../widgets/problem.tsx';
 import { Screen } from '../widgets/screen.tsx';
 import { useLoad } from '../widgets/use-load.ts';
@@ -18,7 +18,7 @@ const MOST_COLLECTIONS = 500;
 interface RecordsScreenProps {
   session: Session;
   live: LiveState;
-  /** The name of a collection, and the number of a page. */
+  /** The name of a collection, the number of a page, the order, and the searched text. */
   parts: readonly string[];
 }
 
@@ -41,7 +41,7 @@ interface RecordsProps {
   parts: readonly string[];
 }
 
-function Records({ name, phase, parts: [chosen, page] }: RecordsProps) {
+function Records({ name, phase, parts: [chosen, page, sort = '', search = ''] }: RecordsProps) {
   const { client } = useServices();
   const title = useTitle();
   const load = useCallback(
@@ -57,7 +57,15 @@ function Records({ name, phase, parts: [chosen, page] }: RecordsProps) {
   const collection = data?.items.find((candidate) => candidate.name === chosen);
   const number = pageNumberOf(page);
   if (collection !== undefined && number !== null)
-    return <RecordList key={collection.name} database={name} collection={collection} page={number} />;
+    return (
+      <RecordList
+        key={`${collection.name} ${sort} ${search}`}
+        database={name}
+        collection={collection}
+        page={number}
+        choice={{ sort, search: decodedPart(search) }}
+      />
+    );
   return (
     <Screen title={title}>
       {data === null && !isFailed && (

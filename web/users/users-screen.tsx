@@ -4,7 +4,7 @@ import type { CallOptions } from '../../shared/client/client-methods.ts';
 import { useServices } from '../services.ts';
 import { Field } from '../widgets/field.tsx';
 import { Form } from '../widgets/form.tsx';
-import { Pages, pageNumberOf } from '../widgets/pages.tsx';
+import { decodedPart, Pages, pageNumberOf } from '../widgets/pages.tsx';
 import { Problem } from '../widgets/problem.tsx';
 import { Screen } from '../widgets/screen.tsx';
 import { Time } from '../widgets/time.tsx';
@@ -15,7 +15,7 @@ const PER_PAGE = 20;
 /** The users whose pages an administrator can look at. @param parts the searched text and the number of a page */
 export function UsersScreen({ parts: [encoded = '', part] }: { parts: readonly string[] }) {
   const { client } = useServices();
-  const search = decoded(encoded);
+  const search = decodedPart(encoded);
   const page = pageNumberOf(part) ?? 1;
   const load = useCallback(
     async (options: CallOptions) => ({
@@ -97,13 +97,4 @@ function UserItem({ user: { id, email, name, database, is_active, erase_at } }: 
 
 function addressOf(search: string, page: number): string {
   return `#/find/${encodeURIComponent(search)}/${page}`;
-}
-
-/** An address may be typed by hand. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -29,6 +29,15 @@ export function Pages({ page, last, to }: PagesProps) {
   );
 }
 
+/** A part of an address, which may be typed by hand. */
+export function decodedPart(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** @returns the number of a page in an address; null if it is none */
 export function pageNumberOf(part = '1'): number | null {
   return /^[1-9]\d{0,8}$/.test(part) ? Number(part) : null;
