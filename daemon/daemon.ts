@@ -1,9 +1,12 @@
 import { join } from 'node:path';
 import type { DaemonStatus } from '../shared/api/daemon.ts';
 import type { NewTask } from '../shared/api/queue.ts';
+import type { FathomError } from '../shared/errors.ts';
 import { LOOK_EVERY_MS } from './backups/archived/inactive-databases.ts';
 import { requireRestored } from './backups/restore/restore-host.ts';
-import { systemClock } from './base/time/clock.ts';
+import type { Logger } from './base/log/log.ts';
+import { type Clock, systemClock } from './base/time/clock.ts';
+import type { Cluster } from './cluster/cluster.ts';
 import type { Config } from './config/config.ts';
 import { seedDemo } from './databases/provisioning/demo.ts';
 import type { Transport } from './http/caller.ts';
@@ -29,6 +32,8 @@ export interface DaemonOptions extends ServiceOptions {
   pageCheckMs?: number;
   /** How often databases that are not used are looked for, in milliseconds. */
   inactiveLookMs?: number;
+  /** Aborts when the daemon shall stop, also while it starts. */
+  stopping?: AbortSignal;
 }
 
 export interface RunningDaemon {
@@ -56,15 +61,21 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 
   await requireRestored(config.dataDir);
   const host = await prepareHost(config, { clock, resources });
+  const { log } = host;
+  const stopping = options.stopping ?? new AbortController().signal;
+  const cluster = await openCluster(config, { version: options.version, stopping, clock, log });
+  // After the fleet.
+  resources.defer(() => cluster?.leave());
   const services = await createServices({
     config,
     options,
     host,
+    cluster,
     clock,
-    waitingFor: () => waitingFor,
+    waitingFor: () => cluster?.waitsFor ?? waitingFor,
     resources,
   });
-  const { fleet, queue, catalog, log } = services;
+  const { fleet, queue, catalog } = services;
   // The fleet is stopped last, after everything that uses it.
   resources.defer(() => fleet.close(fleetEnd));
   resources.defer(() => services.audit.stop());
@@ -76,6 +87,11 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   await services.replication.endFormer();
   // The control plane needs space for its start.
   await services.diskReserve.prepare();
+  const lostFleet = Promise.withResolvers<FathomError>();
+  if (cluster) {
+    const { joinFleet } = await import('./cluster/join-fleet.ts');
+    await joinFleet(cluster, services, lostFleet.resolve);
+  }
   const earlier = await services.driver.find();
   const cgroup = await services.driver.useCgroups(
     config.cgroup,
@@ -88,6 +104,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 
   const { reconciler, ownerSync, lifecycle } = services;
   await Promise.all([reconciler.load(), services.trash.load(), ownerSync.load()]);
+  await cluster?.prune((name) => catalog.find(name) !== null || catalog.trashed.find(name) !== null);
   await services.pruneTemplates();
   await services.backups.load();
   resources.defer(() => reconciler.stop());
@@ -130,17 +147,30 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 
   const acquired = resources.move();
   const stopped = Promise.withResolvers<void>();
-  let stopping: Promise<void> | null = null;
+  let ending: Promise<void> | null = null;
+  const end = (instances: 'stop' | 'leave', finish: () => void): Promise<void> => {
+    if (ending === null) fleetEnd = instances;
+    ending ??= acquired.disposeAsync().then(finish, stopped.reject);
+    return stopped.promise;
+  };
+  // `stopped` reports it.
+  void lostFleet.promise.then((error) => void end('stop', () => stopped.reject(error)));
   return {
-    stop: (instances = 'stop') => {
-      if (stopping === null) fleetEnd = instances;
-      stopping ??= acquired.disposeAsync().then(stopped.resolve, stopped.reject);
-      return stopped.promise;
-    },
+    stop: (instances = 'stop') => end(instances, stopped.resolve),
     stopped: stopped.promise,
     reload: (next) => reload(next, { ...services, config }),
     instances: () => fleet.countByPhase(),
   };
+}
+
+/** Null without FATHOM_CLUSTER: then no module of the cluster is loaded. */
+async function openCluster(
+  { cluster, dataDir }: Config,
+  options: { version: string; stopping: AbortSignal; clock: Clock; log: Logger },
+): Promise<Cluster | null> {
+  if (cluster === null) return null;
+  const { openCluster: open } = await import('./cluster/open-cluster.ts');
+  return open(cluster, { ...options, dataDir, controlPlane: GLOBAL_NAME });
 }
 
 /** Opens the API on TCP and on the local socket. Until the daemon is ready, most routes respond `daemon.starting`. */

@@ -26,6 +26,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/databases/': ['daemon/supervisor/', 'daemon/accounts/', 'daemon/audit/'],
   'daemon/backups/': ['daemon/pocketbase/'],
   'daemon/replication/': ['daemon/backups/', 'daemon/supervisor/'],
+  'daemon/cluster/': ['daemon/supervisor/'],
   'daemon/rollouts/': ['daemon/databases/', 'daemon/backups/'],
   'daemon/backups/restore/': ['daemon/backups/', 'daemon/rollouts/'],
   'daemon/backups/archived/': ['daemon/backups/restore/', 'daemon/usage/'],
@@ -38,6 +39,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/*-routes.ts': [
     'daemon/alerts/',
     'daemon/backups/',
+    'daemon/cluster/',
     'daemon/http/',
     'daemon/backups/archived/',
     'daemon/backups/export/',
@@ -62,6 +64,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/host/daemon-process.ts': ['daemon/pocketbase/'],
   'daemon/host/doctor/': [
     'daemon/databases/',
+    'daemon/cluster/',
     'daemon/replication/',
     'daemon/secrets/',
     'daemon/host/daemon-process.ts',

@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   'binary.download': { status: 502, exit: 69, title: 'PocketBase cannot be downloaded' },
   'server.port_in_use': { status: 500, exit: 69, title: 'The port is in use' },
   'control_plane.unavailable': { status: 503, exit: 69, title: 'The global PocketBase does not answer' },
+  'cluster.unavailable': { status: 503, exit: 69, title: 'The cluster does not answer' },
   'daemon.unreachable': { status: 503, exit: 69, title: 'The daemon does not answer' },
   'daemon.starting': { status: 503, exit: 75, title: 'The daemon is starting' },
   'ports.exhausted': { status: 503, exit: 75, title: 'No free port' },

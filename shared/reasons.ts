@@ -188,6 +188,21 @@ export const PHASE_REASONS = {
     retry: 'limited',
     remedy: 'nothing: the daemon restarted the instance with the files that are there now',
   },
+  owned_elsewhere: {
+    text: 'another node owns it',
+    cause: 'another node of the cluster owns the database, and this one has a copy of it',
+    retry: 'until_gone',
+    remedy:
+      "use it on its node. When the server of that node is off and stays off, 'fathomd nodes remove NODE' frees its databases",
+    page: 'cluster.md#owners',
+  },
+  cluster_unreachable: {
+    text: 'the cluster does not answer',
+    cause: 'etcd does not answer, and this daemon has not seen yet that this node owns the database',
+    retry: 'until_gone',
+    remedy: "let the daemon reach etcd; 'fathomd doctor' shows which of its servers answer",
+    page: 'cluster.md#without-etcd',
+  },
   volume_missing: {
     text: 'its disk is not mounted',
     cause: 'the disk with its data is not mounted',

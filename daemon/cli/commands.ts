@@ -10,6 +10,7 @@ import { databaseCommands } from './databases/databases.ts';
 import { DERIVED_GROUPS, derivedCommands } from './derived-commands.ts';
 import { hostCommands } from './host/host-commands.ts';
 import { installCommands } from './host/install-commands.ts';
+import { nodeCommands } from './host/node-commands.ts';
 import { pocketbaseCommands } from './host/pocketbase.ts';
 import { queueCommands } from './queue/queue.ts';
 import { rolloutCommands } from './rollouts/rollout-commands.ts';
@@ -19,6 +20,7 @@ export const COMMANDS = [
   ...daemonCommands,
   ...hostCommands,
   ...installCommands,
+  ...nodeCommands,
   ...userCommands,
   ...invitationCommands,
   ...mailCommands,
@@ -38,6 +40,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   invitations: 'Invite people to sign up',
   users: 'Manage users and their roles',
   mail: 'Check the mail server of accounts',
+  nodes: 'Show and remove the nodes of a cluster',
   alerts: 'Check the channels of alerts',
   keys: 'Manage API keys of programs',
   audit: 'Read and verify the audit log',

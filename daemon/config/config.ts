@@ -15,6 +15,7 @@ import {
   webhookWarnings,
 } from './alerts.ts';
 import { type BackupConfig, readBackups, type WrittenSettings, writtenSettings } from './backups.ts';
+import { type ClusterConfig, readCluster } from './cluster.ts';
 import { type LimitsConfig, readAllowedTargets, readLimits, readTrustedProxies } from './limits.ts';
 import { type MailConfig, mailWarnings, readMail, readSiteUrl } from './mail.ts';
 import { type OAuthConfig, readOAuth } from './oauth.ts';
@@ -139,6 +140,8 @@ export interface Config {
   eventWebhook: WebhookTarget | null;
   backups: BackupConfig;
   replica: ReplicaConfig;
+  /** Null for a single server. */
+  cluster: ClusterConfig | null;
   /** What is backed up of the settings. */
   written: WrittenSettings;
 }
@@ -273,6 +276,7 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: st
     eventWebhook: readEventWebhook(read),
     backups: readBackups(read, { dataDir, cwd }),
     replica: readReplica(read, { dataDir, cwd }),
+    cluster: readCluster(read),
     written: writtenSettings(sources),
   };
 }

@@ -94,6 +94,18 @@ const RESTART = {
     parallel: 'BACKUP_PARALLEL',
   },
   replica: { target: 'REPLICA', binaryPath: 'LITESTREAM_BINARY_PATH' },
+  cluster: {
+    endpoints: 'FATHOM_CLUSTER',
+    name: 'FATHOM_CLUSTER_NAME',
+    node: 'FATHOM_NODE',
+    address: 'FATHOM_NODE_ADDRESS',
+    leaseSeconds: 'FATHOM_LEASE_SECONDS',
+    ca: 'FATHOM_CLUSTER_CA',
+    cert: 'FATHOM_CLUSTER_CERT',
+    key: 'FATHOM_CLUSTER_KEY',
+    user: 'FATHOM_CLUSTER_USER',
+    passwordFile: 'FATHOM_CLUSTER_PASSWORD_FILE',
+  },
 } as const satisfies {
   // `secretPaths` has no setting of its own: it follows from FATHOM_DATA_DIR.
   [K in Exclude<keyof Config, keyof LiveSettings | 'oauth' | 'secretPaths'>]:

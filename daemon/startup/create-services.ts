@@ -13,6 +13,7 @@ import type { SignUpLimits } from '../accounts/sign-up/sign-up-limits.ts';
 import { SignUps } from '../accounts/sign-up/sign-ups.ts';
 import { Counts } from '../base/counts.ts';
 import type { Clock } from '../base/time/clock.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import type { Config } from '../config/config.ts';
 import { liveSettingsOf } from '../config/live-settings.ts';
 import { ControlPlaneClient } from '../control-plane/client.ts';
@@ -90,6 +91,7 @@ export async function createServices({
   config,
   options,
   host,
+  cluster,
   clock,
   waitingFor,
   resources,
@@ -97,6 +99,7 @@ export async function createServices({
   config: Config;
   options: ServiceOptions;
   host: Host;
+  cluster: Cluster | null;
   clock: Clock;
   /** What the daemon waits for; null when it is ready. */
   waitingFor: () => string | null;
@@ -148,15 +151,9 @@ export async function createServices({
     healthIntervalMs: config.healthIntervalMs,
     memory: new MemoryGuard(clock, { ofProcess: privateBytes, available: freemem }),
     stopGraceMs: options.stopGraceMs ?? STOP_GRACE_MS,
-    files: hostFiles(clock, damage, diskReasons, uploadReasons, replication.release),
+    files: hostFiles({ clock, damage, diskReasons, uploadReasons, replication, cluster }),
   });
-  const diskReserve = new DiskReserve({
-    dataDir: config.dataDir,
-    userDatabasesDir: config.userDatabasesDir,
-    settingBytes: config.diskReserveBytes,
-    clock,
-    log,
-  });
+  const diskReserve = new DiskReserve({ ...config, settingBytes: config.diskReserveBytes, clock, log });
   const isDiskHeld = () => diskReserve.state.isHeld;
   const diskWatch = new DiskWatch({ fleet, reserve: diskReserve, reasons: diskReasons, clock, log });
   const sleepWatch = new SleepWatch({
@@ -366,6 +363,7 @@ export async function createServices({
     bus,
     changes: new Buckets({ capacity: config.limits.changesPerUser, windowMs: HOUR_MS, clock }),
     clock,
+    cluster,
     controlPlane,
     currentRollout: () => rollouts.current,
     damage,

@@ -28,6 +28,7 @@ import { type MigrationRoutesDeps, migrationRoutes } from '../databases/routes/m
 import { type TrashRoutesDeps, trashRoutes } from '../databases/trash/trash-routes.ts';
 import { type EventRoutesDeps, eventRoutes } from '../events/event-routes.ts';
 import { type HostRoutesDeps, hostRoutes } from '../host/host-routes.ts';
+import { type NodeRoutesDeps, nodeRoutes } from '../host/node-routes.ts';
 import type { Transport } from '../http/caller.ts';
 import { type DocumentRoutesDeps, documentRoutes } from '../http/document/document-routes.ts';
 import type { Served } from '../http/listen/listen.ts';
@@ -68,6 +69,7 @@ export interface Services
     LifecycleRoutesDeps,
     MailHookDeps,
     MigrationRoutesDeps,
+    NodeRoutesDeps,
     ApplicationRoutesDeps,
     PlanRoutesDeps,
     QueueRoutesDeps,
@@ -106,6 +108,7 @@ export function registerRoutes(app: Api, services: Services): void {
   statusRoutes(app, services);
   documentRoutes(app, services);
   hostRoutes(app, services);
+  nodeRoutes(app, services);
   alertRoutes(app, services);
 
   authRoutes(app, services);

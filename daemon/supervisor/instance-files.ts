@@ -54,13 +54,24 @@ export interface InstanceFiles {
   rescue(directory: string, pid: number, now: Date): Promise<string | null>;
 }
 
-export function hostFiles(
-  clock: Clock,
-  damage: DamageRecord = new Map(),
-  diskReasons: DiskReasons = new Map(),
-  uploadReasons: DiskReasons = new Map(),
-  release: InstanceFiles['release'] = async () => {},
-): InstanceFiles {
+export interface HostFilesDeps {
+  clock: Clock;
+  damage?: DamageRecord;
+  diskReasons?: DiskReasons;
+  uploadReasons?: DiskReasons;
+  replication?: Pick<InstanceFiles, 'release'>;
+  /** Says whether another server owns an instance; null for a single server. */
+  cluster?: { startProblem(name: string): Promise<PhaseReason | null> } | null;
+}
+
+export function hostFiles({
+  clock,
+  damage = new Map(),
+  diskReasons = new Map(),
+  uploadReasons = new Map(),
+  replication,
+  cluster = null,
+}: HostFilesDeps): InstanceFiles {
   /** The devices of directories with databases. */
   const devices = new Map<string, number>();
   const inspectDisk = diskInspector(clock);
@@ -81,6 +92,8 @@ export function hostFiles(
   };
   return {
     startProblem: async (spec) => {
+      const notOwned = cluster === null ? null : await cluster.startProblem(spec.name);
+      if (notOwned) return notOwned;
       const [binary, data] = await Promise.all([spec.binaryProblem(), dataProblem(spec, { devices, moved })]);
       return binary ?? data;
     },
@@ -108,7 +121,7 @@ export function hostFiles(
     },
     unresponsiveReason,
     close: ({ directory }) => closeDatabases(dataDirOf(directory)),
-    release,
+    release: replication?.release ?? (async () => {}),
     noteFailed,
     rescue: (directory, pid, now) => rescueFiles(pid, directory, { now, clock }),
   };

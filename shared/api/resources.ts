@@ -20,6 +20,7 @@ import { exports } from './exports.ts';
 import { imports } from './imports.ts';
 import { lifecycle } from './lifecycle.ts';
 import { migrations } from './migrations.ts';
+import { nodes } from './nodes.ts';
 import { pocketbase } from './pocketbase.ts';
 import { queue } from './queue.ts';
 import { replicas } from './replicas.ts';
@@ -61,6 +62,7 @@ export const RESOURCES = {
   secrets,
   pocketbase,
   alerts,
+  nodes,
   daemon,
   lifecycle,
 } satisfies Record<string, Resource>;

@@ -91,6 +91,8 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   getSecrets: 'secrets status',
   rotateSecrets: 'secrets rotate',
   getAdvisories: 'pocketbase advisories',
+  listNodes: 'nodes list',
+  removeNode: 'nodes remove',
   getStatus: 'status',
   getDoctorReport: 'doctor',
 };

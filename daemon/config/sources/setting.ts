@@ -11,6 +11,7 @@ export const SETTING_GROUPS = {
   backups: 'Backups',
   queue: 'Queue',
   alerts: 'Alerts and webhooks',
+  cluster: 'Cluster',
   logs: 'Logs',
   providers: 'Sign-in providers',
 } as const;

@@ -35,6 +35,12 @@ const BEFORE: Partial<Record<Variable, string>> = {
   ALERT_WEBHOOK_SECRET: WEBHOOK_SECRET,
   EVENT_WEBHOOK_URL: 'https://app.example.com/events',
   EVENT_WEBHOOK_SECRET: WEBHOOK_SECRET,
+  FATHOM_CLUSTER: 'https://10.0.0.1:2379',
+  FATHOM_NODE_ADDRESS: '10.0.0.3',
+  FATHOM_CLUSTER_CERT: '/etc/fathom/node.crt',
+  FATHOM_CLUSTER_KEY: '/etc/fathom/node.key',
+  FATHOM_CLUSTER_USER: 'fathom',
+  FATHOM_CLUSTER_PASSWORD_FILE: '/etc/fathom/password',
 };
 
 const CHANGED: Partial<Record<Variable, string>> = {
@@ -65,6 +71,7 @@ const CHANGED: Partial<Record<Variable, string>> = {
   BACKUP_KEEP: '1d',
   ALERT_WEBHOOK_SECRET: `whsec_${generateSecret('AES_MASTER_KEY')}`,
   EVENT_WEBHOOK_SECRET: `whsec_${generateSecret('AES_MASTER_KEY')}`,
+  FATHOM_CLUSTER: 'https://10.0.0.2:2379',
   ALERT_MAIL_TO: 'ops@example.com',
   ALERT_QUIET_HOURS: '22:00-07:00',
 };

@@ -2,6 +2,7 @@ import { SANDBOX_SETTINGS } from '../../../shared/sandbox.ts';
 import { DEFAULT_DATA_DIR } from '../../../shared/settings-files.ts';
 import { ALERT_SETTINGS } from './alert-settings.ts';
 import { BACKUP_SETTINGS } from './backup-settings.ts';
+import { CLUSTER_SETTINGS } from './cluster-settings.ts';
 import { DATABASE_SETTINGS, LIMIT_SETTINGS, USER_LIMIT_SETTINGS } from './limit-settings.ts';
 import { MAIL_SETTINGS } from './mail-settings.ts';
 import { OWNER_SETTINGS } from './owner-settings.ts';
@@ -294,6 +295,7 @@ export const SETTINGS = {
       'like localhost:25, intranet.example.com or 10.0.0.0/8.',
   },
   ...ALERT_SETTINGS,
+  ...CLUSTER_SETTINGS,
 
   LOG_LEVEL: {
     type: 'choice',

@@ -48,6 +48,7 @@ const HEALTHY: HostFacts = {
     embedded: false,
     stamp: '',
   },
+  cluster: null,
   advisories: { list: KNOWN_ADVISORIES, instances: null, configured: '0.40.6' },
   dataDir: { path: '/srv/fathom', state: 'writable', mode: 0o700 },
   ports: [

@@ -6,7 +6,8 @@ import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { checkAdvisories } from './advisory-checks.ts';
 import { checkAlerts } from './alert-checks.ts';
 import { checkBackups, checkErasures, checkInactive, checkLitestream } from './backup-checks.ts';
-import { checkDaemonLog, checkHungDaemon } from './daemon-checks.ts';
+import { checkCluster } from './cluster-checks.ts';
+import { checkDaemonLog, checkHungDaemon, checkRelease } from './daemon-checks.ts';
 import { checkEdge } from './edge-checks.ts';
 import type { DiskFacts } from './facts/disks.ts';
 import { type HostFacts, hasDaemon, type PortFacts } from './facts/host-facts.ts';
@@ -46,6 +47,7 @@ export const CHECKS: readonly Check[] = [
   checkSessionKey,
   checkBinary,
   ({ litestream }) => checkLitestream(litestream),
+  ({ cluster, fathomVersion }) => checkCluster(cluster, fathomVersion),
   checkFlock,
   checkSandbox,
   checkCgroup,
@@ -432,11 +434,6 @@ export function checkDaemon({ daemon, fathomVersion, fleet, dataDir }: HostFacts
         warning('daemon', daemon.problem, `see 'journalctl -u fathomd' or ${dataDir.path}/logs/fathomd.log`),
       ];
   }
-}
-
-export function checkRelease({ interruptedChange }: HostFacts): Finding[] {
-  if (interruptedChange === null) return [];
-  return [warning('release', `${interruptedChange.summary}, or is in progress`, interruptedChange.remedy)];
 }
 
 function octal(mode: number): string {

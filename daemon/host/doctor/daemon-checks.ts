@@ -1,4 +1,5 @@
 import type { DaemonStatus } from '../../../shared/api/daemon.ts';
+import type { HostFacts } from './facts/host-facts.ts';
 import { type Finding, fatal, warning } from './finding.ts';
 
 /** A daemon whose process runs and does not answer on its socket. */
@@ -24,4 +25,9 @@ export function checkDaemonLog({ dropped, problem }: DaemonStatus['log']): Findi
       'free space on the disk of the log, or fix the program that reads the output; a restart resets the count',
     ),
   ];
+}
+
+export function checkRelease({ interruptedChange }: HostFacts): Finding[] {
+  if (interruptedChange === null) return [];
+  return [warning('release', `${interruptedChange.summary}, or is in progress`, interruptedChange.remedy)];
 }

@@ -39,6 +39,7 @@ export const FINDING_IDS = [
   'mail',
   'backups',
   'replica',
+  'cluster',
   'erasures',
   'alerts',
   'inactive',

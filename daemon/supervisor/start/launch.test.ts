@@ -60,7 +60,7 @@ async function launched(
     probe,
     clock: systemClock,
     starts: new Semaphore(4),
-    files: hostFiles(systemClock),
+    files: hostFiles({ clock: systemClock }),
     log: createLog({ level: 'silent' }),
     ports: new PortAllocator({
       host: command.host,
@@ -167,7 +167,8 @@ it('prepares settings and migrations once for each database file', async () => {
   const base = await freePortRange(3);
   const file = `${instance.command.dataDir}/data.db`;
   const stamp = () =>
-    hostFiles(systemClock).database({ directory: instance.directory } as InstanceSpec)?.stamp ?? null;
+    hostFiles({ clock: systemClock }).database({ directory: instance.directory } as InstanceSpec)?.stamp ??
+    null;
   let prepared: string | null = null;
   const preparations: boolean[] = [];
   const run = async () => {

@@ -23,6 +23,8 @@ export const PERMISSIONS = {
   'metrics.read': grants(null, 'all', 'all', 'all'),
   // The findings of the doctor and the log of the daemon.
   'host.read': grants(null, 'all', 'all', 'all'),
+  // A removed node gives its databases to others.
+  'nodes.write': grants(null, null, null, 'all'),
   'users.read': grants('own', 'all', 'all', 'all'),
   'users.write': grants(null, null, null, 'all'),
   // Everything that is stored of a user.

@@ -3,7 +3,8 @@ import type { RunningDaemon } from '../../../daemon.ts';
 import { type CliContext, printLine } from '../../context.ts';
 
 export interface ForegroundOptions {
-  launch(): Promise<RunningDaemon>;
+  /** @param stopping aborts when the daemon shall stop, also while it starts */
+  launch(stopping: AbortSignal): Promise<RunningDaemon>;
   /** Called when the daemon runs. The signal aborts when it stops. */
   onRunning?(stopping: AbortSignal, daemon: RunningDaemon): Promise<void>;
   /** Called at the first SIGTERM or SIGINT. Decides whether the instances stop as well, or stay for the next daemon. */
@@ -18,7 +19,7 @@ export interface ForegroundOptions {
 
 /**
  * Runs a daemon until SIGTERM or SIGINT. The first signal stops it in order, the second prints a notice, the third exits
- * immediately. A signal during the start takes effect once the daemon has started.
+ * immediately. A signal during the start takes effect once the daemon has started, or while it waits for a cluster.
  */
 export async function runInForeground(options: ForegroundOptions): Promise<number> {
   const { stderr } = options.context;
@@ -48,11 +49,15 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   const handlers = { SIGTERM: onStop, SIGINT: onStop, SIGHUP: onHangUp };
   for (const [name, handler] of Object.entries(handlers)) options.signals.on(name, handler);
   try {
-    daemon = await options.launch();
+    daemon = await options.launch(stopping.signal);
     if (stopping.signal.aborted) stop(daemon).catch(failed.reject);
     else options.onRunning?.(stopping.signal, daemon).catch(failed.reject);
     await Promise.race([daemon.stopped, failed.promise]);
     return 0;
+  } catch (error) {
+    // The start waited for something, and did not go on.
+    if (stopping.signal.aborted && error === stopping.signal.reason) return 0;
+    throw error;
   } finally {
     stopping.abort();
     for (const [name, handler] of Object.entries(handlers)) options.signals.off(name, handler);

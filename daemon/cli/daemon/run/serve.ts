@@ -49,11 +49,12 @@ export async function serveConfig(
     const { runDaemon } = await import('../../../daemon.ts');
     const adminSocketFd = inheritedSocket(env, process.pid);
     return await runInForeground({
-      launch: () =>
+      launch: (stopping) =>
         runDaemon(config, {
           demo: options.demo,
           version: packageVersion(),
           adminSocketFd,
+          stopping,
           diagnose: (running) => diagnose(options, context, running),
         }),
       onRunning: async (stopping, daemon) => {

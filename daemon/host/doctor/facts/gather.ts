@@ -112,6 +112,7 @@ export async function gatherFacts(
       config !== null && config.replica.target !== null
         ? await readLitestream(config.replica.binaryPath)
         : null,
+    cluster: await readCluster(config),
     advisories: {
       list: advisories,
       instances: status && runningVersions(status, fleet?.instances ?? []),
@@ -147,6 +148,12 @@ export async function gatherFacts(
     sessionKey: config && sessionKeyFacts(globalData, config, sources),
     fleet,
   };
+}
+
+async function readCluster(config: Config | null): Promise<HostFacts['cluster']> {
+  if (!config?.cluster) return null;
+  const { inspectCluster } = await import('../../../cluster/inspect.ts');
+  return inspectCluster(config.cluster);
 }
 
 /** The version of each instance, also while their list cannot be read: then only that of the fleet is known. */

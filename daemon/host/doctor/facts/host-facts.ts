@@ -2,6 +2,7 @@ import type { CgroupStatus, DaemonStatus } from '../../../../shared/api/daemon.t
 import type { Sandbox } from '../../../../shared/api/instances.ts';
 import type { FieldError } from '../../../../shared/errors.ts';
 import type { HostResources } from '../../../../shared/resource-use.ts';
+import type { ClusterFacts } from '../../../cluster/inspect.ts';
 import type { Binary } from '../../../pocketbase/binary/binary.ts';
 import type { LitestreamBinary } from '../../../replication/litestream-binary.ts';
 import type { AdvisoryFacts } from '../advisory-checks.ts';
@@ -22,6 +23,8 @@ export interface HostFacts {
   binary: ({ usable: true } & Binary) | { usable: false; problem: string };
   /** Null without REPLICA. */
   litestream: LitestreamBinary | null;
+  /** Null without FATHOM_CLUSTER. */
+  cluster: ClusterFacts | null;
   advisories: AdvisoryFacts;
   dataDir: DirectoryFacts;
   ports: readonly PortFacts[];

@@ -1,0 +1,79 @@
+import { expect, it } from 'vitest';
+import { ManualTime } from '../../test/helpers/manual-time.ts';
+import { MemoryCoordinator, MemoryStore } from '../../test/helpers/memory-coordinator.ts';
+import { Claims, removeNode } from './claims.ts';
+import { nodeKey, ownersOf, parseOwner } from './records.ts';
+
+function createStage() {
+  const clock = new ManualTime();
+  const store = new MemoryStore(clock);
+  const fault: { next: 'before' | 'after' | null } = { next: null };
+  const coordinator = new MemoryCoordinator(store, () => {
+    const { next } = fault;
+    fault.next = null;
+    return next;
+  });
+  const claimsOf = (node: string, fleet = 'f') => new Claims({ coordinator, node, fleet, clock });
+  const owners = () =>
+    Object.fromEntries(
+      [...store.entries.values()]
+        .filter(({ key }) => key.startsWith(ownersOf('f')))
+        .map((entry) => [entry.key.slice(ownersOf('f').length), parseOwner(entry)]),
+    );
+  const remove = (node: string) => removeNode(node, { coordinator, clock, last: 'global' });
+  return { store, coordinator, fault, claimsOf, owners, remove };
+}
+
+it('gives a database to the first node, and other fleets their own of that name', async () => {
+  const { claimsOf, owners } = createStage();
+  expect(await claimsOf('n1').problem('a')).toBeNull();
+  expect(await claimsOf('n1').problem('a')).toBeNull();
+  expect(await claimsOf('n2').problem('a')).toMatchObject({
+    code: 'owned_elsewhere',
+    message: expect.stringContaining("'fathomd nodes remove n1'") as string,
+  });
+  expect(await claimsOf('n2', 'g').problem('a')).toBeNull();
+  expect(owners()).toMatchObject({ a: { node: 'n1', epoch: 1 } });
+});
+
+it('refuses what it does not know while the store does not answer, and starts what it knows', async () => {
+  const { claimsOf, fault } = createStage();
+  const claims = claimsOf('n1');
+  fault.next = 'before';
+  expect(await claims.problem('a')).toMatchObject({ code: 'cluster_unreachable' });
+  expect(await claims.problem('a')).toBeNull();
+  fault.next = 'before';
+  expect(await claims.problem('a')).toBeNull();
+  expect(fault.next).toBe('before');
+});
+
+it('frees the databases of a node that is off, and gives the next owner a greater epoch', async () => {
+  const { store, claimsOf, owners, remove } = createStage();
+  const claims = claimsOf('n1');
+  const names = ['global', ...Array.from({ length: 120 }, (_, n) => `d${n}`)];
+  for (const name of names) await claims.problem(name);
+  const session = store.open(15);
+  store.commit({ expect: [], put: [{ key: nodeKey('n1'), value: '', session }] });
+  await expect(remove('n1')).rejects.toMatchObject({ code: 'conflict' });
+  store.end(session);
+  expect(await remove('n1')).toBe(121);
+  expect(owners()['d5']).toMatchObject({ node: null, epoch: 1 });
+  expect(await claimsOf('n2').problem('d5')).toBeNull();
+  expect(owners()['d5']).toMatchObject({ node: 'n2', epoch: 2 });
+  const view = store.entries;
+  const lost = await claims.review(view, view.keys());
+  expect(lost.map(({ name }) => name)).toEqual(['d5']);
+  expect(owners()['d6']).toMatchObject({ node: 'n1', epoch: 2 });
+});
+
+it('forgets deleted databases, and none that another node has now', async () => {
+  const { claimsOf, owners, remove } = createStage();
+  const claims = claimsOf('n1');
+  for (const name of ['a', 'b', 'c']) await claims.problem(name);
+  await claims.prune((name) => name !== 'b');
+  expect(Object.keys(owners())).toEqual(['a', 'c']);
+  await remove('n1');
+  await claimsOf('n2').problem('c');
+  await claims.prune(() => false);
+  expect(owners()).toMatchObject({ a: { node: null }, c: { node: 'n2' } });
+});

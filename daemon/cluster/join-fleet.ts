@@ -1,0 +1,51 @@
+import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
+import type { Fleet } from '../supervisor/fleet.ts';
+import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
+import type { Cluster, NodeLoad } from './cluster.ts';
+
+/**
+ * Joins the cluster, and waits until this node owns the fleet. Ends what runs of a fleet that another node owns.
+ *
+ * @param onLost called when another node owns the fleet later on: then the daemon must stop
+ */
+export async function joinFleet(
+  cluster: Cluster,
+  { fleet, driver, log }: { fleet: Fleet; driver: ProcessDriver; log: Logger },
+  onLost: (error: FathomError) => void,
+): Promise<void> {
+  await cluster.join({
+    load: () => loadOf(fleet),
+    onLost: (name, { message }) => {
+      log.error({ instance: name }, message);
+      if (name === GLOBAL_NAME) onLost(new FathomError('conflict', message));
+      else void endCopy(fleet, name, log);
+    },
+  });
+  await cluster.claimFleet(async () => {
+    for (const process of await driver.find()) await fleet.endFound(process);
+  });
+}
+
+/** Its next start shows the reason, and waits until this node owns it. */
+async function endCopy(fleet: Fleet, name: string, log: Logger): Promise<void> {
+  try {
+    await fleet.restart(name);
+  } catch (error) {
+    log.warn({ instance: name }, messageOf(error));
+  }
+}
+
+function loadOf(fleet: Fleet): NodeLoad {
+  const databases = fleet.runners(({ spec }) => spec.kind === 'user');
+  return {
+    databases: databases.length,
+    running: databases.filter(({ state }) => state.observed.pid !== null).length,
+    load_1m: loadavg()[0] ?? 0,
+    processors: availableParallelism(),
+    memory_total_bytes: totalmem(),
+    memory_free_bytes: freemem(),
+  };
+}

@@ -1,0 +1,104 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import { unlessMissing } from '../base/files/dir.ts';
+import { replaceFile } from '../base/files/replace-file.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { ClusterConfig } from '../config/cluster.ts';
+import { Cluster } from './cluster.ts';
+import { EtcdCoordinator } from './etcd/etcd-coordinator.ts';
+import { type EtcdAccess, EtcdGateway } from './etcd/gateway.ts';
+
+const uuid = z.uuid();
+
+/** @throws FathomError `config.invalid` when a file of the settings cannot be read */
+export async function openCluster(
+  config: ClusterConfig,
+  {
+    dataDir,
+    controlPlane,
+    version,
+    stopping,
+    clock,
+    log,
+  }: {
+    dataDir: string;
+    controlPlane: string;
+    version: string;
+    stopping: AbortSignal;
+    clock: Clock;
+    log: Logger;
+  },
+): Promise<Cluster> {
+  const gateway = new EtcdGateway(await readAccess(config));
+  return new Cluster({
+    coordinator: new EtcdCoordinator(gateway, { cluster: config.name, clock, log }),
+    cluster: config.name,
+    facts: {
+      node: config.node,
+      machine: await machineOf(dataDir, config.address),
+      fleet: await fleetOf(dataDir),
+      address: config.address,
+      version,
+      started_at: clock.now().toISOString(),
+    },
+    controlPlane,
+    leaseSeconds: config.leaseSeconds,
+    stopping,
+    clock,
+    log,
+  });
+}
+
+/** @throws FathomError `config.invalid` */
+export async function readAccess(config: ClusterConfig): Promise<EtcdAccess> {
+  const [ca, cert, key, password] = await Promise.all([
+    readSetting('FATHOM_CLUSTER_CA', config.ca),
+    readSetting('FATHOM_CLUSTER_CERT', config.cert),
+    readSetting('FATHOM_CLUSTER_KEY', config.key),
+    readSetting('FATHOM_CLUSTER_PASSWORD_FILE', config.passwordFile),
+  ]);
+  const { endpoints, user } = config;
+  return {
+    endpoints,
+    tls: { ca, cert, key },
+    credentials:
+      user === null || password === null ? null : { user, password: password.replace(/\r?\n$/, '') },
+  };
+}
+
+async function readSetting(variable: string, path: string | null): Promise<string | null> {
+  if (path === null) return null;
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new FathomError('config.invalid', `${variable}: cannot read ${path}: ${messageOf(error)}`);
+  }
+}
+
+/** The id of the control plane and its databases. A copy of the data directory keeps it, so that both cannot run at once. */
+async function fleetOf(dataDir: string): Promise<string> {
+  const path = join(dataDir, 'fleet-id');
+  const text = await readFile(path, 'utf8').catch(unlessMissing);
+  if (text === null) {
+    const id = randomUUID();
+    await replaceFile(path, `${id}\n`, { mode: 0o600, synced: true });
+    return id;
+  }
+  const id = uuid.safeParse(text.trim());
+  if (!id.success)
+    throw new FathomError(
+      'data_dir.unusable',
+      `${path} has no UUID; restore it from a copy of the data directory`,
+    );
+  return id.data;
+}
+
+/** Containers have no id of a machine. */
+async function machineOf(dataDir: string, address: string): Promise<string> {
+  const id = (await readFile('/etc/machine-id', 'utf8').catch(unlessMissing))?.trim() || address;
+  return createHash('sha256').update(`${id}\n${dataDir}`).digest('hex').slice(0, 32);
+}

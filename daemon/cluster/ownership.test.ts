@@ -1,0 +1,56 @@
+import { array, assert, constant, constantFrom, oneof, property, record as recordOf } from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decideClaim, freed } from './ownership.ts';
+import type { OwnerRecord } from './records.ts';
+
+const NOW = new Date('2026-01-15T08:30:00Z');
+const nodes = constantFrom('n1', 'n2', 'n3');
+const steps = array(
+  oneof(
+    recordOf({ kind: constant('claim' as const), node: nodes }),
+    recordOf({ kind: constant('remove' as const), node: nodes }),
+  ),
+);
+
+describe('the rules of ownership', () => {
+  it('let only the owner keep a database, until its node is removed', () => {
+    assert(
+      property(steps, (history) => {
+        let record: OwnerRecord | null = null;
+        for (const { kind, node } of history) {
+          const before: OwnerRecord | null = record;
+          if (kind === 'remove') {
+            if (before?.node === node) record = freed(before, NOW);
+            continue;
+          }
+          const decision = decideClaim(before, node, NOW);
+          const owner = before?.node ?? null;
+          expect(decision.kind).toBe(owner === null ? 'claim' : owner === node ? 'keep' : 'refuse');
+          if (decision.kind === 'claim') record = decision.record;
+          if (decision.kind === 'refuse') expect(decision.owner).toBe(owner);
+        }
+      }),
+    );
+  });
+
+  it('give each new owner a greater epoch', () => {
+    assert(
+      property(steps, (history) => {
+        let record: OwnerRecord | null = null;
+        let last = 0;
+        for (const { kind, node } of history) {
+          const before: OwnerRecord | null = record;
+          if (kind === 'remove') {
+            if (before?.node === node) record = freed(before, NOW);
+            continue;
+          }
+          const decision = decideClaim(before, node, NOW);
+          if (decision.kind !== 'claim') continue;
+          ({ record } = decision);
+          expect(record.epoch).toBeGreaterThan(last);
+          last = record.epoch;
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { FathomError } from '../../shared/errors.ts';
+import type { Entry } from './coordinator.ts';
+
+/** Nodes with a session. */
+export const NODES = 'nodes/';
+/** All nodes that joined and were not removed, as they were then. */
+export const MEMBERS = 'members/';
+export const OWNERS = 'owners/';
+
+export const nodeKey = (node: string) => NODES + node;
+export const memberKey = (node: string) => MEMBERS + node;
+/** Of all databases of one fleet. */
+export const ownersOf = (fleet: string) => `${OWNERS}${fleet}/`;
+
+/** What a node publishes. */
+const nodeSchema = z.object({
+  node: z.string(),
+  /** Differs for each server and data directory: two of them may get the same name by mistake. */
+  machine: z.string(),
+  /** Its control plane with all databases. */
+  fleet: z.string(),
+  address: z.string(),
+  version: z.string(),
+  started_at: z.iso.datetime(),
+  /** When it was written, by the clock of the node. */
+  at: z.iso.datetime(),
+  databases: z.int(),
+  running: z.int(),
+  load_1m: z.number(),
+  processors: z.int(),
+  memory_total_bytes: z.number(),
+  memory_free_bytes: z.number(),
+});
+
+export type NodeRecord = z.infer<typeof nodeSchema>;
+
+/** Which node may run a database. It stays when that node is gone. */
+const ownerSchema = z.object({
+  /** Null when it was taken from a node that was removed. */
+  node: z.string().nullable(),
+  /** Grows with each new owner. */
+  epoch: z.int(),
+  since: z.iso.datetime(),
+});
+
+export type OwnerRecord = z.infer<typeof ownerSchema>;
+
+export const parseNode = (entry: Entry) => parse(entry, nodeSchema);
+export const parseOwner = (entry: Entry) => parse(entry, ownerSchema);
+
+function parse<T>({ key, value }: Entry, schema: z.ZodType<T>): T {
+  try {
+    return schema.parse(JSON.parse(value));
+  } catch (error) {
+    throw new FathomError(
+      'cluster.unavailable',
+      `the entry ${key} in etcd is not of this release of Fathom; correct or remove it with etcdctl`,
+      { cause: error },
+    );
+  }
+}

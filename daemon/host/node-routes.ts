@@ -1,0 +1,20 @@
+import { listNodes, removeNode } from '../../shared/api/nodes.ts';
+import { FathomError } from '../../shared/errors.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { type Api, serve } from '../http/serve.ts';
+
+export interface NodeRoutesDeps {
+  /** Null for a single server. */
+  cluster: Cluster | null;
+}
+
+/** Routes for the nodes of the cluster. */
+export function nodeRoutes(app: Api, { cluster }: NodeRoutesDeps): void {
+  const required = (): Cluster => {
+    if (cluster === null)
+      throw new FathomError('conflict', 'this daemon is not a node of a cluster: FATHOM_CLUSTER is not set');
+    return cluster;
+  };
+  serve(app, listNodes, async () => required().nodes());
+  serve(app, removeNode, async ({ params: { name } }) => required().remove(name));
+}

@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { endpoint } from './contract/endpoint.ts';
+import { EXAMPLE_TIME } from './contract/fields.ts';
+
+const tag = { name: 'Nodes', description: 'Servers of a cluster, with FATHOM_CLUSTER.' };
+const time = z.iso.datetime();
+
+export const NODE_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/;
+
+const EXAMPLE_NODE = {
+  name: 'n1',
+  state: 'online',
+  address: '10.0.0.1',
+  version: '0.1.0',
+  fleet: '0b5c5a38-6a53-4a52-9f0d-0d1f1c1f4e11',
+  started_at: EXAMPLE_TIME,
+  seen_at: EXAMPLE_TIME,
+  databases: 120,
+  running: 35,
+  load_1m: 0.4,
+  processors: 4,
+  memory_total_bytes: 8_589_934_592,
+  memory_free_bytes: 2_147_483_648,
+};
+
+const nodeSchema = z
+  .object({
+    name: z.string(),
+    state: z
+      .enum(['online', 'offline'])
+      .describe('`offline`: its session has ended. Its databases may still run.'),
+    address: z.string(),
+    version: z.string().describe('Of Fathom.'),
+    fleet: z.string().describe('Id of its control plane. A copy of the data directory has the same.'),
+    started_at: time.describe('When its daemon started.'),
+    seen_at: time.describe(
+      'When it published this, by its own clock. Of an offline node: when it joined last.',
+    ),
+    databases: z.int(),
+    running: z.int().describe('Databases with a process.'),
+    load_1m: z.number(),
+    processors: z.int(),
+    memory_total_bytes: z.number(),
+    memory_free_bytes: z.number(),
+  })
+  .meta({
+    id: 'ClusterNode',
+    examples: [EXAMPLE_NODE],
+  });
+
+export type ClusterNode = z.infer<typeof nodeSchema>;
+
+const listSchema = z
+  .object({
+    cluster: z.string().describe('FATHOM_CLUSTER_NAME.'),
+    node: z.string().describe('The node that answers.'),
+    problem: z.string().nullable().describe('Why this node is not registered now; null when it is.'),
+    items: z.array(nodeSchema),
+  })
+  .meta({
+    id: 'NodeList',
+    examples: [{ cluster: 'default', node: 'n1', problem: null, items: [EXAMPLE_NODE] }],
+  });
+
+export type NodeList = z.infer<typeof listSchema>;
+
+export const listNodes = endpoint({
+  operationId: 'listNodes',
+  method: 'GET',
+  path: '/api/v1/nodes',
+  tag,
+  summary: 'List the nodes of the cluster',
+  description: 'Without FATHOM_CLUSTER, the response is `conflict`.',
+  permission: 'host.read',
+  responses: { 200: { description: 'All nodes, by name.', schema: listSchema } },
+  errors: ['conflict', 'cluster.unavailable'],
+  whileStarting: true,
+  timeoutMs: 30_000,
+});
+
+const removedSchema = z
+  .object({ databases: z.int().describe('Databases that other nodes may start now.') })
+  .meta({ id: 'RemovedNode', examples: [{ databases: 120 }] });
+
+export const removeNode = endpoint({
+  operationId: 'removeNode',
+  method: 'POST',
+  path: '/api/v1/nodes/{name}/remove',
+  tag,
+  summary: 'Remove a node whose server is off',
+  description:
+    'Frees its databases: a node with a copy of its data directory may start them. The server must be off and stay off, because Fathom cannot stop what still runs there.',
+  permission: 'nodes.write',
+  audit: 'node.remove',
+  params: z.object({
+    name: z
+      .string()
+      .regex(NODE_NAME, 'is not the name of a node')
+      .meta({ description: 'Name of a node.', examples: ['n1'] }),
+  }),
+  responses: { 200: { description: 'What was freed.', schema: removedSchema } },
+  errors: ['not_found', 'conflict', 'cluster.unavailable'],
+  whileStarting: true,
+  timeoutMs: 60_000,
+});
+
+/** Methods of `client.nodes`. */
+export const nodes = { list: listNodes, remove: removeNode };
