@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
 import type { SettingsInput } from '../../shared/settings-files.ts';
 import { textWith } from '../../test/helpers/text-with.ts';
-import { loadConfig } from './config.ts';
+import { loadConfig, loadEdgeConfig } from './config.ts';
 
 const SECRETS = {
   AES_MASTER_KEY: randomBytes(32).toString('base64'),
@@ -82,6 +82,30 @@ describe('defaults', () => {
 
   it('of paths depend on the data directory', () => {
     expect(load({}, { dataDir: '/srv/fathom' }).config.socketPath).toBe('/srv/fathom/run/fathomd.sock');
+  });
+});
+
+function loadEdge(env: Record<string, string>) {
+  return loadEdgeConfig({ commandLine: {}, env, cwd });
+}
+
+describe('of a reverse proxy', () => {
+  it('needs no secret but the token', () => {
+    const token = 'x'.repeat(32);
+    expect(loadEdge({ EDGE_TOKEN: token, SERVER_HOST: '172.29.91.2' })).toMatchObject({
+      edgeToken: token,
+      server: { host: '172.29.91.2', port: 3000 },
+      bindAddress: '127.0.0.1',
+    });
+  });
+
+  it.each([
+    [{}, ['EDGE_TOKEN']],
+    [{ EDGE_TOKEN: 'short', SERVER_PORT: 'many' }, ['SERVER_PORT', 'EDGE_TOKEN']],
+    [{ EDGE_TOKEN: `"; } ${'x'.repeat(32)}` }, ['EDGE_TOKEN']],
+  ])('has problems with %o', (env, paths) => {
+    const fields = paths.map((path) => expect.objectContaining({ path }));
+    expect(() => loadEdge(env)).toThrow(expect.objectContaining({ code: 'config.invalid', fields }));
   });
 });
 

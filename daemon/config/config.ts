@@ -155,6 +155,24 @@ export interface LoadedConfig {
   sources: Sources;
 }
 
+/** The settings for the site of a reverse proxy. */
+export type EdgeConfig = Pick<Config, 'server' | 'limits' | 'globalPort' | 'bindAddress' | 'edgeToken'>;
+
+/**
+ * The settings of a reverse proxy in a container of its own, which has no secret but EDGE_TOKEN.
+ *
+ * @throws FathomError `config.invalid` with one field for each problem
+ */
+export function loadEdgeConfig(input: SettingsInput): EdgeConfig & { edgeToken: string } {
+  const sources = readSources(input);
+  const read = new ValueReader(sources, input.cwd);
+  const { edgeToken, ...config } = readEdge(read);
+  if (edgeToken === null) read.problem('EDGE_TOKEN', 'is not set; use the value of the daemon');
+  const problems = [...sources.problems, ...read.problems];
+  if (edgeToken === null || problems.length > 0) throw invalidConfig(problems, sources.warnings);
+  return { ...config, edgeToken };
+}
+
 /** @throws FathomError `config.invalid` with one field for each problem */
 export function loadConfig(input: SettingsInput): LoadedConfig {
   const sources = readSources(input);
@@ -190,10 +208,9 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: st
     userDatabasesDir: read.pathInData('PB_USER_DBS_PATH'),
     socketPath: readSocketPath(read),
     socketGroup: read.text('FATHOM_SOCKET_GROUP'),
-    server: { host: read.host('SERVER_HOST'), port: read.wholeNumber('SERVER_PORT') },
+    ...readEdge(read),
     webPage: read.choice('FATHOM_WEB') === 'on',
     corsOrigins: readOrigins(read),
-    limits: readLimits(read),
     signUps: {
       mode: read.choice('SIGN_UP_MODE'),
       maxDatabases: read.wholeNumber('MAX_DATABASES') || null,
@@ -204,9 +221,6 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: st
     mail: readMail(read),
     siteUrl: readSiteUrl(read),
     trustedProxies: readTrustedProxies(read),
-    edgeToken: readEdgeToken(read),
-    globalPort: read.wholeNumber('PB_GLOBAL_PORT'),
-    bindAddress: read.host('PB_BIND_ADDRESS'),
     publicUrl: readPublicUrl(read),
     ports: {
       base: read.wholeNumber('PB_BASE_PORT'),
@@ -278,6 +292,16 @@ function readConfig(read: ValueReader, { dataDir, ...sources }: Sources, cwd: st
     replica: readReplica(read, { dataDir, cwd }),
     cluster: readCluster(read),
     written: writtenSettings(sources),
+  };
+}
+
+function readEdge(read: ValueReader): EdgeConfig {
+  return {
+    server: { host: read.host('SERVER_HOST'), port: read.wholeNumber('SERVER_PORT') },
+    limits: readLimits(read),
+    globalPort: read.wholeNumber('PB_GLOBAL_PORT'),
+    bindAddress: read.host('PB_BIND_ADDRESS'),
+    edgeToken: readEdgeToken(read),
   };
 }
 

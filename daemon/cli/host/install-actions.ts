@@ -1,6 +1,12 @@
 import { resolve } from 'node:path';
 import { packageRoot } from '../../base/package.ts';
-import { installEdge, removeEdge } from '../../host/install/edge/install-edge.ts';
+import { loadEdgeConfig } from '../../config/config.ts';
+import {
+  installEdge,
+  removeEdge,
+  type SiteOptions,
+  standaloneNginx,
+} from '../../host/install/edge/install-edge.ts';
 import { domainProblem, type Edge } from '../../host/install/edge/site.ts';
 import { checkHost } from '../../host/install/host.ts';
 import { install as installPackage } from '../../host/install/install.ts';
@@ -16,11 +22,14 @@ import { printable } from '../output/print.ts';
 
 const QUESTION = `This removes all databases of all users. Type '${CONFIRMATION}': `;
 
-interface InstallArguments {
-  edge?: Edge | 'none' | undefined;
-  domain?: string | undefined;
+interface CertificateArguments {
   certificate?: string | undefined;
   'certificate-key'?: string | undefined;
+}
+
+interface InstallArguments extends CertificateArguments {
+  edge?: Edge | 'none' | undefined;
+  domain?: string | undefined;
 }
 
 export async function install(args: InstallArguments, context: CliContext): Promise<number> {
@@ -50,16 +59,34 @@ function edgeChange(
     };
   }
   if (domain === undefined) throw new UsageError(`--edge ${edge} needs --domain, like --domain example.com`);
-  const absolute = (path: string | undefined) => (path === undefined ? null : resolve(cwd, path));
-  const options = {
-    edge,
-    domain: domain.toLowerCase().replace(/\.$/, ''),
-    certificate: absolute(certificate),
-    certificateKey: absolute(certificateKey),
-  };
-  const problem = domainProblem(options.domain);
-  if (problem !== null) throw new UsageError(problem);
+  const options = { edge, ...siteOptions({ domain, certificate, 'certificate-key': certificateKey }, cwd) };
   return (host) => installEdge(options, host);
+}
+
+/** @throws UsageError */
+function siteOptions(
+  { domain, ...files }: CertificateArguments & { domain: string },
+  cwd: string,
+): SiteOptions {
+  const absolute = (path: string | undefined) => (path === undefined ? null : resolve(cwd, path));
+  const name = domain.toLowerCase().replace(/\.$/, '');
+  const problem = domainProblem(name);
+  if (problem !== null) throw new UsageError(problem);
+  return {
+    domain: name,
+    certificate: absolute(files.certificate),
+    certificateKey: absolute(files['certificate-key']),
+  };
+}
+
+export async function printEdge(
+  args: CertificateArguments & { domain: string; 'env-file'?: string | undefined },
+  { env, cwd, stdout }: CliContext,
+): Promise<number> {
+  const options = siteOptions(args, cwd);
+  const config = loadEdgeConfig({ commandLine: { envFile: args['env-file'] }, env, cwd });
+  stdout.write(await standaloneNginx(options, config));
+  return 0;
 }
 
 export async function upgrade(

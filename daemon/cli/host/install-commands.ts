@@ -1,4 +1,17 @@
-import { command } from '../command.ts';
+import { command, SETTINGS_OPTIONS } from '../command.ts';
+
+const CERTIFICATE = {
+  certificate: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Certificate chain for these names (default /etc/letsencrypt/live/DOMAIN/fullchain.pem)',
+  },
+  'certificate-key': {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Its key (default /etc/letsencrypt/live/DOMAIN/privkey.pem)',
+  },
+} as const;
 
 /** Commands that install Fathom as a service of this host; for root. */
 export const installCommands = [
@@ -17,20 +30,29 @@ export const installCommands = [
         requiresArg: true,
         describe: 'Domain of the site: api.DOMAIN, auth.DOMAIN and NAME.db.DOMAIN',
       },
-      certificate: {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Certificate chain for these names (default /etc/letsencrypt/live/DOMAIN/fullchain.pem)',
-      },
-      'certificate-key': {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Its key (default /etc/letsencrypt/live/DOMAIN/privkey.pem)',
-      },
+      ...CERTIFICATE,
     },
     async run(args, context) {
       const actions = await import('./install-actions.ts');
       return actions.install(args, context);
+    },
+  }),
+  command({
+    words: ['edge'],
+    summary: 'Print the configuration of nginx for a container that is the reverse proxy of another one',
+    options: {
+      domain: {
+        type: 'string',
+        demandOption: true,
+        requiresArg: true,
+        describe: 'Domain of the site: api.DOMAIN, auth.DOMAIN and NAME.db.DOMAIN',
+      },
+      ...CERTIFICATE,
+      'env-file': SETTINGS_OPTIONS['env-file'],
+    },
+    async run(args, context) {
+      const actions = await import('./install-actions.ts');
+      return actions.printEdge(args, context);
     },
   }),
   command({

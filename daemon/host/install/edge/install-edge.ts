@@ -5,13 +5,13 @@ import { FathomError, messageOf } from '../../../../shared/errors.ts';
 import { connectAddress, connectHost, urlHost } from '../../../../shared/host.ts';
 import { exists } from '../../../base/files/dir.ts';
 import { replaceFile } from '../../../base/files/replace-file.ts';
-import { type Config, loadConfig } from '../../../config/config.ts';
+import { type Config, type EdgeConfig, loadConfig } from '../../../config/config.ts';
 import { run } from '../host.ts';
 import { CREDENTIALS, DATA, ENV_FILE } from '../release/layout.ts';
 import type { InstallContext } from '../verify-release.ts';
 import { caddySite } from './caddy-site.ts';
 import { withEdgeSettings, withoutEdgeSettings } from './edge-settings.ts';
-import { nginxSite, parseNginxVersion } from './nginx-site.ts';
+import { MIN_WORKER_CONNECTIONS, nginxSite, parseNginxVersion, standaloneFile } from './nginx-site.ts';
 import {
   domainProblem,
   type Edge,
@@ -22,12 +22,15 @@ import {
   siteUrlOf,
 } from './site.ts';
 
-export interface EdgeOptions {
-  edge: Edge;
+export interface SiteOptions {
   domain: string;
   /** Absolute paths. Null for those of certbot. */
   certificate: string | null;
   certificateKey: string | null;
+}
+
+export interface EdgeOptions extends SiteOptions {
+  edge: Edge;
 }
 
 interface Program {
@@ -50,8 +53,6 @@ const NGINX_CACHE = '/var/cache/fathom-edge';
 const CADDYFILE = '/etc/caddy/Caddyfile';
 /** The account that Caddy runs as. It reads the certificate itself. */
 const CADDY_ACCOUNT = 'caddy';
-/** A forwarded request takes two connections. */
-const MIN_WORKER_CONNECTIONS = 4096;
 
 const PROGRAMS: Readonly<Record<Edge, Program>> = {
   nginx: {
@@ -132,6 +133,19 @@ export async function installEdge(options: EdgeOptions, { print }: InstallContex
   for (const hint of await program.hints()) print(hint);
 }
 
+/**
+ * The configuration of nginx in a container of its own.
+ *
+ * @throws FathomError `request.invalid`, `conflict`
+ */
+export async function standaloneNginx(
+  options: SiteOptions,
+  config: EdgeConfig & { edgeToken: string },
+): Promise<string> {
+  const site = await siteOf(options, config, config.edgeToken);
+  return standaloneFile(nginxSite({ ...site, version: await nginxVersion(), cache: '/tmp/fathom-edge' }));
+}
+
 /** Removes what `installEdge` wrote. @returns whether there was anything */
 export async function removeEdge(): Promise<boolean> {
   const removed: boolean[] = [];
@@ -183,7 +197,11 @@ function readConfig(edgeToken: string): Config {
   }).config;
 }
 
-async function siteOf({ domain, ...files }: EdgeOptions, config: Config, edgeToken: string): Promise<Site> {
+async function siteOf(
+  { domain, ...files }: SiteOptions,
+  config: EdgeConfig,
+  edgeToken: string,
+): Promise<Site> {
   const certificate = files.certificate ?? `/etc/letsencrypt/live/${domain}/fullchain.pem`;
   const certificateKey = files.certificateKey ?? `/etc/letsencrypt/live/${domain}/privkey.pem`;
   const problem =

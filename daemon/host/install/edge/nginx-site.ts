@@ -21,6 +21,8 @@ const BURST_S = 2;
 const CACHE_KEYS = '16m';
 /** The largest limit that nginx accepts. */
 const MAX_CONNECTIONS = 65_535;
+/** A forwarded request takes two connections. */
+export const MIN_WORKER_CONNECTIONS = 4096;
 /** How long a database that is not used can be reached after the daemon has ended. */
 const STALE = '7d';
 
@@ -162,6 +164,30 @@ ${lookup(site, 'user')}
 ${lookup(site, 'superuser')}
     location @fathom_no_database { internal; return 403; }
 }
+`;
+}
+
+/**
+ * A complete configuration with a site, for nginx in the foreground of a container: without root, and with all files in /tmp.
+ *
+ * @param site the text of `nginxSite`
+ */
+export function standaloneFile(site: string): string {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `    ${name}_temp_path /tmp/nginx-${name};`,
+  );
+  return `daemon off;
+pid /tmp/nginx.pid;
+error_log stderr warn;
+worker_processes auto;
+events { worker_connections ${MIN_WORKER_CONNECTIONS}; }
+http {
+${temporary.join('\n')}
+    access_log off;
+    default_type application/octet-stream;
+    sendfile on;
+    tcp_nopush on;
+${site.replace(`${SITE_MARK}\n`, '')}}
 `;
 }
 
