@@ -7,6 +7,7 @@ import { benchProvisioning } from './accounts/provisioning.ts';
 import { benchSessionCheck } from './accounts/session-check.ts';
 import { benchSignUps } from './accounts/sign-ups.ts';
 import { benchBackups } from './backups/backups.ts';
+import { benchHostRestore } from './backups/host-restore.ts';
 import { benchWriteStall } from './backups/write-stall.ts';
 import { benchConsole, benchConsoleSize } from './console/console.ts';
 import { benchDatabaseList } from './fleet/database-list.ts';
@@ -51,6 +52,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   'sign-ups': { about: 'Sign-ups per second, against accounts on bare PocketBase', run: benchSignUps },
   'session-check': { about: 'Cost of the session check, and of a failed sign-in', run: benchSessionCheck },
   backups: { about: 'Back up and restore a fleet, against restic', run: benchBackups },
+  'host-restore': { about: 'Restore a whole host, against restic', run: benchHostRestore },
   'backup-stall': { about: 'Writes during a backup, against writes without', run: benchWriteStall },
   console: { about: 'Drawing of the console, against bare Ink', run: benchConsole },
   page: { about: 'Time until the page of owners can be used, against a blank page', run: benchPage },

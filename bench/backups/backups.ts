@@ -1,28 +1,27 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, statfs } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { median, report } from '../measure.ts';
 import { FathomBackups } from './fathom-backups.ts';
-import { FleetData, type FleetDatabase } from './fleet-data.ts';
+import { databaseNames, FleetData, type FleetDatabase } from './fleet-data.ts';
 import { findRestic, Restic } from './restic.ts';
+import {
+  DATABASES,
+  MEGABYTES,
+  MIB,
+  NICENESS,
+  PARALLEL,
+  ROUNDS,
+  requireSpace,
+  secondsOf,
+} from './workload.ts';
 
-/** The full size is 200 and 5120, see CONTRIBUTING.md. */
-const DATABASES = Number(process.env['BENCH_BACKUP_DATABASES'] ?? 20);
-const MEGABYTES = Number(process.env['BENCH_BACKUP_MB'] ?? 200);
-const ROUNDS = Number(process.env['BENCH_BACKUP_ROUNDS'] ?? 3);
-/** As in BACKUP_PARALLEL. */
-const PARALLEL = Math.min(2, availableParallelism());
-/** As that of the daemon's processes. */
-const NICENESS = 5;
 const CHANGED_SHARE = 0.01;
 /** Databases that are written to all the time. */
 const WRITERS = 4;
-/** Of the data: copies, two targets, and two restores. */
-const SPACE_FACTOR = 6;
-const MIB = 1024 * 1024;
 const WRITE_ROWS = join(import.meta.dirname, 'write-rows.mjs');
 
 /** What one side needed in one round. Seconds, and bytes of the files on the target. */
@@ -55,7 +54,7 @@ export async function benchBackups(): Promise<boolean> {
   const scratch = await mkdtemp(join(tmpdir(), 'fathom-bench-'));
   try {
     await requireSpace(scratch);
-    const data = await FleetData.create(join(scratch, 'data'), DATABASES, MEGABYTES * MIB);
+    const data = await FleetData.create(join(scratch, 'data'), databaseNames(DATABASES), MEGABYTES * MIB);
     const rounds: { ours: Measured; theirs: Measured }[] = [];
     for (let round = 0; round < ROUNDS; round += 1)
       rounds.push(await measureRound(data, join(scratch, 'round'), { isPeerFirst: round % 2 === 1 }));
@@ -76,14 +75,6 @@ export async function benchBackups(): Promise<boolean> {
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-}
-
-async function requireSpace(directory: string): Promise<void> {
-  const { bavail, bsize } = await statfs(directory);
-  if (bavail * bsize > MEGABYTES * MIB * SPACE_FACTOR) return;
-  throw new Error(
-    `${directory} needs ${MEGABYTES * SPACE_FACTOR} MiB of free space; set TMPDIR or BENCH_BACKUP_MB`,
-  );
 }
 
 async function measureRound(
@@ -119,14 +110,6 @@ async function measureRound(
 
 function nothing(): Measured {
   return { full: 0, second: 0, restore: 0, stored: 0, moved: 0 };
-}
-
-/** What was written before goes to the disk first. */
-async function secondsOf(work: () => Promise<void>): Promise<number> {
-  await execa('sync');
-  const started = performance.now();
-  await work();
-  return (performance.now() - started) / 1000;
 }
 
 /** Of the contents of files: what a server of S3 bills. */

@@ -28,6 +28,10 @@ export interface FleetDatabase {
   rows: number;
 }
 
+export function databaseNames(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `2024-01-15-${String(index + 1).padStart(3, '0')}-user`);
+}
+
 /** Data directories of PocketBase with rows and uploaded files, of very different sizes, as the fleets of users are. */
 export class FleetData {
   readonly databases: FleetDatabase[] = [];
@@ -40,18 +44,14 @@ export class FleetData {
   }
 
   /** @param bytes of all databases */
-  static async create(directory: string, count: number, bytes: number): Promise<FleetData> {
+  static async create(directory: string, names: readonly string[], bytes: number): Promise<FleetData> {
     const fleet = new FleetData(directory);
     const template = join(directory, '.template');
     fleet.#storageName = await createTemplate(template);
-    const weights = Array.from({ length: count }, (_, rank) => 1 / (rank + RANK_OFFSET));
+    const weights = names.map((_, rank) => 1 / (rank + RANK_OFFSET));
     const sum = weights.reduce((total, weight) => total + weight, 0);
-    for (const [index, weight] of weights.entries())
-      await fleet.#add(
-        `2024-01-15-${String(index + 1).padStart(3, '0')}-user`,
-        template,
-        (bytes * weight) / sum,
-      );
+    for (const [index, name] of names.entries())
+      await fleet.#add(name, template, (bytes * (weights[index] ?? 0)) / sum);
     await rm(template, { recursive: true });
     return fleet;
   }

@@ -5,7 +5,7 @@ import { freePortRange } from '../../test/helpers/free-ports.ts';
 import { bareBoot } from '../bare-pocketbase.ts';
 import { median, ms, quantile, report } from '../measure.ts';
 import { FathomBackups } from './fathom-backups.ts';
-import { FleetData } from './fleet-data.ts';
+import { databaseNames, FleetData } from './fleet-data.ts';
 
 /** One database, of a usual size also in the full run. */
 const MEGABYTES = Math.min(1024, Number(process.env['BENCH_BACKUP_MB'] ?? 200));
@@ -18,7 +18,7 @@ const EVERY_MS = 5;
 export async function benchWriteStall(): Promise<boolean> {
   const scratch = await mkdtemp(join(tmpdir(), 'fathom-bench-'));
   try {
-    const data = await FleetData.create(join(scratch, 'data'), 1, MEGABYTES * MIB);
+    const data = await FleetData.create(join(scratch, 'data'), databaseNames(1), MEGABYTES * MIB);
     const port = await freePortRange(1);
     const dataDir = data.databases[0]?.dataDir ?? '';
     const server = await bareBoot(port, [`--dir=${dataDir}`, '--automigrate=false']);

@@ -13,19 +13,28 @@ import { FleetUsers } from '../fleet-user.ts';
 const DAY = '2026-01-15';
 /** Below the ports that Linux takes for outgoing connections. */
 const BASE_PORT = 10_000;
-/** Of a deployment with these databases. */
-export const PORTS = { PB_BASE_PORT: String(BASE_PORT), PB_PORT_RANGE: '20000' };
+/** Of a deployment with these databases. Those of the daemon and of the global PocketBase are below the range. */
+export const PORTS = {
+  SERVER_PORT: String(BASE_PORT - 2),
+  PB_GLOBAL_PORT: String(BASE_PORT - 1),
+  PB_BASE_PORT: String(BASE_PORT),
+  PB_PORT_RANGE: '20000',
+};
 /** Ports of databases that are created before. */
 const OTHERS = 10;
 
 /** The ports of added databases. */
-export function portsOf(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => BASE_PORT + OTHERS + index);
+export function portsOf(count: number, basePort = BASE_PORT): number[] {
+  return Array.from({ length: count }, (_, index) => basePort + OTHERS + index);
 }
 
-/** Adds rows of stopped databases to the control plane of a deployment that does not run. They have no directories. */
-export function addStoppedDatabases(fathom: Deployment, count: number): void {
-  addRows(fathom, count, 'stopped');
+/**
+ * Adds rows of stopped databases to the control plane of a deployment that does not run. They have no directories.
+ *
+ * @returns their names
+ */
+export function addStoppedDatabases(fathom: Deployment, count: number): string[] {
+  return addRows(fathom, count, 'stopped');
 }
 
 /**
@@ -52,7 +61,8 @@ function addRows(fathom: Deployment, count: number, desired: 'running' | 'stoppe
   const file = join(fathom.dataDir, 'global', 'pb_data', 'data.db');
   return withDatabase(file, { readOnly: false }, (database) => {
     database.exec('BEGIN IMMEDIATE');
-    const names = portsOf(count).map((port, index) =>
+    const basePort = Number(fathom.env['PB_BASE_PORT']);
+    const names = portsOf(count, basePort).map((port, index) =>
       addDatabase(database, { number: index + 1, port, desired, master }),
     );
     database.exec('COMMIT');
