@@ -65,7 +65,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const stopping = options.stopping ?? new AbortController().signal;
   const cluster = await openCluster(config, { version: options.version, stopping, clock, log });
   // After the fleet.
-  resources.defer(() => cluster?.leave());
+  resources.defer(() => cluster?.leave(fleetEnd === 'stop' ? 'stop' : 'leave'));
   const services = await createServices({
     config,
     options,

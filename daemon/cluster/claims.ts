@@ -8,6 +8,12 @@ import { memberKey, nodeKey, OWNERS, ownersOf, parseOwner } from './records.ts';
 /** Claims of one database can collide: with those of other nodes, and with its own when an answer was lost. */
 const ATTEMPTS = 5;
 
+/** A database that another node has now. */
+export interface LostDatabase {
+  name: string;
+  reason: PhaseReason;
+}
+
 /** The databases that this node owns. */
 export class Claims {
   readonly #coordinator: Coordinator;
@@ -29,13 +35,20 @@ export class Claims {
     this.#clock = clock;
   }
 
-  /** Reads what this node owns, so that these databases start without a question to the coordinator. */
-  async load(): Promise<void> {
-    this.#owned.clear();
+  /**
+   * Reads what this node owns, so that these databases start without a question to the coordinator.
+   *
+   * @returns the databases that it owned before
+   */
+  async load(): Promise<LostDatabase[]> {
+    const before = [...this.#owned].map((name) => this.#prefix + name);
+    const view = new Map<string, Entry>();
     for (const entry of await this.#coordinator.list(this.#prefix)) {
+      view.set(entry.key, entry);
       if (decideClaim(parseOwner(entry), this.#node, this.#clock.now()).kind === 'keep')
         this.#owned.add(entry.key.slice(this.#prefix.length));
     }
+    return this.review(view, before);
   }
 
   /** Records this node as the owner of a database. Resolves with the reason when it must not be started here, otherwise null. */
@@ -63,11 +76,8 @@ export class Claims {
    * @param changed keys
    * @returns the databases that another node has now
    */
-  async review(
-    view: ReadonlyMap<string, Entry>,
-    changed: Iterable<string>,
-  ): Promise<{ name: string; reason: PhaseReason }[]> {
-    const lost: { name: string; reason: PhaseReason }[] = [];
+  async review(view: ReadonlyMap<string, Entry>, changed: Iterable<string>): Promise<LostDatabase[]> {
+    const lost: LostDatabase[] = [];
     for (const key of changed) {
       const name = key.slice(this.#prefix.length);
       const entry = view.get(key);

@@ -3,18 +3,13 @@ import type { ClusterNode, NodeList } from '../../shared/api/nodes.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
-import { Claims, removeNode } from './claims.ts';
+import { Claims, type LostDatabase, removeNode } from './claims.ts';
 import type { Coordinator } from './coordinator.ts';
 import { MEMBERS, memberKey, NODES, type NodeRecord, nodeKey, ownersOf, parseNode } from './records.ts';
+import { type NodeFacts, Registration } from './registration.ts';
 
 const RETRY_MS = 1_000;
-/** Beyond the session of a daemon that was killed, until its name is regarded as used by another one. */
-const NAME_GRACE_MS = 5_000;
-/** Renewals in the time of a lease. */
-const RENEWALS = 3;
 
-/** What does not change while a daemon runs. */
-export type NodeFacts = Pick<NodeRecord, 'node' | 'machine' | 'fleet' | 'address' | 'version' | 'started_at'>;
 /** What a node publishes of its load. */
 export type NodeLoad = Omit<NodeRecord, keyof NodeFacts | 'at'>;
 
@@ -25,6 +20,8 @@ export interface ClusterDeps {
   /** The instance with which a node owns its fleet. */
   controlPlane: string;
   leaseSeconds: number;
+  /** Whether the databases end with the lease. */
+  isFenced: boolean;
   /** Aborts when the daemon shall stop. Its start does not wait any longer then. */
   stopping: AbortSignal;
   clock: Clock;
@@ -36,6 +33,10 @@ export interface ClusterHooks {
   load(): NodeLoad;
   /** Another node has this database. It must not run here any longer. */
   onLost(name: string, reason: PhaseReason): void;
+  /** The databases may run until a monotonic time. */
+  onLease(until: number): void;
+  /** The databases must end at once. */
+  onLeaseOver(): void;
 }
 
 /**
@@ -48,17 +49,16 @@ export interface ClusterHooks {
  *     └── session ended ─┘
  * ```
  *
- * Databases that run are not stopped when the session ends: without a takeover, no other node starts them.
+ * With a fence, all databases end when the lease is over, and start again with the next one. Without it, they run on: no
+ * other node starts them.
  */
 export class Cluster {
   readonly #deps: ClusterDeps;
   readonly #claims: Claims;
   readonly #left = new AbortController();
   readonly #background: Promise<void>[] = [];
-  #hooks: ClusterHooks | null = null;
-  #session: string | null = null;
+  #registration: Registration | null = null;
   #waitsFor: string | null = 'etcd, to join the cluster';
-  #problem: string | null = null;
 
   constructor(deps: ClusterDeps) {
     this.#deps = deps;
@@ -77,23 +77,31 @@ export class Cluster {
    * @throws FathomError `conflict` when another server has the name
    */
   async join(hooks: ClusterHooks): Promise<void> {
-    this.#hooks = hooks;
-    const { coordinator, facts, log } = this.#deps;
-    await this.#retry(async () => {
-      await this.#requireOwnName();
-      await this.#register();
-      await this.#claims.load();
+    const { coordinator, cluster, facts, isFenced, clock, log } = this.#deps;
+    const registration = new Registration({
+      ...this.#deps,
+      record: () => ({ ...facts, ...hooks.load(), at: clock.now().toISOString() }),
+      onSession: async () => this.#reportLost(await this.#claims.load(), hooks),
+      onLease: (until) => {
+        if (isFenced) hooks.onLease(until);
+      },
+      onLeaseOver: () => {
+        if (isFenced) hooks.onLeaseOver();
+      },
+      left: this.#left.signal,
     });
-    log.info({ node: facts.node, cluster: this.#deps.cluster }, 'the node has joined the cluster');
+    this.#registration = registration;
+    await this.#retry(() => registration.begin());
+    log.info({ node: facts.node, cluster }, 'the node has joined the cluster');
     let reviews = Promise.resolve();
     const watch = coordinator.watch(
       ownersOf(facts.fleet),
       (view, changed) => {
-        reviews = reviews.then(() => this.#review(view, changed));
+        reviews = reviews.then(() => this.#review(view, changed, hooks));
       },
       this.#left.signal,
     );
-    this.#background.push(this.#keepRegistered(), watch);
+    this.#background.push(registration.keep(), watch);
   }
 
   /**
@@ -105,7 +113,7 @@ export class Cluster {
     const { controlPlane } = this.#deps;
     let isRefused = false;
     await this.#retry(async () => {
-      const reason = await this.#claims.problem(controlPlane);
+      const reason = await this.startProblem(controlPlane);
       if (reason === null) return;
       if (reason.code === 'owned_elsewhere' && !isRefused) {
         isRefused = true;
@@ -117,7 +125,13 @@ export class Cluster {
   }
 
   /** Why a database must not be started here. Claims one without an owner. */
-  startProblem(name: string): Promise<PhaseReason | null> {
+  async startProblem(name: string): Promise<PhaseReason | null> {
+    const registration = this.#registration;
+    if (this.#deps.isFenced && registration?.hasLease !== true)
+      return {
+        code: 'cluster_unreachable',
+        message: `the lease of this node is over: ${registration?.problem ?? 'it joins again'}`,
+      };
     return this.#claims.problem(name);
   }
 
@@ -145,7 +159,7 @@ export class Cluster {
       nodes.set(record.node, toNode(record, 'online'));
     }
     const items = [...nodes.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
-    return { cluster, node: facts.node, problem: this.#problem, items };
+    return { cluster, node: facts.node, problem: this.#registration?.problem ?? null, items };
   }
 
   /** Removes a node that is off. @throws FathomError `not_found`, `conflict`, `cluster.unavailable` */
@@ -160,108 +174,34 @@ export class Cluster {
     return { databases };
   }
 
-  /** Ends the session. Call this after the instances have ended. */
-  async leave(): Promise<void> {
+  /**
+   * Ends the session, after the instances have ended.
+   *
+   * @param instances `leave` keeps the session for the next daemon, which takes over the instances that still run
+   */
+  async leave(instances: 'stop' | 'leave'): Promise<void> {
     this.#left.abort();
-    const { coordinator, log } = this.#deps;
     await Promise.all(this.#background);
-    if (this.#session !== null) {
-      await coordinator.closeSession(this.#session).catch((error: unknown) => {
-        log.warn(`cannot leave the cluster: ${messageOf(error)}; the session ends by itself`);
-      });
-    }
-    coordinator.close();
+    if (instances === 'stop') await this.#registration?.end();
+    this.#deps.coordinator.close();
   }
 
-  async #requireOwnName(): Promise<void> {
-    const { coordinator, facts } = this.#deps;
-    const entry = await coordinator.get(memberKey(facts.node));
-    const member = entry && parseNode(entry);
-    if (member === null || member.machine === facts.machine) return;
-    throw new FathomError(
-      'conflict',
-      `the node name ${facts.node} belongs to another server or data directory (address ${member.address}, joined ${member.started_at}); set FATHOM_NODE to another name`,
-    );
-  }
-
-  /** @throws FathomError `conflict` when another daemon has the name, `cluster.unavailable` */
-  async #register(): Promise<void> {
-    const { coordinator, facts, leaseSeconds, clock } = this.#deps;
-    const key = nodeKey(facts.node);
-    const until = clock.monotonic() + leaseSeconds * 1000 + NAME_GRACE_MS;
-    for (;;) {
-      const session = await coordinator.openSession(leaseSeconds);
-      const value = this.#record();
-      const isRegistered = await coordinator.commit({
-        expect: [{ key, revision: 0 }],
-        put: [
-          { key, value, session },
-          { key: memberKey(facts.node), value },
-        ],
-      });
-      if (isRegistered) {
-        this.#session = session;
-        return;
-      }
-      await coordinator.closeSession(session);
-      const entry = await coordinator.get(key);
-      const other = entry && parseNode(entry);
-      if (other !== null && clock.monotonic() > until)
-        throw new FathomError(
-          'conflict',
-          `another daemon runs as node ${facts.node} (address ${other.address}, started ${other.started_at}); set FATHOM_NODE to another name`,
-        );
-      await clock.sleep(RETRY_MS, this.#left.signal);
-      this.#left.signal.throwIfAborted();
-    }
-  }
-
-  /** Renews the session and publishes the load. Takes a new session when it has ended. */
-  async #keepRegistered(): Promise<void> {
-    const { clock, leaseSeconds, log } = this.#deps;
-    const { signal } = this.#left;
-    for (;;) {
-      await clock.sleep((leaseSeconds * 1000) / RENEWALS, signal);
-      if (signal.aborted) return;
-      try {
-        await this.#renew();
-        if (this.#problem !== null) log.info('the cluster answers again');
-        this.#problem = null;
-      } catch (error) {
-        if (signal.aborted) return;
-        if (this.#problem === null)
-          log.error(`the node is not registered: ${messageOf(error)}; trying again`);
-        this.#problem = messageOf(error);
-      }
-    }
-  }
-
-  async #renew(): Promise<void> {
-    const { coordinator, facts, log } = this.#deps;
-    const session = this.#session;
-    const put = [{ key: nodeKey(facts.node), value: this.#record(), ...(session && { session }) }];
-    if (
-      session !== null &&
-      (await coordinator.renewSession(session)) &&
-      (await coordinator.commit({ expect: [], put }))
-    )
-      return;
-    log.warn('the session of this node has ended; it joins again');
-    this.#session = null;
-    // It was removed, and another server has its name.
-    await this.#requireOwnName();
-    await this.#register();
-  }
-
-  async #review(...args: Parameters<Claims['review']>): Promise<void> {
-    const { log } = this.#deps;
+  async #review(
+    view: Parameters<Claims['review']>[0],
+    changed: Iterable<string>,
+    hooks: ClusterHooks,
+  ): Promise<void> {
     try {
-      for (const { name, reason } of await this.#claims.review(...args)) {
-        if (reason.code === 'cluster_unreachable') log.warn({ instance: name }, reason.message);
-        else this.#hooks?.onLost(name, reason);
-      }
+      this.#reportLost(await this.#claims.review(view, changed), hooks);
     } catch (error) {
-      log.error(`cannot read owners: ${messageOf(error)}`);
+      this.#deps.log.error(`cannot read owners: ${messageOf(error)}`);
+    }
+  }
+
+  #reportLost(lost: readonly LostDatabase[], hooks: ClusterHooks): void {
+    for (const { name, reason } of lost) {
+      if (reason.code === 'cluster_unreachable') this.#deps.log.warn({ instance: name }, reason.message);
+      else hooks.onLost(name, reason);
     }
   }
 
@@ -281,13 +221,6 @@ export class Cluster {
         await clock.sleep(RETRY_MS, stopping);
       }
     }
-  }
-
-  #record(): string {
-    const { facts, clock } = this.#deps;
-    if (this.#hooks === null) throw new Error('the node has not joined');
-    const record: NodeRecord = { ...facts, ...this.#hooks.load(), at: clock.now().toISOString() };
-    return JSON.stringify(record);
   }
 }
 

@@ -9,6 +9,7 @@ const configOf = (endpoints: string[], change: Partial<ClusterConfig> = {}): Clu
   node: 'n1',
   address: '10.0.0.1',
   leaseSeconds: 15,
+  isFenced: false,
   ca: null,
   cert: null,
   key: null,

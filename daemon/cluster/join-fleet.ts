@@ -1,7 +1,10 @@
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { Logger } from '../base/log/log.ts';
-import type { ProcessDriver } from '../pocketbase/process/process-driver.ts';
+import { bootTime } from '../base/time/boot-time.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
+import { sendSignal } from '../pocketbase/process/signals.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
 import type { Cluster, NodeLoad } from './cluster.ts';
@@ -13,7 +16,7 @@ import type { Cluster, NodeLoad } from './cluster.ts';
  */
 export async function joinFleet(
   cluster: Cluster,
-  { fleet, driver, log }: { fleet: Fleet; driver: ProcessDriver; log: Logger },
+  { fleet, driver, clock, log }: { fleet: Fleet; driver: ChildProcessDriver; clock: Clock; log: Logger },
   onLost: (error: FathomError) => void,
 ): Promise<void> {
   await cluster.join({
@@ -22,6 +25,12 @@ export async function joinFleet(
       log.error({ instance: name }, message);
       if (name === GLOBAL_NAME) onLost(new FathomError('conflict', message));
       else void endCopy(fleet, name, log);
+    },
+    // The keeper ends them too, also when this process does not run any more.
+    onLease: (until) => driver.setLease(bootTime() + until - clock.monotonic()),
+    onLeaseOver: () => {
+      log.error('the lease of this node is over: its databases end, and start again with the next lease');
+      for (const pid of fleet.pids()) sendSignal(-pid, 'SIGKILL');
     },
   });
   await cluster.claimFleet(async () => {

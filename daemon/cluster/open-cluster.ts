@@ -40,6 +40,7 @@ export async function openCluster(
     facts: {
       node: config.node,
       machine: await machineOf(dataDir, config.address),
+      boot: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
       fleet: await fleetOf(dataDir),
       address: config.address,
       version,
@@ -47,6 +48,7 @@ export async function openCluster(
     },
     controlPlane,
     leaseSeconds: config.leaseSeconds,
+    isFenced: config.isFenced,
     stopping,
     clock,
     log,

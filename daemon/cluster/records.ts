@@ -18,6 +18,8 @@ const nodeSchema = z.object({
   node: z.string(),
   /** Differs for each server and data directory: two of them may get the same name by mistake. */
   machine: z.string(),
+  /** Differs for each start of the server. */
+  boot: z.string(),
   /** Its control plane with all databases. */
   fleet: z.string(),
   address: z.string(),

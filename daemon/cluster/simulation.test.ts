@@ -5,7 +5,7 @@ import { MemoryCoordinator, MemoryStore } from '../../test/helpers/memory-coordi
 import { randomFrom } from '../../test/helpers/random.ts';
 import { createLog } from '../base/log/log.ts';
 import { Cluster } from './cluster.ts';
-import { OWNERS, ownersOf, parseOwner } from './records.ts';
+import { nodeKey, OWNERS, ownersOf, parseOwner } from './records.ts';
 
 const SEED = Number(process.env['FATHOM_CLUSTER_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const NODES = Number(process.env['FATHOM_CLUSTER_NODES'] ?? 100);
@@ -28,14 +28,22 @@ class Server {
   readonly running = new Set<string>();
   link: 'up' | 'down' | 'lossy' = 'up';
   isOn = false;
+  /** Whether it runs nothing without a session. */
+  readonly isFenced: boolean;
+  #ownsFleet = false;
   #cluster: Cluster | null = null;
   #coordinator: MemoryCoordinator | null = null;
   #stopping = new AbortController();
   #life = 0;
 
-  constructor(name: string, fleet: string, databases: readonly string[], world: World) {
+  constructor(
+    { name, fleet, isFenced }: { name: string; fleet: string; isFenced: boolean },
+    databases: readonly string[],
+    world: World,
+  ) {
     this.name = name;
     this.fleet = fleet;
+    this.isFenced = isFenced;
     this.#databases = databases;
     this.#world = world;
   }
@@ -56,6 +64,7 @@ class Server {
       facts: {
         node: this.name,
         machine: this.name,
+        boot: this.name,
         fleet: this.fleet,
         address: '10.0.0.1',
         version: '1.0.0',
@@ -63,6 +72,7 @@ class Server {
       },
       controlPlane: CONTROL_PLANE,
       leaseSeconds: LEASE_SECONDS,
+      isFenced: this.isFenced,
       stopping: this.#stopping.signal,
       clock,
       log,
@@ -79,6 +89,8 @@ class Server {
           memory_free_bytes: 1,
         }),
         onLost: (name) => (name === CONTROL_PLANE ? this.crash() : this.#end(name)),
+        onLease: () => {},
+        onLeaseOver: () => this.#endAll(),
       });
       await cluster.claimFleet(async () => {});
     } catch (error) {
@@ -87,15 +99,15 @@ class Server {
       return;
     }
     if (!isAlive()) return;
-    this.#begin(CONTROL_PLANE);
+    this.#ownsFleet = true;
     await this.startMissing();
   }
 
   /** As the daemon does after back-off. */
   async startMissing(): Promise<void> {
     const [cluster, life] = [this.#cluster, this.#life];
-    if (cluster === null || !this.running.has(CONTROL_PLANE)) return;
-    for (const name of this.#databases) {
+    if (cluster === null || !this.#ownsFleet) return;
+    for (const name of [CONTROL_PLANE, ...this.#databases]) {
       if (this.running.has(name)) continue;
       const reason = await cluster.startProblem(name);
       if (!this.isOn || this.#life !== life) return;
@@ -106,9 +118,10 @@ class Server {
   /** The server loses its power. */
   crash(): void {
     this.isOn = false;
+    this.#ownsFleet = false;
     this.#stopping.abort();
-    for (const name of this.running) this.#end(name);
-    void this.#cluster?.leave();
+    this.#endAll();
+    void this.#cluster?.leave('leave');
     this.#cluster = null;
   }
 
@@ -134,6 +147,10 @@ class Server {
   #begin(name: string): void {
     this.running.add(name);
     this.#world.noteStart(`${this.fleet}/${name}`, this.name);
+  }
+
+  #endAll(): void {
+    for (const name of this.running) this.#end(name);
   }
 
   #end(name: string): void {
@@ -191,7 +208,8 @@ it(`never names two owners, and converges (seed ${SEED})`, async () => {
   const names = Array.from({ length: perFleet }, (_, n) => `2026-01-15-${n}-user`);
   const servers = Array.from(
     { length: NODES },
-    (_, n) => new Server(`n${n}`, `fleet-${n % fleets}`, names, world),
+    (_, n) =>
+      new Server({ name: `n${n}`, fleet: `fleet-${n % fleets}`, isFenced: n % 2 === 0 }, names, world),
   );
   const work: Promise<void>[] = servers.map((server) => server.start());
   await world.clock.advance(LEASE_SECONDS * 2_000);
@@ -214,6 +232,12 @@ it(`never names two owners, and converges (seed ${SEED})`, async () => {
     work.push(server.startMissing());
     await world.clock.advance(Math.floor(world.random() * 6_000));
     expect(world.violations).toEqual([]);
+    world.store.expire();
+    const unseen = servers.filter(
+      ({ name, isFenced, running }) =>
+        isFenced && running.size > 0 && !world.store.entries.has(nodeKey(name)),
+    );
+    expect(unseen.map(({ name }) => name)).toEqual([]);
   }
 
   for (const server of servers) {

@@ -12,6 +12,8 @@ export interface ClusterConfig {
   node: string;
   address: string;
   leaseSeconds: number;
+  /** Whether its databases end before its lease is over. */
+  isFenced: boolean;
   /** Paths of files; null for one that is not used. */
   ca: string | null;
   cert: string | null;
@@ -44,6 +46,7 @@ export function readCluster(read: ValueReader): ClusterConfig | null {
     node: readName(read, 'FATHOM_NODE', read.text('FATHOM_NODE') ?? hostname().toLowerCase()),
     address,
     leaseSeconds,
+    isFenced: read.choice('FATHOM_FENCE') === 'on',
     ...access,
   };
 }

@@ -100,6 +100,7 @@ const RESTART = {
     node: 'FATHOM_NODE',
     address: 'FATHOM_NODE_ADDRESS',
     leaseSeconds: 'FATHOM_LEASE_SECONDS',
+    isFenced: 'FATHOM_FENCE',
     ca: 'FATHOM_CLUSTER_CA',
     cert: 'FATHOM_CLUSTER_CERT',
     key: 'FATHOM_CLUSTER_KEY',

@@ -120,6 +120,7 @@ export async function createServices({
       fleetDirectories: [config.dataDir, config.userDatabasesDir],
     },
     go: config.go,
+    needsLease: config.cluster?.isFenced ?? false,
     // Relative to the data directory, which is the current one: the path of a socket has at most 107 bytes.
     keeper: { socketPath: join('run', 'keeper.sock'), logFile: join(host.logsDir, 'keeper.log') },
   });

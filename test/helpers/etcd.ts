@@ -14,6 +14,9 @@ export interface Etcd {
   stop(): Promise<void>;
   /** On the same data and ports. */
   start(): Promise<void>;
+  /** Its connections stay open, and nothing answers. */
+  pause(): void;
+  resume(): void;
 }
 
 /** Whether `etcd` is in PATH; prints one line `SKIPPED name: …` when it is not. */
@@ -74,7 +77,10 @@ export async function startEtcd({
         { what: () => `etcd: ${output.slice(-2000)}` },
       );
     },
+    pause: () => running?.kill('SIGSTOP'),
+    resume: () => running?.kill('SIGCONT'),
     stop: async () => {
+      running?.kill('SIGCONT');
       running?.kill('SIGTERM');
       await running;
       running = null;

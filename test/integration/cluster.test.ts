@@ -1,22 +1,12 @@
 import { cp, rm } from 'node:fs/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { createNode } from '../helpers/cluster-node.ts';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { addDocument, titlesOf } from '../helpers/documents.ts';
 import { type Etcd, hasEtcd, startEtcd } from '../helpers/etcd.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { instance, PASSWORD, signUp, untilReplaced, untilRunning } from '../helpers/fleet-actions.ts';
 import { until } from '../helpers/until.ts';
-
-const LEASE = '5';
-
-async function createNode(etcd: Pick<Etcd, 'url'>, node: string, env: Record<string, string> = {}) {
-  const fathom = await createDeployment(
-    { FATHOM_CLUSTER: etcd.url, FATHOM_NODE: node, FATHOM_LEASE_SECONDS: LEASE, ...env },
-    { label: node },
-  );
-  onTestFinished(() => fathom.dispose());
-  return fathom;
-}
 
 const SECRETS = ['AES_MASTER_KEY', 'JWT_SECRET', 'PB_ENCRYPTION_KEY', 'PB_ADMIN_PASSWORD'];
 

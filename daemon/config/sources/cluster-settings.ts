@@ -35,6 +35,15 @@ export const CLUSTER_SETTINGS = {
     max: 300,
     unit: 'seconds',
   },
+  FATHOM_FENCE: {
+    type: 'choice',
+    group: 'cluster',
+    about:
+      'on: a node that cannot renew its lease in etcd ends its databases before the lease is over. They start again with ' +
+      'the next lease. off: they run on.',
+    default: 'off',
+    choices: ['on', 'off'],
+  },
   FATHOM_CLUSTER_CA: {
     type: 'path',
     group: 'cluster',

@@ -72,6 +72,7 @@ const CHANGED: Partial<Record<Variable, string>> = {
   ALERT_WEBHOOK_SECRET: `whsec_${generateSecret('AES_MASTER_KEY')}`,
   EVENT_WEBHOOK_SECRET: `whsec_${generateSecret('AES_MASTER_KEY')}`,
   FATHOM_CLUSTER: 'https://10.0.0.2:2379',
+  FATHOM_FENCE: 'on',
   ALERT_MAIL_TO: 'ops@example.com',
   ALERT_QUIET_HOURS: '22:00-07:00',
 };

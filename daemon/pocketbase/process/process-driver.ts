@@ -137,6 +137,7 @@ export class ChildProcessDriver implements ProcessDriver {
   readonly #ports: KeeperPorts;
   readonly #sandboxes: SandboxSettings;
   readonly #go: GoSettings;
+  readonly #needsLease: boolean;
   /** Read once: each look at a variable is a call of the C library. */
   readonly #inherited = inheritedEnvironment(process.env);
   #cgroups: CgroupTree | { reason: string } = { reason: 'the daemon is starting' };
@@ -144,19 +145,25 @@ export class ChildProcessDriver implements ProcessDriver {
   readonly #planned = new Map<string, Sandbox>();
   #handoverProblem: Promise<string | null> | null = null;
 
-  /** @param options.keeper of a keeper that outlives this process; without it, the keeper ends with this process */
+  /**
+   * @param options.keeper of a keeper that outlives this process; without it, the keeper ends with this process
+   * @param options.needsLease processes end with the keeper, and with the lease, see `setLease`
+   */
   constructor(options: {
     fleetId: string;
     clock: Clock;
     sandboxes: SandboxSettings;
     go?: GoSettings;
     keeper?: Pick<KeeperPlace, 'socketPath' | 'logFile'>;
+    needsLease?: boolean;
   }) {
+    this.#needsLease = options.needsLease ?? false;
     this.#keeper = new KeeperClient(options.keeper ? { ...options.keeper, fleetId: options.fleetId } : null, {
       onLost: () => {
         if (!this.#closed.signal.aborted) void this.#ports.restore();
       },
       onRing: (port) => this.#ports.ring(port),
+      needsLease: this.#needsLease,
     });
     this.#ports = new KeeperPorts(this.#keeper);
     this.#fleetId = options.fleetId;
@@ -279,6 +286,7 @@ export class ChildProcessDriver implements ProcessDriver {
       lockFile: command.lockFile,
       nice: niceOf(command.kind, getPriority()),
       cgroup: null,
+      endsWithKeeper: this.#needsLease,
       sandbox: sandboxOf(command, this.#sandboxes),
     };
   }
@@ -286,6 +294,11 @@ export class ChildProcessDriver implements ProcessDriver {
   async #limitMemory(cgroup: InstanceCgroup | null, limitBytes: number | null): Promise<void> {
     if (cgroup && this.#cgroups instanceof CgroupTree && this.#cgroups.limitsMemory)
       await cgroup.limitMemory(limitBytes);
+  }
+
+  /** Without a later one, all processes are killed at this time, also when this one has ended. @param until in boot time */
+  setLease(until: number): void {
+    this.#keeper.setLease(until);
   }
 
   hold(host: string, port: number): Promise<boolean | null> {

@@ -30,6 +30,7 @@ import {
   capsetArguments,
   execArguments,
   F_SETFD,
+  killWithParent,
   maySetPriority,
   noNewPrivileges,
   ownMask,
@@ -82,6 +83,8 @@ export interface Launch {
   nice: number;
   /** The directory of a cgroup that the process starts in; null for that of this process. */
   cgroup: string | null;
+  /** The kernel kills the process when this one ends. */
+  endsWithParent: boolean;
   sandbox: SandboxRequest;
   /** Adds calls before the filter of the sandbox, see `socket-handover.ts`. */
   handover?: ((memory: Memory) => ChildCall[]) | undefined;
@@ -158,6 +161,7 @@ export class Launcher {
         input,
         log: launch.log,
         nice: this.#maySetPriority ? launch.nice : null,
+        endsWithParent: launch.endsWithParent,
       });
       if (locked === -EWOULDBLOCK) {
         calls.push({ name: 'exit', number: SYSCALL.exit_group, args: [launch.lockedExitCode] });
@@ -324,7 +328,12 @@ let permittedCapabilities: bigint | null = null;
 /** Calls that every child makes: its own session, standard files, and signals as at the start of a program. */
 function processCalls(
   memory: Memory,
-  { input, log, nice }: { input: number; log: number; nice: number | null },
+  {
+    input,
+    log,
+    nice,
+    endsWithParent,
+  }: { input: number; log: number; nice: number | null; endsWithParent: boolean },
 ): ChildCall[] {
   const action = memory.bytes(Buffer.from(DEFAULT_ACTION));
   const noSignals = memory.bytes(Buffer.alloc(SIGNAL_SET_BYTES));
@@ -339,6 +348,7 @@ function processCalls(
     { name: 'setsid', number: SYSCALL.setsid, args: [] },
     // Before the program creates threads, which inherit it.
     ...(nice === null ? [] : [setPriority(nice)]),
+    ...(endsWithParent ? [killWithParent()] : []),
     { name: 'dup2', number: SYSCALL.dup2, args: [input, 0] },
     { name: 'dup2', number: SYSCALL.dup2, args: [log, 1] },
     { name: 'dup2', number: SYSCALL.dup2, args: [log, 2] },

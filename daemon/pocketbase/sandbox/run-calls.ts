@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import type { Memory } from './call-memory.ts';
 import { type ChildCall, encodeCalls, failedCall } from './child-calls.ts';
@@ -17,6 +18,7 @@ export const SIGNAL_SET_BYTES = 8;
 /** The name of the call in an error. */
 export const CLONE3 = 'clone3';
 
+const PR_SET_PDEATHSIG = 1;
 export const PR_SET_NO_NEW_PRIVS = 38;
 /** Of fcntl(2): the flags of a descriptor, of which there is one. */
 export const F_SETFD = 2;
@@ -47,6 +49,15 @@ export function capsetArguments(memory: Memory, kept: bigint): bigint[] {
   const sets = Buffer.alloc(24);
   for (const [index, value] of [low, low, 0, high, high, 0].entries()) sets.writeUInt32LE(value, index * 4);
   return [memory.bytes(header), memory.bytes(sets)];
+}
+
+/** It stays set across execve(2), except for a program that gains privileges. */
+export function killWithParent(): ChildCall {
+  return {
+    name: 'pdeathsig',
+    number: SYSCALL.prctl,
+    args: [PR_SET_PDEATHSIG, constants.signals.SIGKILL, 0, 0, 0],
+  };
 }
 
 /** The kernel accepts filters only from a process that can gain no privileges. */

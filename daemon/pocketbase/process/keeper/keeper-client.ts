@@ -69,6 +69,8 @@ export class KeeperClient {
   readonly #onLost: () => void;
   readonly #onRing: (port: number) => void;
   readonly #responseTimeoutMs: number;
+  /** The end of the lease in boot time; null without a limit, undefined until it is known. */
+  #lease: number | null | undefined;
   #keeper: KeeperLink | null = null;
   /** Keepers that have sent a report, so their start is complete. */
   readonly #started = new WeakSet<KeeperLink>();
@@ -84,12 +86,25 @@ export class KeeperClient {
       onLost = () => {},
       onRing = () => {},
       responseTimeoutMs = RESPONSE_TIMEOUT_MS,
-    }: { onLost?: () => void; onRing?: (port: number) => void; responseTimeoutMs?: number } = {},
+      needsLease = false,
+    }: {
+      onLost?: () => void;
+      onRing?: (port: number) => void;
+      responseTimeoutMs?: number;
+      needsLease?: boolean;
+    } = {},
   ) {
     this.#place = place;
     this.#onLost = onLost;
     this.#onRing = onRing;
     this.#responseTimeoutMs = responseTimeoutMs;
+    this.#lease = needsLease ? undefined : null;
+  }
+
+  /** The keeper kills all processes at this time, unless it gets a later one before. @param until in boot time */
+  setLease(until: number): void {
+    this.#lease = until;
+    if (this.#keeper?.isOpen) this.#keeper.send({ id: 0, kind: 'lease', until });
   }
 
   /**
@@ -257,6 +272,8 @@ export class KeeperClient {
       this.#receive(keeper, report);
     });
     keeper.once('closed', (error) => this.#abandon(keeper, error));
+    // Before all other requests: an earlier daemon may have set another one.
+    if (this.#lease !== undefined) keeper.send({ id: 0, kind: 'lease', until: this.#lease });
     this.#watch(keeper);
     this.#keeper = keeper;
     return keeper;

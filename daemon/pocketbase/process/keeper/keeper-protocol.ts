@@ -30,6 +30,8 @@ export interface SpawnRequest {
   nice: number;
   /** The directory of a cgroup that the process starts in; null for that of the keeper. */
   cgroup: string | null;
+  /** The kernel kills the process when the keeper ends. */
+  endsWithKeeper?: boolean;
   sandbox: SandboxRequest;
 }
 
@@ -154,6 +156,14 @@ export interface PingRequest {
   kind: 'ping';
 }
 
+/** When the lease is over, the keeper kills all processes and starts none. */
+export interface LeaseRequest {
+  id: number;
+  kind: 'lease';
+  /** In boot time, see `bootTime`; null without a limit. */
+  until: number | null;
+}
+
 export interface KeeperSupport extends HostSupport {
   /** Why listening sockets cannot be handed over to processes; null when they can. */
   handoverProblem: string | null;
@@ -207,6 +217,7 @@ export type KeeperRequest =
   | SupportRequest
   | AbsenceRequest
   | PingRequest
+  | LeaseRequest
   | ReplaceRequest
   | GoodbyeRequest;
 

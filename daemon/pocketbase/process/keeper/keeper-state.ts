@@ -25,6 +25,8 @@ export interface KeeperState {
   wakes?: Wake[];
   /** Ports of databases that could not be started. */
   failed?: number[];
+  /** The end of the lease, in boot time. */
+  lease?: number | null;
 }
 
 /** Writes the state into a file in memory, which stays open across execve(2). Returns its descriptor. */

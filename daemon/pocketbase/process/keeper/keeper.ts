@@ -3,6 +3,7 @@ import { messageOf } from '../../../../shared/errors.ts';
 import type { PhaseReasonCode } from '../../../../shared/reasons.ts';
 import { CONCURRENT_STARTS } from '../command.ts';
 import { endIdleProcess } from '../idle-process.ts';
+import { sendSignal } from '../signals.ts';
 import type {
   Child,
   HoldRequest,
@@ -17,6 +18,7 @@ import type {
   Wake,
 } from './keeper-protocol.ts';
 import type { KeeperState, RunningChild } from './keeper-state.ts';
+import { Lease } from './lease.ts';
 import { cannotStart, logEnd, reasonOfExit, startProblem } from './own-starts.ts';
 import { SleepCommands } from './sleep-commands.ts';
 import type { Starter } from './starters.ts';
@@ -51,6 +53,7 @@ export class Keeper {
   readonly #own = new Map<number, OwnStart>();
   /** Wakes without a daemon, by port. The next daemon counts them. */
   readonly #wakes: Map<number, Wake>;
+  readonly #lease: Lease;
 
   constructor(
     starter: Starter,
@@ -63,14 +66,16 @@ export class Keeper {
     this.#sleeping = new SleepCommands(state?.sleeping);
     this.#failed = new Set(state?.failed);
     this.#wakes = new Map(state?.wakes?.map((wake) => [wake.port, wake]));
+    this.#lease = new Lease(state?.lease ?? null, () => this.#killAll());
   }
 
   /** What the next program needs. */
-  state(): Pick<KeeperState, 'sleeping' | 'wakes' | 'failed'> {
+  state(): Pick<KeeperState, 'sleeping' | 'wakes' | 'failed' | 'lease'> {
     return {
       sleeping: this.#sleeping.entries(),
       wakes: [...this.#wakes.values()],
       failed: [...this.#failed],
+      lease: this.#lease.until,
     };
   }
 
@@ -125,6 +130,7 @@ export class Keeper {
 
   /** Starts databases with waiting connections, in the order of their connections. */
   wake(): void {
+    if (this.#lease.isOver) return;
     for (const port of this.#ringing) {
       if (this.#starting.size >= CONCURRENT_STARTS) return;
       const command = this.#sleeping.get(port);
@@ -153,6 +159,10 @@ export class Keeper {
       this.#giveUp(port, 'spawn_failed');
       this.#started(port);
     }
+  }
+
+  #killAll(): void {
+    for (const { pid } of this.#starter.children()) sendSignal(-pid, 'SIGKILL');
   }
 
   children(): Child[] {
@@ -187,6 +197,9 @@ export class Keeper {
         break;
       case 'ping':
         this.#send({ id: request.id, kind: 'pong' });
+        break;
+      case 'lease':
+        this.#lease.set(request.until);
         break;
       case 'support':
         this.#send({ id: request.id, kind: 'support', support: this.#starter.support });
@@ -309,6 +322,7 @@ export class Keeper {
     const { port } = request.sandbox;
     if (port !== null) this.#forget(port);
     try {
+      if (this.#lease.isOver) throw new Error('the lease of this node is over');
       const { fd: log, problem: logProblem } = openLog(request.logFile);
       try {
         const started = await this.#starter.start(request, log);

@@ -58,7 +58,7 @@ export class LauncherStarter implements Starter {
   }
 
   /** What the next program needs. Its descriptors stay open across execve(2). */
-  state(): Omit<KeeperState, 'sleeping' | 'wakes' | 'failed'> {
+  state(): Omit<KeeperState, 'sleeping' | 'wakes' | 'failed' | 'lease'> {
     return {
       version: 1,
       children: this.children(),
@@ -79,7 +79,7 @@ export class LauncherStarter implements Starter {
   }
 
   async start(request: SpawnRequest, log: number): Promise<Omit<StartedProcess, 'logProblem'>> {
-    const { file, args, env, lockFile, nice, cgroup, sandbox } = request;
+    const { file, args, env, lockFile, nice, cgroup, endsWithKeeper = false, sandbox } = request;
     const { port } = sandbox;
     const handover = port === null ? null : (this.ports?.handover(port) ?? null);
     const channel = handover && (this.#handovers?.channel() ?? null);
@@ -93,6 +93,7 @@ export class LauncherStarter implements Starter {
         lockedExitCode: LOCKED_EXIT_CODE,
         nice,
         cgroup,
+        endsWithParent: endsWithKeeper,
         sandbox,
         handover: channel?.calls,
       });
@@ -129,14 +130,27 @@ export class PlainStarter implements Starter {
   }
 
   start(
-    { file, args, env, lockFile, nice, cgroup, sandbox: { setting, connectPorts } }: SpawnRequest,
+    {
+      file,
+      args,
+      env,
+      lockFile,
+      nice,
+      cgroup,
+      endsWithKeeper = false,
+      sandbox: { setting, connectPorts },
+    }: SpawnRequest,
     log: number,
   ): Promise<Omit<StartedProcess, 'logProblem'>> {
     const sandbox = chooseSandbox(setting, this.support, 'program');
     if ('unavailable' in sandbox) return Promise.reject(new Error(sandbox.unavailable));
     if (connectPorts) return Promise.reject(new Error(connectionsProblem(sandbox)));
     // In a new process group: a Ctrl-C in the terminal goes to the daemon only.
-    const child = spawn('flock', lockedArguments(lockFile, [file, ...args]), {
+    const locked = lockedArguments(lockFile, [file, ...args]);
+    const [program, programArguments] = endsWithKeeper
+      ? ['setpriv', ['--pdeathsig', 'KILL', 'flock', ...locked]]
+      : ['flock', locked];
+    const child = spawn(program, programArguments, {
       detached: true,
       env,
       stdio: ['ignore', log, log],
