@@ -42,6 +42,10 @@ const ABOUT = `Every setting is an environment variable. [.env.sample](../.env.s
 
 \`--env-file FILE\` or \`FATHOM_ENV_FILE\` replaces the last three. An empty value counts as not set.
 
+**Nested names** work in the environment, in credentials and in env files: \`FATHOM__SERVER__PORT\` is \`SERVER_PORT\`, and
+\`FATHOM__DATA__DIR\` is \`FATHOM_DATA_DIR\`. Write \`FATHOM__\`, then the name without \`FATHOM_\`, with two underscores between its
+words. If one source sets both names, with different values, the daemon does not start.
+
 **In an env file**, a \`#\` begins a comment. Write a value with a \`#\` in quotes: \`PB_ADMIN_PASSWORD='correct#horse'\`.
 A file with secrets needs the mode 0600. Names are upper case, with underscores: \`sign_up_mode=closed\` sets nothing.
 \`fathomd doctor\` and the start of the daemon warn about all three. A file that another user can change is
@@ -68,6 +72,7 @@ These are not settings of the daemon.
 const SAMPLE_HEAD = `# Settings of Fathom. Written by \`npm run docs:settings\`.
 # Copy it to .env and set what differs from the default. 'fathomd init' then fills the empty secrets.
 # 'npm start' needs neither. docs/settings.md explains where values come from.
+# Each name also works as a nested one: FATHOM__SERVER__PORT is SERVER_PORT, FATHOM__DATA__DIR is FATHOM_DATA_DIR.
 # A value with a # needs quotes: PB_ADMIN_PASSWORD='correct#horse'
 # A file with secrets needs the mode 0600: chmod 600 .env`;
 

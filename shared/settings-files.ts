@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type EnvFile, ownUsers, type RefusedFile, readEnvFile, type UnreadableFile } from './env-file.ts';
 import { FathomError } from './errors.ts';
+import { type SettingValues, valueOf } from './setting-names.ts';
 
 /** Below the working directory. */
 export const DEFAULT_DATA_DIR = 'var';
@@ -13,7 +14,7 @@ export interface SettingsInput {
     /** Other settings by name. */
     settings?: Readonly<Record<string, string>>;
   };
-  env: Readonly<Record<string, string | undefined>>;
+  env: SettingValues;
   /** Relative paths and the files `.env` and `.env.local` are looked up here. */
   cwd: string;
 }
@@ -21,7 +22,7 @@ export interface SettingsInput {
 /** One source of values. */
 export interface SettingsLayer {
   origin: string;
-  values: Readonly<Record<string, string | undefined>>;
+  values: SettingValues;
 }
 
 export interface SettingsFiles {
@@ -106,10 +107,7 @@ export function inspectSettingsFiles(
     addIfThere(join(cwd, '.env'));
     addIfThere(join(cwd, '.env.local'));
   }
-  const dataDir = resolve(
-    cwd,
-    layerWith(layers, 'FATHOM_DATA_DIR')?.values['FATHOM_DATA_DIR']?.trim() ?? DEFAULT_DATA_DIR,
-  );
+  const dataDir = resolve(cwd, settingIn(layers, 'FATHOM_DATA_DIR')?.trim() ?? DEFAULT_DATA_DIR);
   if (namedFile === null) {
     // Who names a data directory trusts its owner. The default is in the working directory, which can be of any user.
     const isNamed = layerWith(layers, 'FATHOM_DATA_DIR') !== undefined;
@@ -125,9 +123,14 @@ function refusedFiles(refused: readonly RefusedFile[]): FathomError {
   });
 }
 
-/** The strongest source that sets `name`. An empty value counts as not set: `LOG_DIR=` in a file sets nothing. */
+/** The strongest source that sets `name`. */
 export function layerWith(layers: readonly SettingsLayer[], name: string): SettingsLayer | undefined {
-  return layers.find(({ values }) => values[name] !== undefined && values[name].trim() !== '');
+  return layers.find(({ values }) => valueOf(values, name) !== undefined);
+}
+
+/** The value of `name` in the strongest source that sets it. */
+export function settingIn(layers: readonly SettingsLayer[], name: string): string | undefined {
+  return valueOf(layerWith(layers, name)?.values ?? {}, name);
 }
 
 /** Where the daemon of these settings listens: FATHOM_SOCKET, else `run/fathomd.sock` below its data directory. */
@@ -135,7 +138,7 @@ export function socketOf(
   { layers, dataDir }: Pick<SettingsFiles, 'layers' | 'dataDir'>,
   cwd: string,
 ): string {
-  const socket = layerWith(layers, 'FATHOM_SOCKET')?.values['FATHOM_SOCKET']?.trim();
+  const socket = settingIn(layers, 'FATHOM_SOCKET')?.trim();
   return socket === undefined ? join(dataDir, 'run', 'fathomd.sock') : resolve(cwd, socket);
 }
 

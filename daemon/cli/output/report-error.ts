@@ -1,4 +1,5 @@
 import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { valueOf } from '../../../shared/setting-names.ts';
 import { isDiskFull } from '../../base/files/dir.ts';
 import { type CliContext, printLine } from '../context.ts';
 import { UsageError } from '../input/usage-error.ts';
@@ -17,7 +18,7 @@ export function reportError(error: unknown, context: CliContext): number {
     for (const { path, message } of error.fields.filter((field) => !messageOf(error).includes(field.message)))
       printLine(stderr, printable(`${path}: ${withOwnCommand(message, context)}`));
   }
-  const verbose = ['debug', 'trace'].includes(env['LOG_LEVEL']?.toLowerCase() ?? '');
+  const verbose = ['debug', 'trace'].includes(valueOf(env, 'LOG_LEVEL')?.toLowerCase() ?? '');
   if (verbose && error instanceof Error && error.stack !== undefined) printLine(stderr, error.stack);
   if (error instanceof FathomError) return error.exitCode;
   return error instanceof UsageError ? 2 : 70;

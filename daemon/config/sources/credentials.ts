@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type FieldError, messageOf } from '../../../shared/errors.ts';
 import type { SettingsLayer } from '../../../shared/settings-files.ts';
 import { systemErrorCode } from '../../base/files/dir.ts';
-import { VARIABLES } from './variables.ts';
+import { SETTING_NAMES } from './variables.ts';
 
 /** The prefix that systemd adds when it loads a directory: `LoadCredential=fathom:/etc/fathom/credentials`. */
 const PREFIX = 'fathom_';
@@ -37,7 +37,7 @@ export function readCredentials(directory: string | undefined): Credentials {
     }
   };
   const files = new Set(read('CREDENTIALS_DIRECTORY', directory, (path) => readdirSync(path)));
-  const values = VARIABLES.flatMap((name) => {
+  const values = SETTING_NAMES.flatMap((name) => {
     const file = [`${PREFIX}${name}`, name].find((candidate) => files.has(candidate));
     if (file === undefined) return [];
     const text = read(name, join(directory, file), (path) => readFileSync(path, 'utf8'));

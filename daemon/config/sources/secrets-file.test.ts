@@ -84,6 +84,15 @@ describe('createEnvFile', () => {
     );
   });
 
+  it('fills a nested name, and leaves a secret that the other name sets', async () => {
+    const path = join(dir, '.env');
+    writeFileSync(path, 'FATHOM__JWT__SECRET=\nAES_MASTER_KEY=\nFATHOM__AES__MASTER__KEY=kept\n');
+    expect(await create(path)).toEqual(['JWT_SECRET']);
+    expect(readFileSync(path, 'utf8')).toMatch(
+      /^FATHOM__JWT__SECRET=\S{80,}\nAES_MASTER_KEY=\nFATHOM__AES__MASTER__KEY=kept\n$/,
+    );
+  });
+
   it('refuses to overwrite', async () => {
     writeFileSync(join(dir, '.env'), 'KEEP=1');
     await expect(create(join(dir, '.env'))).rejects.toMatchObject({

@@ -7,6 +7,7 @@ import { isDatabaseName } from '../../../shared/database-name.ts';
 import { MAX_ENV_FILE_BYTES } from '../../../shared/env-file.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { readRegularFile } from '../../../shared/regular-file.ts';
+import { nestedNameOf, valueOf } from '../../../shared/setting-names.ts';
 import { makeDirectory, systemErrorCode } from '../../base/files/dir.ts';
 import { withFileLock } from '../../base/files/file-lock.ts';
 import { replaceFile, writeAndClose } from '../../base/files/replace-file.ts';
@@ -69,8 +70,14 @@ export function fillSecrets(
   generate: (name: GeneratedSecret) => string,
 ): { text: string; filled: readonly GeneratedSecret[] } {
   const values = parse(text);
-  const filled = GENERATED_SECRETS.filter((name) => values[name]?.trim() === '');
-  const secrets = new Map<string, string>(filled.map((name) => [name, generate(name)]));
+  const isEmpty = (name: string) =>
+    (name in values || nestedNameOf(name) in values) && valueOf(values, name) === undefined;
+  const filled = GENERATED_SECRETS.filter(isEmpty);
+  const secrets = new Map<string, string>();
+  for (const name of filled) {
+    const secret = generate(name);
+    secrets.set(name, secret).set(nestedNameOf(name), secret);
+  }
   const line = /^([ \t]*(?:export[ \t]+)?(\w+)[ \t]*=).*$/gm;
   const replace = (all: string, start: string, name: string) => {
     const secret = secrets.get(name);
@@ -113,7 +120,7 @@ export async function ensureSecrets(options: EnsureSecretsOptions): Promise<read
     return await withFileLock(`${path}.lock`, async () => {
       const before = readIfThere(path);
       const existing = parse(before);
-      const added = missing.filter((name) => (existing[name] ?? '').trim() === '');
+      const added = missing.filter((name) => valueOf(existing, name) === undefined);
       await refuseNewKeys(options, added);
       if (added.length > 0)
         await replaceFile(path, appendSecrets(before, added), { mode: 0o600, synced: true });

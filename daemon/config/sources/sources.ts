@@ -2,19 +2,28 @@ import { join } from 'node:path';
 import { closestWord } from '../../../shared/closest.ts';
 import { type EnvFile, ownUsers, readEnvFile } from '../../../shared/env-file.ts';
 import type { FieldError } from '../../../shared/errors.ts';
+import { hasConflict, nestedNameOf, valueOf } from '../../../shared/setting-names.ts';
 import {
   layerWith,
   readSettingsFiles,
   type SettingsFiles,
   type SettingsInput,
   type SettingsLayer,
+  settingIn,
   socketOf,
 } from '../../../shared/settings-files.ts';
 import { readCredentials } from './credentials.ts';
 import { cutValues, ignoredLines } from './env-lines.ts';
-import { GENERATED_SECRETS, isSecret, OTHER_VARIABLES, VARIABLES, type Variable } from './variables.ts';
+import {
+  GENERATED_SECRETS,
+  isSecret,
+  OTHER_VARIABLES,
+  SETTING_NAMES,
+  VARIABLES,
+  type Variable,
+} from './variables.ts';
 
-const KNOWN: ReadonlySet<string> = new Set([...VARIABLES, ...OTHER_VARIABLES]);
+const KNOWN: ReadonlySet<string> = new Set([...SETTING_NAMES, ...OTHER_VARIABLES]);
 
 /** The values of all sources, before validation. */
 export interface Sources extends SettingsFiles {
@@ -43,7 +52,7 @@ export function readSources(input: SettingsInput, readFiles = readSettingsFiles)
   const handedOver = readCredentials(env['CREDENTIALS_DIRECTORY']);
   const settings = readFiles(input, handedOver.layers);
   const { dataDir, files, namedFileProblem, layers, unreadable } = settings;
-  const get = (name: Variable): string | undefined => layerWith(layers, name)?.values[name];
+  const get = (name: Variable): string | undefined => settingIn(layers, name);
   const originOf = (name: Variable): string | undefined => layerWith(layers, name)?.origin;
   const fileProblems = (namedFileProblem === null ? [] : [namedFileProblem]).map(({ path, error }) => ({
     path: commandLine.envFile === undefined ? 'FATHOM_ENV_FILE' : '--env-file',
@@ -83,16 +92,26 @@ export function readSources(input: SettingsInput, readFiles = readSettingsFiles)
     socketPath: socketOf(settings, cwd),
     secretPaths,
     warnings,
-    problems: [...handedOver.problems, ...fileProblems],
+    problems: [...handedOver.problems, ...fileProblems, ...nameConflicts(layers)],
     get,
     originOf,
     everywhere,
   };
 }
 
+/** A source that sets both names of a setting. The values are not shown: they may be secrets. */
+function nameConflicts(layers: readonly SettingsLayer[]): FieldError[] {
+  return layers.flatMap(({ origin, values }) =>
+    VARIABLES.filter((name) => hasConflict(values, name)).map((name) => ({
+      path: name,
+      message: `is set by ${name} and by ${nestedNameOf(name)} in ${origin}, with different values; remove one of them`,
+    })),
+  );
+}
+
 /** Whether a file contains secrets and its mode lets other users in. */
 export function exposesSecrets({ mode, values }: EnvFile): boolean {
-  const hasSecrets = Object.entries(values).some(([name, value]) => isSecret(name) && value !== '');
+  const hasSecrets = VARIABLES.some((name) => isSecret(name) && valueOf(values, name) !== undefined);
   return hasSecrets && (mode & 0o077) !== 0;
 }
 
@@ -118,9 +137,10 @@ function cutWarnings({ path, text }: EnvFile): string[] {
 /** Two files with different secrets: data that was encrypted with one cannot be decrypted with the other. */
 function conflictWarnings({ files, originOf }: Pick<Sources, 'files' | 'originOf'>): string[] {
   const conflicts = GENERATED_SECRETS.flatMap((name) => {
-    const filesWithValue = files.filter(({ values }) => (values[name] ?? '').trim() !== '');
+    const filesWithValue = files.filter(({ values }) => valueOf(values, name) !== undefined);
     const used = filesWithValue.find(({ path }) => path === originOf(name));
-    const other = filesWithValue.find(({ values }) => values[name]?.trim() !== used?.values[name]?.trim());
+    const valueIn = (file: EnvFile | undefined) => file && valueOf(file.values, name)?.trim();
+    const other = filesWithValue.find((file) => valueIn(file) !== valueIn(used));
     return used && other ? [{ name, where: `${used.path}, but ${other.path} has other values` }] : [];
   });
   return [...Map.groupBy(conflicts, ({ where }) => where)].map(([where, group]) => {
@@ -149,15 +169,16 @@ function typoWarnings(otherNames: readonly string[], files: readonly EnvFile[]):
   });
 }
 
-/** The setting that differs only in case, dashes, dots or spaces; null without one. */
+/** The setting that differs only in case and in what is between its words; null without one. */
 function settingWrittenAs(name: string): string | null {
   const meant = asSetting(name);
   return KNOWN.has(meant) ? meant : null;
 }
 
 function asSetting(name: string): string {
-  return name
+  const plain = name
     .trim()
     .toUpperCase()
-    .replaceAll(/[\s.-]+/g, '_');
+    .replaceAll(/[\s._-]+/g, '_');
+  return name.startsWith('FATHOM__') && !KNOWN.has(plain) ? plain.replace(/^FATHOM_/, '') : plain;
 }

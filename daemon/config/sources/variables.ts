@@ -1,4 +1,5 @@
 import { SANDBOX_SETTINGS } from '../../../shared/sandbox.ts';
+import { nestedNameOf } from '../../../shared/setting-names.ts';
 import { DEFAULT_DATA_DIR } from '../../../shared/settings-files.ts';
 import { ALERT_SETTINGS } from './alert-settings.ts';
 import { BACKUP_SETTINGS } from './backup-settings.ts';
@@ -367,6 +368,9 @@ export type VariableOf<T extends Setting['type']> = {
 }[Variable];
 
 export const VARIABLES = Object.keys(SETTINGS) as readonly Variable[];
+
+/** Every name that a source can set, also the nested ones. */
+export const SETTING_NAMES: readonly string[] = VARIABLES.flatMap((name) => [name, nestedNameOf(name)]);
 
 /** Secrets that the first start generates when they are not set, and that `fathomd init` generates. */
 export const GENERATED_SECRETS = [

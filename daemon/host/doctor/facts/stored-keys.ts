@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { valueOf } from '../../../../shared/setting-names.ts';
 import type { Config } from '../../../config/config.ts';
 import type { Sources } from '../../../config/sources/sources.ts';
 import type { Variable } from '../../../config/sources/variables.ts';
@@ -93,7 +94,7 @@ export function sessionKeyFacts(
   if (lastKey === null) return null;
   const matching = everywhere().flatMap(({ origin, values }) =>
     (['JWT_SECRET', 'JWT_PREVIOUS_SECRET'] as const).flatMap((variable) => {
-      const value = values[variable];
+      const value = valueOf(values, variable);
       const isLastKey = value !== undefined && keyId(new TextEncoder().encode(value)) === lastKey;
       return isLastKey ? [`${variable} in ${origin}`] : [];
     }),
@@ -156,7 +157,7 @@ function configuredKeys({
 }: Pick<Sources, 'everywhere'>): { location: string; key: Uint8Array }[] {
   return everywhere().flatMap(({ origin, values }) =>
     KEY_VARIABLES.flatMap((variable) => {
-      const key = Buffer.from(values[variable]?.trim() ?? '', 'base64');
+      const key = Buffer.from(valueOf(values, variable)?.trim() ?? '', 'base64');
       return key.length === KEY_BYTES
         ? [{ location: `${variable} in ${origin}`, key: Uint8Array.from(key) }]
         : [];
