@@ -12,6 +12,7 @@ it('has --json for every command except those that set up, run and replace the d
     'init',
     'completion',
     'install',
+    'edge',
     'upgrade',
     'rollback',
     'uninstall',
