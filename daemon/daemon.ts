@@ -22,6 +22,9 @@ import type { ServiceOptions } from './startup/service-options.ts';
 import { startControlPlane } from './startup/start-control-plane.ts';
 import { GLOBAL_NAME } from './supervisor/global-instance.ts';
 import { groupByInstance } from './supervisor/start/takeover.ts';
+import { ActivityReader } from './work/feed/activity-reader.ts';
+import { watchWrites } from './work/feed/watch-writes.ts';
+import { WorkFeeds } from './work/feed/work-feeds.ts';
 
 const PAGE_CHECK_MS = 3_600_000;
 
@@ -183,7 +186,9 @@ async function listen(
     adminSocketFd,
   }: { host: Host; services: DaemonServices; resources: AsyncDisposableStack; adminSocketFd: number | null },
 ): Promise<void> {
-  const create = (transport: Transport) => createApiWithStream(services, transport);
+  const reader = resources.use(new ActivityReader(services));
+  const workFeeds = resources.use(new WorkFeeds({ ...services, reader, watchWrites }));
+  const create = (transport: Transport) => createApiWithStream(services, workFeeds, transport);
   const tcp = await listenOnTcp(create, config, services.settings);
   resources.defer(() => tcp.close());
   const socket = await listenOnSocket(create, config, {

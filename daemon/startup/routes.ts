@@ -42,12 +42,13 @@ import { type SecretRoutesDeps, secretRoutes } from '../secrets/secret-routes.ts
 import { type StatusRoutesDeps, statusRoutes } from '../status/status-routes.ts';
 import { attachStream, type StreamDeps } from '../stream/stream-server.ts';
 import { type UsageRoutesDeps, usageRoutes } from '../usage/usage-routes.ts';
+import type { WorkFeeds } from '../work/feed/work-feeds.ts';
 import { type WorkRoutesDeps, workRoutes } from '../work/work-routes.ts';
 
 /** The services that routes use. Each file of routes declares its own part. */
 export interface Services
   extends ServerDeps,
-    StreamDeps,
+    Omit<StreamDeps, 'workFeeds'>,
     AccountMailRoutesDeps,
     AccountPageRoutesDeps,
     AlertRoutesDeps,
@@ -89,9 +90,13 @@ export interface Services
     WorkRoutesDeps {}
 
 /** Creates the API of one transport, with its stream. */
-export async function createApiWithStream(services: Services, transport: Transport): Promise<Served> {
+export async function createApiWithStream(
+  services: Services,
+  workFeeds: WorkFeeds,
+  transport: Transport,
+): Promise<Served> {
   const api = await createApi(services, transport, (app) => registerRoutes(app, services));
-  const closeStreams = attachStream(api, services, transport);
+  const closeStreams = attachStream(api, { ...services, workFeeds }, transport);
   return {
     api,
     close: async () => {

@@ -22,9 +22,6 @@ import { clientAddress } from '../http/client-address.ts';
 import { takeProxied } from '../http/limits.ts';
 import { formatRefusal, toFathomError } from '../http/problem.ts';
 import type { Api } from '../http/serve.ts';
-import { ActivityReader } from '../work/feed/activity-reader.ts';
-import { watchWrites } from '../work/feed/watch-writes.ts';
-import { WorkFeeds } from '../work/feed/work-feeds.ts';
 import { type Codec, jsonCodec } from './codec.ts';
 import { StreamConnection, type StreamConnectionDeps } from './stream-connection.ts';
 
@@ -39,7 +36,7 @@ const SUBSCRIPTION_SHARE = 0.1;
 /** A client that has not answered a ping when the next one is due is disconnected. */
 const HEARTBEAT_MS = 30_000;
 
-export interface StreamDeps extends Omit<StreamConnectionDeps, 'workFeeds'> {
+export interface StreamDeps extends StreamConnectionDeps {
   identities: Identities;
   userLimits: UserLimits;
   settings: LiveSettings;
@@ -56,8 +53,6 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
     handleProtocols: (offered) => chooseProtocol(offered) ?? false,
   });
 
-  const reader = new ActivityReader(deps);
-  const workFeeds = new WorkFeeds({ ...deps, reader, watchWrites });
   const connections = new Map<WebSocket, { caller: Caller; answered: boolean }>();
   const createLimit = (share = 1) => {
     const capacity = () => Math.max(1, deps.settings.limits.requestsPerMinute * share);
@@ -116,7 +111,7 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
       });
       webSocket.once('close', () => connections.delete(webSocket));
       // oxlint-disable-next-line no-new -- it lives as long as the socket that it listens to
-      new StreamConnection(webSocket, codec, caller, awaitSubscriptionLimit, { ...deps, workFeeds });
+      new StreamConnection(webSocket, codec, caller, awaitSubscriptionLimit, deps);
       if (caller.kind !== 'local') endWithIdentity(webSocket, caller, deps);
     });
   };
@@ -146,8 +141,6 @@ export function attachStream(api: Api, deps: StreamDeps, transport: Transport): 
       client.close(GOING_AWAY, 'the daemon is stopping');
       client.terminate();
     }
-    workFeeds[Symbol.dispose]();
-    reader[Symbol.dispose]();
     server.close();
   };
 }
