@@ -56,6 +56,9 @@ export type WorkFrame =
   | { type: 'snapshot'; topic: `work:${string}`; seq: number; data: { phase: InstancePhase } }
   | { type: 'event'; topic: `work:${string}`; seq: number; event: WorkEvent };
 
+/** The topic of a project in the own database, by its id. */
+export type WorkTopic = WorkFrame['topic'];
+
 /** The frames that the daemon sends over the stream, except for projects. */
 export type ServerFrame =
   | SnapshotFrame

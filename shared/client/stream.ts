@@ -1,6 +1,6 @@
 import { fullJitterMs } from '../backoff.ts';
 import type { Topic } from '../events.ts';
-import type { EventFrame, ServerFrame, SnapshotFrame } from '../server-frames.ts';
+import type { EventFrame, ServerFrame, SnapshotFrame, WorkFrame, WorkTopic } from '../server-frames.ts';
 import { type StreamClock, systemClock } from './stream-clock.ts';
 import type { OpenSocket, SocketListener, StreamSocket } from './stream-connection.ts';
 import { parseServerFrame } from './stream-frames.ts';
@@ -11,19 +11,23 @@ import { TopicTracker } from './stream-topics.ts';
 /** With jitter, so that the consoles of a restarted daemon do not all reconnect at the same time. */
 const RECONNECT = { baseMs: 500, capMs: 5_000 };
 
+export type StreamTopic = Topic | WorkTopic;
+
 export interface StreamOptions {
   /** Called for each connection. */
   open: OpenSocket;
-  topics: readonly Topic[];
+  topics: readonly StreamTopic[];
   /** For a log: the position after the last handled line; undefined requests a snapshot. */
-  from?(topic: Topic): number | undefined;
+  from?(topic: StreamTopic): number | undefined;
   /** Snapshots of the instances come in parts. Ignored by a daemon that does not know them. */
   parts?: boolean;
   onLink(state: LinkState): void;
   onSnapshot(frame: SnapshotFrame): void;
   onEvent(frame: EventFrame): void;
+  /** Snapshots and changes of projects; `onSnapshot` and `onEvent` get those of the other topics. */
+  onProject?(frame: WorkFrame): void;
   /** The daemon refused a topic. */
-  onTopicRefused?(topic: Topic, message: string, code: string): void;
+  onTopicRefused?(topic: StreamTopic, message: string, code: string): void;
   clock?: StreamClock;
   /** In [0, 1). */
   random?: () => number;
@@ -41,9 +45,9 @@ export class FleetStream {
   readonly #options: StreamOptions;
   readonly #clock: StreamClock;
   readonly #random: () => number;
-  readonly #topics: Set<Topic>;
+  readonly #topics: Set<StreamTopic>;
   readonly #tracker = new TopicTracker();
-  readonly #requests = new Map<number, Topic>();
+  readonly #requests = new Map<number, StreamTopic>();
   readonly #timers: StreamTimers;
   #socket: StreamSocket | null = null;
   #state: LinkState = { kind: 'connecting' };
@@ -73,12 +77,12 @@ export class FleetStream {
   }
 
   /** Subscribes to a topic. A topic that is subscribed already gets a new snapshot. */
-  subscribe(topic: Topic): void {
+  subscribe(topic: StreamTopic): void {
     this.#topics.add(topic);
     if (this.#socket?.isOpen) this.#ask(topic);
   }
 
-  unsubscribe(topic: Topic): void {
+  unsubscribe(topic: StreamTopic): void {
     this.#tracker.forget(topic);
     if (this.#topics.delete(topic)) this.#send({ type: 'unsubscribe', id: this.#nextId(), topics: [topic] });
   }
@@ -139,7 +143,7 @@ export class FleetStream {
     this.#settle();
   }
 
-  #ask(topic: Topic): void {
+  #ask(topic: StreamTopic): void {
     const id = this.#nextId();
     this.#tracker.await(topic);
     // One frame per topic, so that an error belongs to one topic.
@@ -148,7 +152,7 @@ export class FleetStream {
     this.#send({ type: 'subscribe', id, topics: [topic], from: this.#options.from?.(topic), parts });
   }
 
-  #asksForParts(topic: Topic): boolean {
+  #asksForParts(topic: StreamTopic): boolean {
     return this.#options.parts === true && this.#hasParts && topic === 'instances';
   }
 
@@ -168,7 +172,7 @@ export class FleetStream {
     switch (frame.type) {
       case 'snapshot': {
         const verdict = this.#tracker.snapshot(frame.topic, frame.seq, 'part' in frame ? frame : {});
-        if (verdict === 'apply') this.#options.onSnapshot(frame);
+        if (verdict === 'apply') this.#apply(frame);
         else if (verdict === 'gap') this.#ask(frame.topic);
         // The handler may have closed the stream.
         if (this.#socket === null) return;
@@ -179,8 +183,8 @@ export class FleetStream {
       }
       case 'event': {
         const verdict = this.#tracker.event(frame.topic, frame.seq);
-        if (verdict === 'apply') this.#options.onEvent(frame);
-        else if (verdict === 'gap') this.#ask(frame.topic as Topic);
+        if (verdict === 'apply') this.#apply(frame);
+        else if (verdict === 'gap') this.#ask(frame.topic as StreamTopic);
         return;
       }
       case 'error':
@@ -191,6 +195,12 @@ export class FleetStream {
         return;
       case 'pong':
     }
+  }
+
+  #apply(frame: SnapshotFrame | EventFrame | WorkFrame): void {
+    if (isOfProject(frame)) this.#options.onProject?.(frame);
+    else if (frame.type === 'snapshot') this.#options.onSnapshot(frame);
+    else this.#options.onEvent(frame);
   }
 
   #refused(id: number | string | null, message: string, code: string): void {
@@ -287,4 +297,8 @@ export class FleetStream {
     this.#requestId += 1;
     return this.#requestId;
   }
+}
+
+function isOfProject(frame: { topic: string }): frame is WorkFrame {
+  return frame.topic.startsWith('work:');
 }

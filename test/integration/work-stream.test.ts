@@ -1,5 +1,6 @@
 import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createFathomClient } from '../../shared/client/package/application-client.ts';
 import { FathomError } from '../../shared/errors.ts';
 import type { ServerFrame, WorkFrame } from '../../shared/server-frames.ts';
 import type { WorkEvent } from '../../shared/work/events.ts';
@@ -102,6 +103,42 @@ async function untilRunningByUse() {
   });
   return untilRunning(fathom, ann.database.name);
 }
+
+it('sends a change on both transports, from one reader of the database', async () => {
+  const streams = [await follow(), new StreamReader(fathom, { token: ann.token, tcp: false })] as const;
+  onTestFinished(() => streams[1].close());
+  await streams[1].subscribe(1, topic);
+  const id = await created('/work-items', task({ title: 'both' }));
+  for (const stream of streams)
+    await until(
+      () =>
+        stream.frames.some((frame) => frame.type === 'event' && 'id' in frame.event && frame.event.id === id),
+      { what: 'the new item' },
+    );
+});
+
+it('the client of applications follows a project beside the fleet', async () => {
+  const client = createFathomClient({ url: fathom.url, token: ann.token });
+  const frames: WorkFrame[] = [];
+  const snapshots: string[] = [];
+  const links: string[] = [];
+  const stream = client.openStream({
+    topics: ['instances', `work:${project}`],
+    onLink: ({ kind }) => links.push(kind),
+    onSnapshot: (frame) => snapshots.push(frame.topic),
+    onEvent() {},
+    onProject: (frame) => frames.push(frame),
+  });
+  onTestFinished(() => stream.close());
+  await until(() => stream.state.kind === 'live', { what: 'the link' });
+  const id = await created('/work-items', task({ title: 'größe 🎉' }));
+  await until(() => frames.length === 2, { what: 'the new item' });
+  expect(snapshots).toEqual(['instances']);
+  expect(frames).toMatchObject([
+    { type: 'snapshot', seq: 1, data: { phase: 'running' } },
+    { type: 'event', seq: 2, event: { kind: 'work_item.created', id, data: { title: 'größe 🎉' } } },
+  ]);
+});
 
 describe('websocket broadcast', () => {
   it('brings a new item to all streams of its project, and to no other', async () => {

@@ -14,12 +14,22 @@ const TSC = join(ROOT, 'node_modules', '.bin', 'tsc');
 
 /** Lines with an error are marked: the check fails without one. */
 const MISUSE = `
-import { createFathomClient, type FathomClient, type Topic, type WorkItem } from 'fathom-client';
+import { createFathomClient, type FathomClient, type Topic, type WorkFrame, type WorkItem } from 'fathom-client';
 import * as viaFathom from 'fathom/client';
 const client: FathomClient = viaFathom.createFathomClient({ url: 'http://127.0.0.1:3000' });
 export const made = createFathomClient({ url: new URL('http://127.0.0.1:3000'), token: undefined, fetch });
 export async function read(item: WorkItem, topic: Topic): Promise<string[]> {
   made.openStream({ topics: [topic], onLink() {}, onSnapshot() {}, onEvent({ event }) { void event.kind; } });
+  made.openStream({
+    topics: ['instances', \`work:\${item.project_id}\`],
+    onLink() {},
+    onSnapshot() {},
+    onEvent() {},
+    onProject: (frame: WorkFrame) => {
+      if (frame.type === 'snapshot') void frame.data.phase.length;
+      else if (frame.event.kind === 'work_item.created') void frame.event.data?.labels.length;
+    },
+  });
   const all = await client.users.all({ is_active: true, sort: '-email' });
   for (const { email } of all) void email.length;
   for await (const bytes of await client.exports.user(item.id)) void bytes.length;

@@ -32,7 +32,7 @@ export interface OwnDatabase {
 
 export type StreamHandlers = Pick<
   StreamOptions,
-  'topics' | 'from' | 'onLink' | 'onSnapshot' | 'onEvent' | 'onTopicRefused'
+  'topics' | 'from' | 'onLink' | 'onSnapshot' | 'onEvent' | 'onProject' | 'onTopicRefused'
 >;
 
 export type ApplicationStream = Pick<

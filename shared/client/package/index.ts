@@ -2,7 +2,8 @@
 
 export { type ErrorCode, FathomError, type FieldError } from '../../errors.ts';
 export type { FleetEvent, LogLine, Topic } from '../../events.ts';
-export type { EventFrame, SnapshotFrame } from '../../server-frames.ts';
+export type { EventFrame, SnapshotFrame, WorkFrame, WorkTopic } from '../../server-frames.ts';
+export type { WorkEvent } from '../../work/events.ts';
 export { ApiError } from '../api-error.ts';
 export type { CallOptions, FathomClient } from '../client-methods.ts';
 export type { LinkState } from '../stream-link.ts';

@@ -65,7 +65,7 @@ export type FleetChange =
   | { kind: 'log.open'; names: readonly string[] }
   | { kind: 'log.refused'; name: string; message: string }
   | { kind: 'log.close' }
-  | { kind: 'topic.refused'; topic: Topic; message: string }
+  | { kind: 'topic.refused'; topic: string; message: string }
   | { kind: 'topic.left'; topic: Topic }
   | { kind: 'page'; slot: Slot; page: PageState | null };
 
