@@ -23,6 +23,7 @@ import { benchUpgrade } from './instances/upgrade.ts';
 import { benchAwake, benchWake } from './instances/wake.ts';
 import { benchQueue } from './queue/queue.ts';
 import { benchPage } from './web/page.ts';
+import { benchStream } from './web/stream.ts';
 
 interface Benchmark {
   /** One line for the help. */
@@ -55,6 +56,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   'host-restore': { about: 'Restore a whole host, against restic', run: benchHostRestore },
   'backup-stall': { about: 'Writes during a backup, against writes without', run: benchWriteStall },
   console: { about: 'Drawing of the console, against bare Ink', run: benchConsole },
+  stream: { about: 'Changes of projects to 1,000 clients, against ws alone', run: benchStream },
   page: { about: 'Time until the page of owners can be used, against a blank page', run: benchPage },
   'console-size': { about: 'Key presses with 10,000 instances, against 10', run: benchConsoleSize },
 };
