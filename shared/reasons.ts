@@ -160,6 +160,15 @@ export const PHASE_REASONS = {
     retry: 'few',
     remedy: "correct the file, then run 'fathomd databases start NAME'",
   },
+  app_missing: {
+    text: 'an application is missing',
+    cause:
+      'an application whose hooks the database needs is missing, or cannot be used; a database that ran on this host keeps the hooks that it had',
+    retry: 'until_gone',
+    remedy:
+      "put the application into FATHOM_APP_DIR; to run the database without it, 'fathomd apps remove APP NAME'",
+    page: 'applications.md#applications-that-are-missing',
+  },
   database_corrupt: {
     text: 'database is corrupt',
     cause: '`data.db` or its WAL is damaged',

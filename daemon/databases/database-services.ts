@@ -122,6 +122,7 @@ export function createDatabaseServices(deps: {
     settings: {
       userDatabasesDir: config.userDatabasesDir,
       assembledDir,
+      appDir: config.applications.appDir,
       instanceLogsDir: deps.instanceLogsDir,
       logLimits: config.log,
       bindAddress: config.bindAddress,

@@ -160,7 +160,9 @@ export class Reconciler {
     const isSupported = await sleep.isSupported();
     return ({ runner, instance }) => {
       const archived = runner.spec.archived();
-      const maySleep = archived !== null || (sleep.maySleep(runner) && !instance.hasOtherAccess());
+      const maySleep =
+        archived !== null ||
+        (sleep.maySleep(runner) && !instance.hasOtherAccess() && instance.hasNeededHooks());
       const sleeps = isSupported && !failed.has(runner.spec.name) && maySleep;
       if (sleeps) runner.startAsleep(archived ?? NOT_STARTED);
       else runner.start({ force: false });

@@ -32,15 +32,14 @@ import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { settingsOfInstance } from '../supervisor/start/prepare-settings.ts';
 import { type ServedPaths, servedPaths } from './applications/assembled.ts';
 import { namesOf } from './applications/choice.ts';
-import { nextRecord, readServedRecord, writeServedRecord } from './applications/served-record.ts';
-import { tryHooks } from './applications/try-hooks.ts';
+import { readNeededHooks } from './applications/needed-hooks.ts';
+import { readServedRecord } from './applications/served-record.ts';
 import type { ArchivedDatabases } from './archive/archived-databases.ts';
+import { hasNeededHooks, neededApplications, recordServed, serveApplications } from './database-hooks.ts';
 import { applyAccess } from './developer/developer-settings.ts';
 import { developerPorts, type ForbiddenSection, findForbidden, hookTargets } from './developer/targets.ts';
 import { heldMigrations } from './migrations/held-migrations.ts';
-import { SetRefused } from './migrations/scratch.ts';
 import type { Ownership } from './owner/ownership.ts';
-import type { Template } from './provisioning/clone.ts';
 import { isOpenToOthers, type Preparation, prepareDatabase } from './provisioning/prepare-database.ts';
 import type { Templates } from './provisioning/templates.ts';
 
@@ -49,8 +48,6 @@ const MINUTE_MS = 60_000;
 
 /** Runtimes of hooks. The hooks of one save run inside each other, and PocketBase makes a new runtime when none is free. */
 const HOOKS_POOL = 4;
-/** How long new hooks may take to load. */
-const HOOKS_TIMEOUT_MS = 30_000;
 
 /** Holds a hash of the settings of a process. A process with other settings is not taken over. */
 const GUARD_VARIABLE = 'FATHOM_GUARD';
@@ -58,7 +55,10 @@ const GUARD_VARIABLE = 'FATHOM_GUARD';
 export interface UserInstanceDeps {
   ports: PortAllocator;
   driver: ProcessDriver;
-  templates: Pick<Templates, 'of' | 'prepare' | 'choice' | 'inDirectory'>;
+  templates: Pick<
+    Templates,
+    'of' | 'prepare' | 'choice' | 'inDirectory' | 'has' | 'isOwn' | 'refreshWhenCopied'
+  >;
   masterKeys: readonly MasterKey[];
   config: Pick<Config, 'pbEncryptionKey' | 'previousPbEncryptionKey' | 'ownerAccess'>;
   plans: Pick<Plans, 'databaseLimitsOf' | 'ownLimits'>;
@@ -71,11 +71,21 @@ export interface UserInstanceDeps {
   settings: {
     userDatabasesDir: string;
     assembledDir: string;
+    appDir: string;
     instanceLogsDir: string;
     logLimits: LogLimits;
     bindAddress: string;
     publicUrl: (name: string, port: number) => string;
   };
+}
+
+/** What its data said when its files had this stamp. */
+interface OwnFacts {
+  stamp: string;
+  /** Whether PocketBase has jobs of its own. */
+  hasJobs: boolean;
+  /** See `readNeededHooks`. */
+  neededHooks: readonly string[] | null;
 }
 
 /** What an instance reports to the catalog. */
@@ -102,8 +112,8 @@ export class UserInstance implements InstanceSpec {
   readonly #owner: Owner;
   #log: InstanceLog | null = null;
   #tokens: TokenSource | null = null;
-  /** Whether PocketBase has jobs of its own, as the files with these stamps say. */
-  #ownJobs: { stamp: string; exist: boolean } | null = null;
+  #facts: OwnFacts | null = null;
+  #waitsForHooks = false;
   #requestLogLimit: ReturnType<typeof requestLogLimit> | null = null;
   /** Settings that the next start turns off. */
   #forbidden: readonly ForbiddenSection[] = [];
@@ -225,51 +235,33 @@ export class UserInstance implements InstanceSpec {
 
   async prepare(signal: AbortSignal): Promise<PhaseReason | null> {
     this.#logLimit.beforeStart();
-    await this.#deps.templates.prepare(this.binary, this.choice);
+    const { templates } = this.#deps;
+    if (this.#waitsForHooks) await templates.refreshWhenCopied();
+    await templates.prepare(this.binary, this.choice);
     await this.prepareAccess();
     const preparation = this.preparation();
-    const reason = await prepareDatabase(preparation, signal);
-    const { template, heldMigrations: held } = preparation;
-    if (signal.aborted || template === null) return reason;
-    const isHeld = held === template.hash;
-    // Without new migrations, it keeps the hooks that it had with the earlier ones.
-    if (reason !== null && !isHeld) return reason;
-    const problem = isHeld ? null : await this.#tryNewHooks(template, signal);
-    if (problem !== null || signal.aborted) return problem;
-    await this.#serve(template, held);
-    return reason ?? (isHeld ? heldHooksReason(this.name, template, this.directory) : null);
+    const prepared = await prepareDatabase(preparation, signal);
+    if (signal.aborted) return prepared.reason;
+    this.#waitsForHooks = true;
+    const limitation = await serveApplications(this, preparation, prepared, this.#deps, signal);
+    this.#waitsForHooks = false;
+    return limitation;
   }
 
   /** Records what a new database serves, which may sleep until its first request. */
   async noteServed(): Promise<void> {
     const template = this.#deps.templates.of(this.binary, this.choice).current;
-    if (template?.served) await this.#serve(template, null);
+    if (template?.served) await recordServed(this, template, null);
   }
 
-  /** Why its data does not bear new hooks; null when it does. Without this, they would end each of its starts. */
-  async #tryNewHooks({ served }: Template, signal: AbortSignal): Promise<PhaseReason | null> {
-    const { driver, clock, settings } = this.#deps;
-    const { directory, environment, name } = this;
-    if (!served?.hasHooks || readServedRecord(directory)?.served?.hash === served.hash) return null;
-    const paths = servedPaths(settings.assembledDir, served);
-    const [lockFile, timeoutMs] = [lockFileOf(directory), HOOKS_TIMEOUT_MS];
-    const trial = { ...paths, driver, clock, directory, environment, lockFile, timeoutMs, signal };
-    try {
-      await tryHooks({ ...trial, binary: this.binary.path }, []);
-      return null;
-    } catch (error) {
-      if (signal.aborted) return null;
-      if (!(error instanceof SetRefused)) throw error;
-      return {
-        code: 'hook_broken',
-        message: `it runs without the new hooks: ${error.message}; correct them, then run 'fathomd databases start ${name}'`,
-      };
-    }
+  /** Names of applications whose hooks it needs, also of those whose files are gone. */
+  neededApplications(): string[] {
+    return neededApplications(this, () => this.#ownFacts()?.neededHooks ?? null, this.#deps);
   }
 
-  async #serve(template: Template, held: string | null): Promise<void> {
-    const record = nextRecord(readServedRecord(this.directory), template, held);
-    if (record !== null) await writeServedRecord(this.directory, record);
+  /** Whether it has the hooks that it needs. It has none after a restore on an empty host, and then its next start gives them. */
+  hasNeededHooks(): boolean {
+    return hasNeededHooks(this, () => this.#ownFacts()?.neededHooks ?? null, this.#deps);
   }
 
   onReplaced(): void {
@@ -329,26 +321,30 @@ export class UserInstance implements InstanceSpec {
   }
 
   /** Notes whether its files, which were created just now, contain jobs. */
-  noteOwnJobs(exist: boolean): void {
-    this.#ownJobs = { stamp: writeStamp(this.#dataFile), exist };
+  noteOwnJobs(hasJobs: boolean): void {
+    this.#facts = { stamp: writeStamp(this.#dataFile), hasJobs, neededHooks: [] };
   }
 
   hasOwnJobs(): boolean {
     if (readServedRecord(this.directory)?.served?.hasJobs === true) return true;
+    return this.#ownFacts()?.hasJobs ?? false;
+  }
+
+  /** Null when its files cannot be read: the next start reports that. */
+  #ownFacts(): OwnFacts | null {
     const file = this.#dataFile;
     const keys = settingsKeys(this.#deps.config, this.name);
     try {
       const stamp = writeStamp(file);
-      if (this.#ownJobs?.stamp === stamp) return this.#ownJobs.exist;
-      const exist = withDatabase(file, { readOnly: true }, (database) => {
+      if (this.#facts?.stamp === stamp) return this.#facts;
+      return withDatabase(file, { readOnly: true }, (database) => {
         const stored = readSettings(database, keys);
-        return stored !== null && hasAutomaticBackups(stored.settings);
+        const hasJobs = stored !== null && hasAutomaticBackups(stored.settings);
+        this.#facts = { stamp, hasJobs, neededHooks: readNeededHooks(database) };
+        return this.#facts;
       });
-      this.#ownJobs = { stamp, exist };
-      return exist;
     } catch {
-      // The next start reports a problem of its files.
-      return false;
+      return null;
     }
   }
 
@@ -458,15 +454,6 @@ export class UserInstance implements InstanceSpec {
     }
     return { ownerId: user, access: this.access(), superuser, now: this.#deps.clock.now() };
   }
-}
-
-/** Null when it has the hooks of the set. */
-function heldHooksReason(name: string, { served }: Template, directory: string): PhaseReason | null {
-  if (readServedRecord(directory)?.served?.hash === served?.hash) return null;
-  return {
-    code: 'migration_failed',
-    message: `it runs without the latest hooks and static files, which only a rollout applies; see 'fathomd migrations status', then run 'fathomd migrations apply --databases ${name}'`,
-  };
 }
 
 /** The limits that a row sets. An administrator can edit it in the control plane. */

@@ -115,17 +115,19 @@ function isDone(
   { kind, target }: Step,
   { inDirectory }: Pick<Templates, 'inDirectory'>,
 ): boolean {
-  return hasApplication(instance.choice, target, inDirectory) === (kind === 'add-application');
+  const all = [...inDirectory, ...instance.neededApplications()];
+  return hasApplication(instance.choice, target, all) === (kind === 'add-application');
 }
 
 function nextChoice(
-  { instance: { choice } }: CatalogEntry,
+  { instance }: CatalogEntry,
   { kind, target }: Step,
   { inDirectory }: Pick<Templates, 'inDirectory'>,
 ): string {
+  const all = [...inDirectory, ...instance.neededApplications()];
   return kind === 'add-application'
-    ? withApplication(choice, target)
-    : withoutApplication(choice, target, inDirectory);
+    ? withApplication(instance.choice, target)
+    : withoutApplication(instance.choice, target, all);
 }
 
 /** Why the applications that a database would have do not work together, with file and line. */
@@ -153,7 +155,9 @@ async function requireKnown(
   if (name === DOCUMENTS)
     throw new FathomError('conflict', `every database has the application ${DOCUMENTS}`);
   const isUsed = () =>
-    catalog.entries().some(({ instance }) => hasApplication(instance.choice, name, templates.inDirectory));
+    catalog
+      .entries()
+      .some((entry) => !isDone(entry, { kind: 'remove-application', target: name }, templates));
   if (kind === 'remove-application' && isUsed()) return;
   const known = (await templates.describeApplications()).map((one) => one.name);
   if (!known.includes(name))

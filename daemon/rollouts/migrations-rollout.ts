@@ -122,7 +122,7 @@ export function givingApplications(
         lockFile: lockFileOf(directory),
         heldMigrations: null,
       };
-      const reason = await prepareDatabase(preparation, signal);
+      const { reason } = await prepareDatabase(preparation, signal);
       return reason?.message ?? null;
     },
     served: ({ instance }) => instance.nextServed(choice),

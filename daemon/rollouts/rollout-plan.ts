@@ -97,7 +97,8 @@ function notRunning({ phase, reason }: Pick<InstanceState, 'phase' | 'reason'>):
 }
 
 /**
- * Waits for a database that does not answer or does not run for a moment, as under load, or that is maintained.
+ * Waits for a database that does not answer or does not run for a moment, as under load, or that is maintained. One that waits
+ * for an application stays as it is, until the rollout takes the application from it.
  *
  * @returns why it cannot be changed when the time has passed; null when it can, or when the signal aborts
  */
@@ -107,7 +108,8 @@ export async function untilSettled(
   signal: AbortSignal,
 ): Promise<string | null> {
   const { state } = runner;
-  if (!UNSETTLED.has(state.phase) && !runner.maintenance) return null;
+  const isSettledNow = !UNSETTLED.has(state.phase) || state.reason?.code === 'app_missing';
+  if (isSettledNow && !runner.maintenance) return null;
   const timeout = deadline(clock, SETTLE_TIMEOUT_MS);
   const isSettled = await state.until(
     () => SETTLED.has(state.phase) && !runner.maintenance,

@@ -350,6 +350,8 @@ export class Rollouts {
       if (signal.aborted || current.state.status !== 'running') return undefined;
       begun = clock.monotonic();
       journal = await changeDatabase(entry, change, this.#deps);
+      // It waited for an application that it does not need any more.
+      if (state.phase === 'backing_off') entry.runner.start({ force: true });
     } catch (error) {
       if (signal.aborted) return undefined;
       return this.#end(entry, error instanceof FailsBefore ? 'skipped' : 'failed', messageOf(error), null);

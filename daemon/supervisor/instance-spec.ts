@@ -4,6 +4,16 @@ import type { Binary } from '../pocketbase/binary/binary.ts';
 import type { InstanceLog } from '../pocketbase/logs/instance-log.ts';
 import { RequestLog } from '../pocketbase/logs/request-log.ts';
 
+/** A database is not started, because it would not be as it should. */
+export class StartRefused extends Error {
+  readonly reason: PhaseReason;
+
+  constructor(reason: PhaseReason) {
+    super(reason.message);
+    this.reason = reason;
+  }
+}
+
 /** The desired properties of an instance. */
 export interface InstanceSpec {
   name: string;
@@ -43,6 +53,8 @@ export interface InstanceSpec {
   /**
    * Updates its files before a start, until the signal aborts. Resolves with the reason why some migrations are not
    * applied, else with null.
+   *
+   * @throws StartRefused
    */
   prepare(signal: AbortSignal): Promise<PhaseReason | null>;
   /** Called when the process has opened another `data.db`, as after PocketBase's own restore. */

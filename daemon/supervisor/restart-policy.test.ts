@@ -21,6 +21,7 @@ const EXTERNAL: PhaseReasonCode[] = [
   'binary_changed',
   'out_of_files',
   'data_dir_missing',
+  'app_missing',
 ];
 const CRASHES: PhaseReasonCode[] = [
   'exited',

@@ -9,6 +9,9 @@ import { lockDataDir } from '../../base/files/data-dir-lock.ts';
 import { exists, makePrivateDir, unlessMissing } from '../../base/files/dir.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
 import { replaceFile, syncDirectory } from '../../base/files/replace-file.ts';
+import { parseChoice } from '../../databases/applications/choice.ts';
+import { readNeededHooks } from '../../databases/applications/needed-hooks.ts';
+import { EVERY } from '../../databases/applications/sources.ts';
 import { endControlPlaneSessions, endSessions } from '../../databases/owner/end-sessions.ts';
 import { isRefusedAfter, lastVersionOf } from '../../pocketbase/data/last-version.ts';
 import { UnsafeDatabase } from '../../pocketbase/data/schema-check.ts';
@@ -82,12 +85,16 @@ export interface HostReport {
   unknown: string[];
   /** Versions of PocketBase that databases are pinned to. */
   pinned: string[];
+  /** Applications that databases have, and whose files are not part of backups. */
+  applications: string[];
 }
 
 interface Row {
   name: string;
   state: string;
   version: string;
+  /** See `formatChoice`. */
+  applications: string;
 }
 
 /** Refuses a start on data that is not complete. @throws FathomError `data_dir.unusable` */
@@ -133,6 +140,7 @@ async function restoreAll(options: HostRestore): Promise<HostReport> {
     missing: [],
     unknown: [],
     pinned: [],
+    applications: [],
   };
   await restoreControlPlane(options, { backups, secrets, report });
   await restoreDatabases(options, { backups, report });
@@ -255,6 +263,23 @@ async function restoreDatabases(options: HostRestore, { backups, report }: Found
     progress.ended += 1;
     onProgress(progress);
   });
+  report.applications = usedApplications(rows, userDatabasesDir);
+}
+
+/** Those that rows name, and those whose hooks a database needs that has all of a directory. */
+function usedApplications(rows: readonly Row[], userDatabasesDir: string): string[] {
+  const names = rows.flatMap(({ name, applications }) => {
+    const chosen = parseChoice(applications);
+    const file = join(dataDirOf(join(userDatabasesDir, name)), 'data.db');
+    if (!chosen.includes(EVERY) || !existsSync(file)) return chosen;
+    try {
+      return [...chosen, ...(withDatabase(file, { readOnly: true }, readNeededHooks) ?? [])];
+    } catch {
+      // The start of the database reports a damaged file.
+      return chosen;
+    }
+  });
+  return [...new Set(names)].filter((name) => name !== '' && name !== EVERY).toSorted();
 }
 
 async function restoreRow(
@@ -340,12 +365,15 @@ function readRows(directory: string): Row[] {
   const file = join(dataDirOf(directory), 'data.db');
   return withDatabase(file, { readOnly: true, isTrusted: true }, (database) =>
     database
-      .prepare("SELECT name, state, pocketbase_version FROM user_databases WHERE state <> 'deleting'")
+      .prepare(
+        "SELECT name, state, pocketbase_version, applications FROM user_databases WHERE state <> 'deleting'",
+      )
       .all()
       .map((row) => ({
         name: String(row['name']),
         state: String(row['state']),
         version: String(row['pocketbase_version'] ?? ''),
+        applications: String(row['applications'] ?? ''),
       }))
       // An administrator can edit the name. It must not lead out of the directory.
       .filter(({ name }) => isDatabaseName(name)),

@@ -7,6 +7,7 @@ import { openTarget } from '../../backups/targets/open-target.ts';
 import { isDiskFull } from '../../base/files/dir.ts';
 import { refuseRootIn } from '../../base/process-account.ts';
 import { readSources } from '../../config/sources/sources.ts';
+import { listNames, packageFiles } from '../../databases/applications/sources.ts';
 import { verifyBinary } from '../../pocketbase/binary/binary.ts';
 import { type CliContext, type Output, printJson, printLine } from '../context.ts';
 import { UsageError } from '../input/usage-error.ts';
@@ -50,12 +51,31 @@ export async function restoreWholeHost(args: RestoreHostArguments, context: CliC
       onProgress: show,
     });
     if (!args.json && stderr.isTTY === true) stderr.write('\n');
-    if (args.json) printJson(context, report);
-    else printReport(report, { dataDir, from }, context);
+    const apps = await missingApplications(report, args, context);
+    if (args.json) printJson(context, { ...report, missing_applications: apps.missing });
+    else printReport(report, { dataDir, from, apps }, context);
     return report.missing.length + report.older.length === 0 ? 0 : 1;
   } catch (error) {
     throw describeFailure(error, dataDir);
   }
+}
+
+/** Applications that this host lacks, as the restored settings find them. */
+async function missingApplications(
+  { applications }: HostReport,
+  args: RestoreHostArguments,
+  { env, cwd }: CliContext,
+): Promise<MissingApplications> {
+  const { dataDir, get } = readSources({ commandLine: { dataDir: args['data-dir'] }, env, cwd });
+  const appDir = resolve(cwd, get('FATHOM_APP_DIR')?.trim() ?? join(dataDir, 'apps'));
+  const own = await listNames(packageFiles().appsDir);
+  const present = await listNames(appDir).catch((): string[] => []);
+  return { appDir, missing: applications.filter((name) => !own.includes(name) && !present.includes(name)) };
+}
+
+interface MissingApplications {
+  appDir: string;
+  missing: string[];
 }
 
 function describeFailure(error: unknown, dataDir: string): unknown {
@@ -89,7 +109,7 @@ function showProgress(output: Output): (progress: HostProgress) => void {
 
 function printReport(
   report: HostReport,
-  { dataDir, from }: { dataDir: string; from: string },
+  { dataDir, from, apps }: { dataDir: string; from: string; apps: MissingApplications },
   context: CliContext,
 ): void {
   const { control_plane, restored, restored_before: before, older, missing, unknown, pinned } = report;
@@ -105,6 +125,10 @@ function printReport(
     ...unknown.map((name) => `backups of ${name} were left: no account of the control plane has it`),
     ...pinned.map(
       (version) => `next: '${fathomd} pocketbase install ${version}', to which databases are pinned`,
+    ),
+    ...apps.missing.map(
+      (name) =>
+        `next: put the application ${name} into ${apps.appDir}, or set FATHOM_APP_DIR: databases that need its hooks do not start before`,
     ),
     `next: the former host may still use its backup target, so this one does not: when it does not run any more, '${fathomd} backups accept-target'; for a drill, set another BACKUP_TARGET`,
     `next: check the settings in ${join(dataDir, '.env')}, then '${fathomd} doctor' and '${fathomd} serve', with --data-dir ${dataDir}`,

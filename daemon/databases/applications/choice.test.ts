@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { formatChoice, hasApplication, namesOf, withApplication, withoutApplication } from './choice.ts';
+import {
+  formatChoice,
+  hasApplication,
+  isChosen,
+  namesOf,
+  withApplication,
+  withoutApplication,
+} from './choice.ts';
 
 const IN_DIRECTORY = ['crm', 'shop'];
 
@@ -23,6 +30,14 @@ describe('a choice of applications', () => {
       'shop',
       'work-items',
     ]);
+  });
+
+  it('also has applications whose files are gone, and those of the package only by name', () => {
+    expect(isChosen('*,documents', 'shop', false)).toBe(true);
+    expect(isChosen('documents,shop', 'shop', false)).toBe(true);
+    expect(isChosen('documents,shop', 'crm', false)).toBe(false);
+    expect(isChosen('*,documents', 'work-items', true)).toBe(false);
+    expect(isChosen('*,documents,work-items', 'work-items', true)).toBe(true);
   });
 
   it('gains and loses one', () => {

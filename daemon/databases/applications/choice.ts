@@ -13,6 +13,12 @@ export function parseChoice(choice: string): string[] {
   return choice.split(',');
 }
 
+/** Whether a database has an application, also one whose files are gone. @param isOwn of the package */
+export function isChosen(choice: string, name: string, isOwn: boolean): boolean {
+  const names = parseChoice(choice);
+  return names.includes(name) || (names.includes(EVERY) && !isOwn);
+}
+
 /** @param inDirectory the names in FATHOM_APP_DIR */
 export function hasApplication(choice: string, name: string, inDirectory: readonly string[]): boolean {
   const names = parseChoice(choice);

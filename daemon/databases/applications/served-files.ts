@@ -25,6 +25,8 @@ export interface Served {
   hasPublic: boolean;
   /** Whether hooks have jobs at fixed times, which need a process. */
   hasJobs: boolean;
+  /** Names of the applications with hooks. Absent in records of earlier releases. */
+  hookApplications?: readonly string[];
 }
 
 export interface ServedFiles extends Served {
@@ -52,13 +54,16 @@ const FORM = 'hooks 1\n';
 export async function readServedFiles(applications: readonly Application[]): Promise<ServedFiles | null> {
   const files = new Map<string, ServedFile>();
   let hasJobs = false;
+  const hookApplications: string[] = [];
   const add = (file: ServedFile) => {
     const other = files.get(file.path);
     if (other && other.sha256 !== file.sha256) throw duplicate(file, other);
     if (!other) files.set(file.path, file);
   };
   for (const { name, directory } of applications) {
-    for (const { text, ...file } of await readHooks({ name, directory })) {
+    const hooks = await readHooks({ name, directory });
+    if (hooks.some(({ path }) => isHook(path))) hookApplications.push(name);
+    for (const { text, ...file } of hooks) {
       hasJobs ||= JOB.test(text);
       const path = join('hooks', isHook(file.path) ? join(APPLICATIONS, name, file.path) : file.path);
       add({ ...file, path });
@@ -81,6 +86,7 @@ export async function readServedFiles(applications: readonly Application[]): Pro
     hasHooks: has('hooks/'),
     hasPublic: has('public/'),
     hasJobs,
+    hookApplications,
   };
 }
 

@@ -5,7 +5,13 @@ import { scratch } from '../../../test/helpers/scratch.ts';
 import type { Served } from './served-files.ts';
 import { nextRecord, readServedRecord, servedHashes, writeServedRecord } from './served-record.ts';
 
-const served = (hash: string): Served => ({ hash, hasHooks: true, hasPublic: false, hasJobs: false });
+const served = (hash: string): Served => ({
+  hash,
+  hasHooks: true,
+  hasPublic: false,
+  hasJobs: false,
+  hookApplications: ['shop'],
+});
 const template = (set: string, hash: string | null) => ({
   hash: set,
   served: hash === null ? null : served(hash),
@@ -26,6 +32,13 @@ it('follows the set, remembers the one before, and goes back when a rollout took
   expect(nextRecord(back, template('2', null), '2')).toBeNull();
   // Another set is used again.
   expect(nextRecord(back, template('3', 'c'), '2')).toMatchObject({ set: '3', served: served('c') });
+});
+
+it('names the applications of a record of an earlier release', () => {
+  const { hookApplications: _names, ...unnamed } = served('a');
+  const before = { set: '0', served: null };
+  const old = { set: '1', served: unnamed, before };
+  expect(nextRecord(old, template('1', 'a'), null)).toEqual({ set: '1', served: served('a'), before });
 });
 
 it('takes the hooks of the first set back as well', () => {

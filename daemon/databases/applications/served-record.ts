@@ -54,10 +54,16 @@ export function nextRecord(
     if (record?.set !== held) return null;
     return { ...(record.before ?? { set: '', served: null }), before: null };
   }
-  if (record?.set === template.hash) return null;
+  if (record?.set === template.hash)
+    return isComplete(record) ? null : { ...record, served: template.served };
   if (record === null && template.served === null) return null;
   const before = record && { set: record.set, served: record.served };
   return { set: template.hash, served: template.served, before };
+}
+
+/** Records of earlier releases do not name the applications. */
+function isComplete({ served }: SetChoice): boolean {
+  return served === null || served.hookApplications !== undefined;
 }
 
 export async function writeServedRecord(directory: string, record: ServedRecord): Promise<void> {

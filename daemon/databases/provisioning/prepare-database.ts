@@ -32,6 +32,7 @@ import {
   type ProcessDriver,
   watchExit,
 } from '../../pocketbase/process/process-driver.ts';
+import { readNeededHooks } from '../applications/needed-hooks.ts';
 import { hasUnrecorded, pendingMigrations, recordApplied } from '../migrations/applied.ts';
 import {
   type Access,
@@ -73,6 +74,13 @@ export interface Preparation {
   log: Logger;
 }
 
+export interface Prepared {
+  /** Why it runs without migrations; null when all are applied. */
+  reason: PhaseReason | null;
+  /** See `readNeededHooks`. */
+  neededHooks: readonly string[] | null;
+}
+
 /** A preparation with migrations to apply. */
 type MigrationRun = Preparation & { template: Template };
 
@@ -80,19 +88,18 @@ type MigrationRun = Preparation & { template: Template };
  * Prepares a database for its start: applies migrations, and then corrects accounts and settings, which migrations may have
  * changed.
  *
- * @returns why it runs without migrations; null when all are applied
  * @throws the error of SQLite: without the corrections the database could be open to others; or that of starting a process;
  * OlderVersion
  */
-export async function prepareDatabase(run: Preparation, signal: AbortSignal): Promise<PhaseReason | null> {
+export async function prepareDatabase(run: Preparation, signal: AbortSignal): Promise<Prepared> {
   const file = fileOf(run);
-  if (!existsSync(file)) return null;
+  if (!existsSync(file)) return { reason: null, neededHooks: null };
   const adjustments = [...createAdjustments(run), recordLastVersion(run.version)];
-  const { pending, needed } = inspect(file, run, adjustments);
+  const { pending, needed, neededHooks } = inspect(file, run, adjustments);
   if (!run.template || pending.length === 0 || isHeld(run)) {
     shortenTypesFile(run.dataDir);
     applyAdjustments(file, needed);
-    return pending.length === 0 ? null : heldReason(run.name, pending);
+    return { reason: pending.length === 0 ? null : heldReason(run.name, pending), neededHooks };
   }
   let reason: PhaseReason | null = null;
   try {
@@ -108,7 +115,7 @@ export async function prepareDatabase(run: Preparation, signal: AbortSignal): Pr
     throwUnlessUnreadable(error);
   }
   if (!signal.aborted) adjustStopped(run);
-  return reason;
+  return { reason, neededHooks };
 }
 
 function isHeld({ template, heldMigrations }: Preparation): boolean {
@@ -168,7 +175,7 @@ function inspect(
   file: string,
   run: Preparation,
   adjustments: readonly Adjustment[],
-): { pending: string[]; needed: readonly Adjustment[] } {
+): { pending: string[]; needed: readonly Adjustment[]; neededHooks: string[] | null } {
   const { template, version, isPinned, name, log } = run;
   try {
     return withDatabase(file, { readOnly: true }, (database) => {
@@ -181,12 +188,13 @@ function inspect(
         template && hasTable(database, '_migrations') ? pendingMigrations(database, template.files) : [];
       // Migrations may change what is needed.
       const willMigrate = pending.length > 0 && !isHeld(run);
-      return { pending, needed: willMigrate ? [] : neededAdjustments(database, adjustments) };
+      const neededHooks = readNeededHooks(database);
+      return { pending, needed: willMigrate ? [] : neededAdjustments(database, adjustments), neededHooks };
     });
   } catch (error) {
     throwUnlessUnreadable(error);
     for (const { onFailure } of adjustments) onFailure(error);
-    return { pending: [], needed: [] };
+    return { pending: [], needed: [], neededHooks: null };
   }
 }
 

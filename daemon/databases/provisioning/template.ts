@@ -143,7 +143,7 @@ export class TemplateStore {
   async #refresh(): Promise<void> {
     const { log } = this.#options;
     const set = await this.readFiles();
-    if (set.hash === this.#set?.hash) return;
+    if (set.hash === this.#set?.hash && (await this.#isAssembled(set))) return;
     this.#set = set;
     try {
       await makeDirectory(this.#options.directory);
@@ -156,6 +156,11 @@ export class TemplateStore {
     }
     this.#problem = null;
     for (const warning of this.#warnings) log.warn(`migrations of user databases: ${warning}`);
+  }
+
+  /** False when what databases serve was removed. */
+  async #isAssembled({ served, problem }: ApplicationSet): Promise<boolean> {
+    return served === null || problem !== null || exists(join(this.#options.assembledDir, served.hash));
   }
 
   #refuse(error: unknown): void {
@@ -258,8 +263,8 @@ function templateIn(
 /** Without the files. */
 function servedOf({ served }: { served: Served | null }): Served | null {
   if (served === null) return null;
-  const { hash, hasHooks, hasPublic, hasJobs } = served;
-  return { hash, hasHooks, hasPublic, hasJobs };
+  const { hash, hasHooks, hasPublic, hasJobs, hookApplications } = served;
+  return { hash, hasHooks, hasPublic, hasJobs, ...(hookApplications && { hookApplications }) };
 }
 
 /** Checks that all migrations were applied, removes secrets, and leaves all data in one file. @throws SetRefused */

@@ -1,11 +1,13 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { lstat, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ApplicationCheck } from '../../../shared/api/applications.ts';
 import type { MigrationProblem } from '../../../shared/api/migrations.ts';
+import { SingleFlight } from '../../base/single-flight.ts';
 import { type Binary, EMBEDDED } from '../../pocketbase/binary/binary.ts';
 import { checkApplication } from '../applications/check-application.ts';
 import { formatChoice, parseChoice } from '../applications/choice.ts';
 import { describeApplications } from '../applications/describe-applications.ts';
+import { listDirectory } from '../applications/read-tree.ts';
 import type { Served } from '../applications/served-files.ts';
 import { listNames } from '../applications/sources.ts';
 import { sha256 as hash } from '../migrations/migration-files.ts';
@@ -18,6 +20,8 @@ import { SERVED_FILE, type TemplateOptions, TemplateStore } from './template.ts'
 const GOOD_FILE = 'good';
 const OF_CHOICE = '-set-';
 const HASH_CHARACTERS = 8;
+/** Files that have not changed for this time are complete. */
+const COPIED_AFTER_MS = 10_000;
 
 /**
  * The templates of user databases by executable and by applications: a version of PocketBase may refuse migrations that another
@@ -30,7 +34,12 @@ export class Templates {
   readonly choice: string;
   readonly #options: Omit<TemplateOptions, 'goodFile'>;
   readonly #others = new Map<string, TemplateStore>();
+  readonly #flights = new SingleFlight<void>();
   #inDirectory: string[] = [];
+  /** Names of the package. */
+  #own = new Set<string>();
+  /** Names of applications with files, also those of the package. */
+  #complete = new Set<string>();
 
   /** @param options.binary that of the fleet */
   constructor(options: Omit<TemplateOptions, 'goodFile'>) {
@@ -52,6 +61,16 @@ export class Templates {
   /** Names in the administrator's directory, as of the last refresh. */
   get inDirectory(): readonly string[] {
     return this.#inDirectory;
+  }
+
+  /** Whether the files of an application are there, as of the last refresh. An empty directory is none. */
+  has(name: string): boolean {
+    return this.#complete.has(name);
+  }
+
+  /** Whether an application is part of the package. */
+  isOwn(name: string): boolean {
+    return this.#own.has(name);
   }
 
   /** @param choice see `formatChoice` */
@@ -79,9 +98,24 @@ export class Templates {
   /** Reads the files, and tests them with each executable if they have changed. Never rejects. */
   async refresh(): Promise<void> {
     // A directory that cannot be read is the problem of each template.
-    this.#inDirectory = await listNames(this.#options.applications.appDir).catch(() => []);
+    const { own, applications } = this.#options;
+    this.#inDirectory = await listNames(applications.appDir).catch(() => []);
+    this.#own = new Set(await listNames(own.appsDir));
+    this.#complete = new Set(await listComplete([own.appsDir, applications.appDir]));
     await this.fleet.refresh();
     for (const store of this.#others.values()) await store.refresh();
+  }
+
+  /**
+   * Reads the files again for databases that wait for an application, unless a file has changed in the last seconds: it may be
+   * one of several that are being copied. Never rejects.
+   */
+  refreshWhenCopied(): Promise<void> {
+    const { applications, clock } = this.#options;
+    return this.#flights.run('copied', async () => {
+      const changedMs = await lastChangeMs(applications.appDir).catch(() => 0);
+      if (Math.abs(clock.now().getTime() - changedMs) > COPIED_AFTER_MS) await this.refresh();
+    });
   }
 
   /** Why the files of other databases are not in use, the first reason. */
@@ -128,4 +162,27 @@ export class Templates {
 
 function hashOf(choice: string): string {
   return hash(Buffer.from(choice)).slice(0, HASH_CHARACTERS);
+}
+
+/** Names of directories with files. One that cannot be read has none. */
+async function listComplete(parents: readonly string[]): Promise<string[]> {
+  const names: string[] = [];
+  for (const parent of parents)
+    for (const name of await listNames(parent).catch(() => [])) {
+      const entries = await listDirectory(join(parent, name)).catch(() => []);
+      if (entries.length > 0) names.push(name);
+    }
+  return names;
+}
+
+/** The time of the last change below a directory, in Unix milliseconds. */
+async function lastChangeMs(directory: string): Promise<number> {
+  const { ctimeMs } = await stat(directory);
+  const times = await Promise.all(
+    (await readdir(directory, { withFileTypes: true })).map(async (entry) => {
+      const path = join(directory, entry.name);
+      return entry.isDirectory() ? lastChangeMs(path) : (await lstat(path)).ctimeMs;
+    }),
+  );
+  return Math.max(ctimeMs, ...times);
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { PhaseReason, Probe } from '../../../shared/api/instances.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { connectHost } from '../../../shared/host.ts';
@@ -22,7 +23,7 @@ import {
 import type { InstanceFiles } from '../instance-files.ts';
 import { hooksDirOf, prepareHooks, removeOldHooks } from '../instance-hooks.ts';
 import { endOfLog, lastLines } from '../instance-logs.ts';
-import { dataDirOf, type InstanceSpec, lockFileOf } from '../instance-spec.ts';
+import { dataDirOf, type InstanceSpec, lockFileOf, StartRefused } from '../instance-spec.ts';
 import type { PortAllocator } from './ports.ts';
 import { endProcess } from './terminate.ts';
 
@@ -188,6 +189,7 @@ async function launchOn(
   try {
     await prepareHooks(spec);
     await removeOldHooks(spec);
+    if (spec.hooksDir !== null && !existsSync(spec.hooksDir)) return failed(hooksGone(spec.hooksDir));
     // It was pinned to another version in the meantime.
     const problem = isVerified(spec.binary) ? null : await spec.binaryProblem();
     if (problem) return failed(problem);
@@ -284,6 +286,14 @@ function failed(reason: PhaseReason, exit: ProcessExit | null = null): LaunchOut
   return { kind: 'failed', reason, exit, endedBy: null };
 }
 
+/** PocketBase would start without them. */
+function hooksGone(hooksDir: string): PhaseReason {
+  return {
+    code: 'app_missing',
+    message: `it does not start without its hooks, and ${hooksDir} is gone; the next start writes it again`,
+  };
+}
+
 /** Missing files and a full disk have many errors, for example 'disk I/O error' of SQLite. */
 async function startFailure(spec: InstanceSpec, files: InstanceFiles, error: unknown): Promise<PhaseReason> {
   const problem = await files.startProblem(spec).catch(() => null);
@@ -291,6 +301,7 @@ async function startFailure(spec: InstanceSpec, files: InstanceFiles, error: unk
 }
 
 function spawnFailure(error: unknown): PhaseReason {
+  if (error instanceof StartRefused) return error.reason;
   if (error instanceof OlderVersion) return { code: 'version_refused', message: error.message };
   if (error instanceof UnsafeDatabase) return { code: 'database_corrupt', message: error.message };
   switch ((error as NodeJS.ErrnoException).code) {
