@@ -13,7 +13,7 @@ it('counts no files of requests in progress for the size of a database', async (
   const one = await directoryBytes(join(directory, 'tmp'));
   expect(one).toBeGreaterThan(0);
   expect(await directoryBytes(directory)).toBe(3 * one);
-  expect(await databaseUsage(directory)).toEqual({ bytes: 2 * one, entries: 4 });
+  expect(await databaseUsage(directory)).toEqual({ bytes: 2 * one, entries: 4, unfinished: [] });
 });
 
 it('counts no copy of a rollout for the size of a database', async () => {

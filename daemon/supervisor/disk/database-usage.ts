@@ -7,11 +7,14 @@ import { HIDDEN } from '../../base/files/remove-tree.ts';
 import { linkedDirectories } from '../../pocketbase/sandbox/file-view.ts';
 import { isTemporary } from '../../pocketbase/sandbox/temporary-dir.ts';
 import { BEFORE_PREFIX, dataDirOf, restoreDirOf, rolloutDirOf, temporaryDirOf } from '../instance-spec.ts';
+import { maybeUnfinished } from './unfinished-uploads.ts';
 
 export interface DirectoryUsage {
   bytes: number;
   /** Files and directories. Infinite if they were not counted. */
   entries: number;
+  /** Paths of files that can be unfinished uploads. */
+  unfinished: string[];
 }
 
 /**
@@ -27,7 +30,7 @@ export async function directoryBytes(directory: string): Promise<number> {
  * rollouts and restores keep. Includes data that an administrator moved to another disk with a symbolic link.
  */
 export async function databaseUsage(directory: string): Promise<DirectoryUsage> {
-  const total = { bytes: 0, entries: 0 };
+  const total = emptyUsage();
   const temporaryDir = temporaryDirOf(directory);
   const copies = [rolloutDirOf(directory), restoreDirOf(directory)].map((path) => basename(path));
   for (const entry of await readdir(directory, { withFileTypes: true })) {
@@ -50,9 +53,14 @@ export function movedDirectories(directory: string): string[] {
   return [...realDataDir, ...linkedDirectories({ dataDir, fleetDirectories: [dirname(directory)] })];
 }
 
-function add(total: DirectoryUsage, { bytes, entries }: DirectoryUsage): void {
+function emptyUsage(): DirectoryUsage {
+  return { bytes: 0, entries: 0, unfinished: [] };
+}
+
+function add(total: DirectoryUsage, { bytes, entries, unfinished }: DirectoryUsage): void {
   total.bytes += bytes;
   total.entries += entries;
+  total.unfinished.push(...unfinished);
 }
 
 async function usageOf(directory: string): Promise<DirectoryUsage> {
@@ -66,13 +74,14 @@ async function usageOf(directory: string): Promise<DirectoryUsage> {
 
 /** Files and directories can be removed during the walk. */
 async function walk(directory: string): Promise<DirectoryUsage> {
-  const total = { bytes: 0, entries: 0 };
+  const total = emptyUsage();
   const entries = await readdir(directory, { withFileTypes: true }).catch(unlessMissing);
   for (const entry of entries ?? []) {
     total.entries += 1;
     const path = join(directory, entry.name);
     if (entry.isDirectory()) add(total, await walk(path));
     else if (entry.isFile()) total.bytes += await fileBytes(path);
+    if (maybeUnfinished(path)) total.unfinished.push(path);
   }
   return total;
 }
@@ -92,5 +101,5 @@ async function measureHidden(path: string, cause: unknown): Promise<DirectoryUsa
   const { stdout } = await execa('du', ['-s', '-k', '--', path], { reject: false, stderr: 'ignore' });
   const kilobytes = Number.parseInt(stdout, 10);
   if (Number.isNaN(kilobytes)) throw cause;
-  return { bytes: kilobytes * 1024, entries: Number.POSITIVE_INFINITY };
+  return { ...emptyUsage(), bytes: kilobytes * 1024, entries: Number.POSITIVE_INFINITY };
 }

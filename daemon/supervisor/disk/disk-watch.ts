@@ -19,6 +19,7 @@ import {
   untilDue,
 } from './disk-limit.ts';
 import type { DiskReserve } from './disk-reserve.ts';
+import { removeUnfinished } from './unfinished-uploads.ts';
 
 /** A changed limit applies after this time at the latest. */
 const MAX_WAIT_MS = 5_000;
@@ -201,7 +202,8 @@ export class DiskWatch {
     const { spec } = runner;
     const startedMs = clock.monotonic();
     const written = writtenBytes(pid);
-    const { bytes: used, entries } = await databaseUsage(spec.directory);
+    const { bytes: found, entries, unfinished } = await databaseUsage(spec.directory);
+    const used = found - (await this.#removeUnfinished(runner, unfinished));
     fleet.recordDiskBytes(spec.name, used);
     // SQLite fills the space of deleted records again before its file grows.
     const bytes = used >= limit * NEAR ? used - freeBytes(spec.directory) : used;
@@ -210,6 +212,15 @@ export class DiskWatch {
     const walkMs = Math.min(endedMs - startedMs, entries * ENTRY_MS);
     Object.assign(watched, { bytes, walkedAtMs: endedMs, walkMs, pid, written });
     await this.#settle(runner, watched, { state: diskStateAfter(watched.state, bytes, limit) });
+  }
+
+  /** Otherwise they would count, and the owner cannot delete them. Returns the bytes that are free now. */
+  async #removeUnfinished({ spec, state }: Runner, paths: readonly string[]): Promise<number> {
+    const { pid, startedAt } = state.observed;
+    if (pid === null || startedAt === null) return 0;
+    const { files, bytes } = await removeUnfinished(paths, { pid, startedAt });
+    if (files > 0) this.#deps.log.info({ instance: spec.name, files, bytes }, 'removed unfinished uploads');
+    return bytes;
   }
 
   /** Refuses or allows writes for a changed state. Without success, the state stays, so that it is tried again. */
