@@ -34,7 +34,11 @@ export function acceptJsonBodies(app: Api): void {
     else if (!CHARSETS.has(charsetOf(request))) done(unsupported(request), undefined);
     // Before the parser, which takes much longer for deep JSON.
     else if (isNestedDeeperThan(body, MAX_BODY_DEPTH)) done(tooDeep(), undefined);
-    else void parseJson(request, body, done);
+    else
+      void parseJson(request, body, (error, value) => {
+        const key = error === null ? null : forbiddenKeyOf(body);
+        done(key === null ? error : forbidden(key), value);
+      });
   });
   app.addContentTypeParser('*', (request, _payload, done) => {
     done(isEmpty(request) ? null : unsupported(request), undefined);
@@ -77,6 +81,30 @@ function readRest(request: IncomingMessage): Promise<boolean> {
 
 function tooDeep(): FathomError {
   return new FathomError('request.invalid', `the JSON is nested more than ${MAX_BODY_DEPTH} levels deep`);
+}
+
+/** The key for which the parser refuses valid JSON; null for JSON that is not valid. */
+function forbiddenKeyOf(body: string): string | null {
+  const found: string[] = [];
+  try {
+    JSON.parse(body, (key, value: unknown) => {
+      const isPrototype =
+        key === 'constructor' && typeof value === 'object' && value !== null && 'prototype' in value;
+      if (key === '__proto__' || isPrototype) found.push(key);
+      return value;
+    });
+  } catch {
+    return null;
+  }
+  return found[0] ?? null;
+}
+
+function forbidden(key: string): FathomError {
+  const name = key === 'constructor' ? 'constructor.prototype' : key;
+  return new FathomError(
+    'request.invalid',
+    `the JSON has the key '${name}', which is not allowed; rename it`,
+  );
 }
 
 function charsetOf(request: FastifyRequest): string {

@@ -2,15 +2,16 @@ import type { FastifySchemaValidationError } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { NOT_BLANK } from '../../shared/work/texts.ts';
 import { fieldErrorsOf } from './field-errors.ts';
 
 const schema = z.strictObject({
   name: z.string().min(2).max(3).optional(),
-  title: z.string().min(1).regex(/\S/).optional(),
+  title: z.string().min(1).regex(new RegExp(NOT_BLANK)).optional(),
   count: z.coerce.number().int().min(1).max(5).optional(),
   kind: z.enum(['a', 'b']).optional(),
   tags: z.array(z.string()).max(1).optional(),
-  parent: z.union([z.string().min(1).regex(/\S/), z.null()]).optional(),
+  parent: z.union([z.string().min(1).regex(new RegExp(NOT_BLANK)), z.null()]).optional(),
   even: z
     .number()
     .refine((value) => value % 2 === 0, 'is not even')
@@ -37,6 +38,8 @@ describe('fieldErrorsOf', () => {
     ],
     [{ title: '' }, { title: 'too_short' }],
     [{ title: ' \u3000\t' }, { title: 'blank' }],
+    [{ title: '\u0001\u001b\u007f\n' }, { title: 'blank' }],
+    [{ title: 'a\0b' }, { title: 'blank' }],
     [{ count: 'x' }, { count: 'invalid_type' }],
     [{ count: 0 }, { count: 'too_small' }],
     [{ count: 6 }, { count: 'too_large' }],

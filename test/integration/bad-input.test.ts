@@ -68,6 +68,26 @@ describe('a request body that is not valid', () => {
     expect(({} as Record<string, unknown>)['role']).toBeUndefined();
   });
 
+  it('names a key that is not allowed', async () => {
+    for (const [body, key] of [
+      ['{"a":[{"__proto__":1}]}', '__proto__'],
+      [String.raw`{"\u005f_proto__":1}`, '__proto__'],
+      ['{"constructor":{"prototype":1}}', 'constructor.prototype'],
+    ] as const)
+      expect((await register(body)).body.detail).toContain(`the key '${key}', which is not allowed`);
+    expect((await register('{"__proto__":')).body.detail).toContain('not valid JSON');
+  });
+
+  it('has no control character in a name, and no null character in a password', async () => {
+    const account = { email: 'control@example.com', password: PASSWORD };
+    for (const name of ['a\0b', 'a\nb', '\u0000'])
+      expect((await register({ ...account, name })).body.errors).toMatchObject([{ path: 'name' }]);
+    const { body } = await register({ ...account, password: `${PASSWORD}\0 and more` });
+    expect(body.errors).toMatchObject([
+      { path: 'password', message: expect.stringContaining('null character') as string },
+    ]);
+  });
+
   it('of another type is refused', async () => {
     const answer = await register('email=a@example.com', { 'content-type': 'text/csv' });
     expectProblem(answer, 415, 'request.unsupported_type');

@@ -60,6 +60,9 @@ export class PasswordStrength {
 
   /** Returns what is wrong with a password; null if it is strong enough. */
   async problemOf(account: Account): Promise<string | null> {
+    // A program that ends a text there would take a shorter password.
+    if (account.password.includes('\0'))
+      return 'Has a null character (U+0000). Use letters, digits and marks.';
     this.#lastId += 1;
     const request = estimateRequestOf(account, this.#lastId);
     this.#pending += 1;

@@ -43,7 +43,11 @@ export class SignUpLimits {
     if (address === LOCAL_ADDRESS) return;
     const buckets = this.#bucketsOf(address);
     const ownMs = Math.max(...buckets.map(([bucket, key]) => bucket.waitMs(key)));
-    if (ownMs > 0) throw new RateLimitedError('too many sign-ups from this address', ownMs);
+    if (ownMs > 0)
+      throw new RateLimitedError(
+        `too many sign-ups from this address; one that is rejected counts as ${REJECTED_COST}`,
+        ownMs,
+      );
     const allMs = Math.max(this.#allHour.waitMs(ALL), this.#allDay.waitMs(ALL));
     if (allMs > 0) throw new RateLimitedError('too many accounts were created', allMs);
     for (const [bucket, key] of buckets) bucket.take(key);

@@ -25,7 +25,11 @@ export const newAccountSchema = z
       description: 'The global PocketBase validates the address: see docs/security.md.',
     }),
     password: newPasswordSchema.min(8, 'needs at least 8 characters'),
-    name: z.string().max(255).optional(),
+    name: z
+      .string()
+      .max(255)
+      .regex(/^\P{Cc}*$/u, 'has a control character, such as a line break')
+      .optional(),
   })
   .meta({
     id: 'NewAccount',

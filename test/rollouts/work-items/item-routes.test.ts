@@ -91,6 +91,8 @@ describe('change', () => {
       { title: 'too_long', description: 'too_long' },
     ],
     ['an empty title', { title: '' }, { title: 'too_short' }],
+    ['a title of control characters', { title: '\u0001\u001b\u007f' }, { title: 'blank' }],
+    ['a title with a null character', { title: 'a\0b' }, { title: 'blank' }],
     [
       'white space as a title or label',
       { title: ' \u3000\n', labels: ['a', ' '] },
