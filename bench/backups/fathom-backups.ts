@@ -14,7 +14,7 @@ export class FathomBackups {
   readonly #directory: string;
   readonly #parallel: number;
   readonly #masters = [{ id: 'abcd1234', key: randomBytes(32) }] as const;
-  readonly #host = randomUUID();
+  readonly #writer = { host: randomUUID(), daemon: randomUUID() };
 
   constructor(directory: string, parallel: number) {
     this.target = join(directory, 'target');
@@ -24,7 +24,7 @@ export class FathomBackups {
 
   async init(): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
-    const claim = { host: this.#host, restoredFrom: null, expected: null, isAccepted: false };
+    const claim = { ...this.#writer, isFirst: true, restoredFrom: null, expected: null, isAccepted: false };
     const keys = { masters: this.#masters, recovery: null };
     await this.#withProcesses((processes) =>
       processes.run({ kind: 'prepare', target: this.target, claim, keys, secrets: {}, rewrap: false }),
@@ -39,7 +39,7 @@ export class FathomBackups {
       forEachConcurrent(databases, this.#parallel, async ({ name, dataDir }) => {
         const source = { database: name, dataDir, scratchDir: join(this.#directory, 'scratch', name) };
         const at = new Date();
-        await processes.run({ kind: 'backup', target, host: this.#host, keys, source, at, reserve });
+        await processes.run({ kind: 'backup', target, writer: this.#writer, keys, source, at, reserve });
       }),
     );
   }

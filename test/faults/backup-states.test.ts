@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { execa } from 'execa';
 import { beforeEach, expect, it } from 'vitest';
 import { failureOf, runBackupWork } from '../../daemon/backups/run/backup-work.ts';
+import type { TargetWriter } from '../../daemon/backups/run/target-identity.ts';
 import { DirectoryTarget } from '../../daemon/backups/targets/directory-target.ts';
 import { mayMount, mountTmpfs } from '../helpers/mounts.ts';
 import { scratch } from '../helpers/scratch.ts';
@@ -20,14 +21,14 @@ const ROW_BYTES = 5_000;
 let root: string;
 let target: string;
 let scratchDir: string;
-let host: string;
+let writer: TargetWriter;
 let masters: [{ id: string; key: Buffer }, ...{ id: string; key: Buffer }[]];
 
 beforeEach(async () => {
   root = await scratch();
   target = join(root, 'target');
   scratchDir = join(root, 'scratch', DATABASE);
-  host = randomUUID();
+  writer = { host: randomUUID(), daemon: randomUUID() };
   masters = [MASTER];
   await mkdir(join(root, 'pb_data'));
   write('first');
@@ -45,7 +46,7 @@ function write(text: string): void {
 }
 
 function prepare(rewrap = false) {
-  const claim = { host, restoredFrom: null, expected: null, isAccepted: false };
+  const claim = { ...writer, isFirst: true, restoredFrom: null, expected: null, isAccepted: false };
   const keys = { masters, recovery: null };
   return runBackupWork({ kind: 'prepare', target, claim, keys, secrets: {}, rewrap });
 }
@@ -54,7 +55,7 @@ function backUp(at = new Date()) {
   const source = { database: DATABASE, dataDir: join(root, 'pb_data'), scratchDir };
   const keys = { masters, recovery: null };
   const reserve = { directory: root, bytes: 0 };
-  return runBackupWork({ kind: 'backup', target, host, keys, source, at, reserve });
+  return runBackupWork({ kind: 'backup', target, writer, keys, source, at, reserve });
 }
 
 async function textsOf(id: string): Promise<string[]> {
@@ -117,12 +118,26 @@ const FAULTS: readonly {
     what: 'the target of another deployment',
     reason: 'target_foreign',
     cause: () => {
-      const own = host;
-      host = randomUUID();
+      const own = writer;
+      writer = { ...own, host: randomUUID() };
       return Promise.resolve(async () => {
-        host = own;
+        writer = own;
         await Promise.resolve();
       });
+    },
+  },
+  {
+    what: 'a target that a copy of the host uses',
+    reason: 'target_foreign',
+    remedy: 'backup-host.json',
+    cause: async () => {
+      const own = writer;
+      writer = { ...own, daemon: randomUUID() };
+      await prepare();
+      writer = own;
+      return async () => {
+        await prepare();
+      };
     },
   },
   {
@@ -209,7 +224,7 @@ it.each(['changed', 'missing'])('refuses a backup with a part that is %s, and re
   if (fault === 'missing') await rm(part);
   else await writeFile(part, randomBytes(1_000));
   await expect(textsOf(id)).rejects.toThrow(key);
-  const verify = { kind: 'verify', target, host, database: DATABASE, masters, ids: [] } as const;
+  const verify = { kind: 'verify', target, writer, database: DATABASE, masters, ids: [] } as const;
   expect(await runBackupWork(verify)).toMatchObject([{ id, state: 'damaged' }]);
   expect(await backUp()).toMatchObject({ stored_chunks: 1 });
   expect(await textsOf(id)).toEqual(['first']);

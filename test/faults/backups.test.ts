@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { cp, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
@@ -17,6 +17,7 @@ import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 const ROUNDS = 4;
+const SECRETS = ['AES_MASTER_KEY', 'JWT_SECRET', 'PB_ENCRYPTION_KEY', 'PB_ADMIN_PASSWORD'];
 
 it('a daemon that is killed in a backup leaves complete backups only, and the next one continues', async () => {
   const fathom = await deployment({ BACKUP_SCHEDULE: '* * * * *' });
@@ -71,4 +72,34 @@ it('two hosts with the same target do not remove the backups of each other', asy
   const [failure] = (await second.client.daemon.status()).backups.failures;
   expect(failure).toMatchObject({ reason: 'target_foreign', remedy: textWith('accept-target') });
   expect(await first.client.backups.create('global')).toMatchObject({ changed: true });
+});
+
+it('of a host and its copy, only the daemon that was started last writes to the target', async () => {
+  const BACKUP_TARGET = join(await scratch(), 'target');
+  const original = await deployment({ BACKUP_TARGET });
+  const daemon = await original.start();
+  await original.client.backups.create('global');
+  await daemon.stop();
+  const secrets = SECRETS.map((name) => [name, original.env[name] ?? '']);
+  const copy = await deployment({ BACKUP_TARGET, ...Object.fromEntries(secrets) });
+  await rm(copy.dataDir, { recursive: true });
+  await cp(original.dataDir, copy.dataDir, { recursive: true });
+  await original.start();
+  await original.client.backups.create('global');
+  await copy.start();
+  await copy.client.backups.create('global');
+  const target = new DirectoryTarget(BACKUP_TARGET);
+  const before = await listAll(target, '');
+  for (const refused of [
+    original.client.backups.create('global'),
+    original.client.backups.prune('global', {}),
+    original.client.backups.verify('global', {}),
+  ])
+    await expect(refused).rejects.toThrow('target_foreign');
+  expect(await listAll(target, '')).toEqual(before);
+  const [failure] = (await original.client.daemon.status()).backups.failures;
+  expect(failure).toMatchObject({ reason: 'target_foreign', remedy: textWith('backup-host.json') });
+  await original.client.backups.acceptTarget();
+  expect(await original.client.backups.create('global')).toMatchObject({ changed: true });
+  await expect(copy.client.backups.create('global')).rejects.toThrow('target_foreign');
 });

@@ -84,6 +84,8 @@ async function usedChunks(): Promise<Set<string>> {
   return new Set((await Promise.all(backups)).flatMap(({ chunks }) => chunks));
 }
 
+const refuse = () => Promise.reject(new Error('of another daemon'));
+
 describe('pruning', () => {
   it('removes backups that are not kept, and the parts that only they used', async () => {
     const ids = await makeBackups(6);
@@ -98,6 +100,14 @@ describe('pruning', () => {
     expect(await chunkNames()).toEqual(await usedChunks());
     expect(await restoreAll()).toEqual(ids.slice(-2));
     expect(await prune('2d')).toMatchObject({ removed: [], chunks: { removed: 0, bytes: 0 } });
+  });
+
+  it('removes nothing from a target that another daemon uses', async () => {
+    await makeBackups(4);
+    const before = await listAll(target, '');
+    await expect(prune('1d', { beforeRemoval: refuse })).rejects.toThrow('of another daemon');
+    expect(await listAll(target, '')).toEqual(before);
+    expect(await prune('1d', { beforeRemoval: refuse, isDryRun: true })).toMatchObject({ unreadable: [] });
   });
 
   it('keeps the last undamaged backup', async () => {

@@ -22,7 +22,12 @@ export interface PruneOptions {
   pinned?: readonly string[];
   /** Removes nothing. */
   isDryRun: boolean;
+  /** Throws when another daemon uses the target. */
+  beforeRemoval?: () => Promise<void>;
 }
+
+/** Objects that are removed between two checks. */
+const CHECK_EVERY = 50;
 
 export interface PrunedBackups {
   kept: string[];
@@ -47,7 +52,7 @@ export async function pruneBackups(
   target: Target,
   key: DataKey,
   database: string,
-  { rule, timezone, isUndamaged, pinned = [], isDryRun }: PruneOptions,
+  { rule, timezone, isUndamaged, pinned = [], isDryRun, beforeRemoval }: PruneOptions,
 ): Promise<PrunedBackups> {
   const { backups, unreadable } = await readAll(target, key, database);
   const candidates = backups.map(({ backup: { id, created_at }, storedAt }) => ({
@@ -59,7 +64,14 @@ export async function pruneBackups(
   const kept = chooseKept(candidates, rule, timezone);
   for (const { id } of candidates) if (pinned.includes(id)) kept.add(id);
   const removed = candidates.map(({ id }) => id).filter((id) => !kept.has(id));
-  if (!isDryRun) for (const id of removed) await target.delete(manifestKey(database, id));
+  let deletions = 0;
+  const remove = async (objectKey: string) => {
+    if (isDryRun) return;
+    if (deletions % CHECK_EVERY === 0) await beforeRemoval?.();
+    deletions += 1;
+    await target.delete(objectKey);
+  };
+  for (const id of removed) await remove(manifestKey(database, id));
   const used = new Set(backups.flatMap(({ backup: { id, chunks } }) => (kept.has(id) ? chunks : [])));
   return {
     kept: [...kept].toSorted(),
@@ -68,7 +80,7 @@ export async function pruneBackups(
     chunks:
       unreadable.length > 0
         ? { removed: 0, bytes: 0 }
-        : await removeUnused(target, database, { used, isDryRun }),
+        : await removeUnused(target, database, { used, remove }),
   };
 }
 
@@ -94,12 +106,12 @@ async function readAll(
 async function removeUnused(
   target: Target,
   database: string,
-  { used, isDryRun }: { used: ReadonlySet<string>; isDryRun: boolean },
+  { used, remove }: { used: ReadonlySet<string>; remove: (key: string) => Promise<void> },
 ): Promise<PrunedBackups['chunks']> {
   const removed = { removed: 0, bytes: 0 };
   for await (const { key, bytes } of target.list(chunkPrefix(database))) {
     if (used.has(chunkNameOf(key))) continue;
-    if (!isDryRun) await target.delete(key);
+    await remove(key);
     removed.removed += 1;
     removed.bytes += bytes;
   }

@@ -6,7 +6,10 @@ import { scratch } from '../../../test/helpers/scratch.ts';
 import { until } from '../../../test/helpers/until.ts';
 import { BackupFailed, BackupProcesses } from './backup-processes.ts';
 
-const HOST = '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a10';
+const WRITER = {
+  host: '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a10',
+  daemon: '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a20',
+};
 const KEYS = { masters: [{ id: 'abcd1234', key: Buffer.alloc(32) }], recovery: null } as const;
 
 let root: string;
@@ -22,7 +25,7 @@ beforeEach(async () => {
   await processes.run({
     kind: 'prepare',
     target: target(),
-    claim: { host: HOST, restoredFrom: null, expected: null, isAccepted: false },
+    claim: { ...WRITER, isFirst: true, restoredFrom: null, expected: null, isAccepted: false },
     keys: KEYS,
     secrets: {},
     rewrap: false,
@@ -35,7 +38,7 @@ const backUp = () =>
   processes.run({
     kind: 'backup',
     target: target(),
-    host: HOST,
+    writer: WRITER,
     keys: KEYS,
     source: { database: 'ann', dataDir: join(root, 'pb_data'), scratchDir: join(root, 'scratch') },
     at: new Date(),

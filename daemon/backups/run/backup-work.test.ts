@@ -10,7 +10,10 @@ import { DirectoryTarget } from '../targets/directory-target.ts';
 import { runBackupWork } from './backup-work.ts';
 
 const DATABASE = '2024-01-15-001-johndoe';
-const HOST = '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a10';
+const WRITER = {
+  host: '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a10',
+  daemon: '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a20',
+};
 const KEYS = {
   masters: [{ id: 'abcd1234', key: randomBytes(32) }] as [{ id: string; key: Buffer }],
   recovery: null,
@@ -27,14 +30,14 @@ beforeEach(async () => {
 });
 
 function prepare(rewrap = false) {
-  const claim = { host: HOST, restoredFrom: null, expected: null, isAccepted: false };
+  const claim = { ...WRITER, isFirst: true, restoredFrom: null, expected: null, isAccepted: false };
   return runBackupWork({ kind: 'prepare', target, claim, keys: KEYS, secrets: {}, rewrap });
 }
 
 function backUp(day: number, reserve = { directory: root, bytes: 0 }) {
   const source = { database: DATABASE, dataDir: join(root, 'pb_data'), scratchDir: join(root, 'scratch') };
   const at = new Date(Date.UTC(2024, 0, day));
-  return runBackupWork({ kind: 'backup', target, host: HOST, keys: KEYS, source, at, reserve });
+  return runBackupWork({ kind: 'backup', target, writer: WRITER, keys: KEYS, source, at, reserve });
 }
 
 it('lists a damaged backup beside the others, and no file of another program', async () => {
@@ -137,7 +140,7 @@ it('removes what killed writers have left of a database, and nothing of living o
     runBackupWork({
       kind: 'prune',
       target,
-      host: HOST,
+      writer: WRITER,
       database,
       masters: KEYS.masters,
       rule: { hours: 0, days: 7, weeks: 0, months: 0, years: 0 },
@@ -158,7 +161,7 @@ it('removes what killed writers have left of a database, and nothing of living o
   await runBackupWork({
     kind: 'backup',
     target,
-    host: HOST,
+    writer: WRITER,
     keys: KEYS,
     source: { database: 'global', dataDir: join(root, 'pb_data'), scratchDir: join(root, 'scratch') },
     at: new Date(Date.UTC(2024, 0, 1)),

@@ -51,6 +51,7 @@ import {
   isMarked,
   readTargetId,
   type TargetClaim,
+  type TargetWriter,
 } from './target-identity.ts';
 
 /** Keys for which the keys of backups are wrapped. */
@@ -60,7 +61,7 @@ export interface WrappingKeys {
   recovery: string | null;
 }
 
-/** What a process does. `target` is BACKUP_TARGET, `host` the id of this host, which no other may have replaced. */
+/** What a process does. `target` is BACKUP_TARGET, and no other daemon may have replaced `writer`. */
 export type BackupWork =
   | {
       kind: 'prepare';
@@ -74,7 +75,7 @@ export type BackupWork =
   | {
       kind: 'backup';
       target: string;
-      host: string;
+      writer: TargetWriter;
       keys: WrappingKeys;
       source: BackupSource;
       at: Date;
@@ -96,7 +97,7 @@ export type BackupWork =
   | {
       kind: 'prune';
       target: string;
-      host: string;
+      writer: TargetWriter;
       database: string;
       masters: MasterKeys;
       rule: KeepRule;
@@ -110,7 +111,7 @@ export type BackupWork =
   | {
       kind: 'verify';
       target: string;
-      host: string;
+      writer: TargetWriter;
       database: string;
       masters: MasterKeys;
       /** Empty for all. */
@@ -119,7 +120,7 @@ export type BackupWork =
   | {
       kind: 'erase';
       target: string;
-      host: string;
+      writer: TargetWriter;
       database: string;
       /** The account was erased as well. */
       account: boolean;
@@ -256,10 +257,10 @@ function isOfKey(error: unknown): boolean {
 }
 
 async function backUp(
-  { host, keys, source, at, target: url, reserve }: Extract<BackupWork, { kind: 'backup' }>,
+  { writer, keys, source, at, target: url, reserve }: Extract<BackupWork, { kind: 'backup' }>,
   unlimited: Target,
 ): Promise<BackupResults['backup']> {
-  const targetId = await readTargetId(unlimited, host);
+  const targetId = await readTargetId(unlimited, writer);
   const target = await leaveSpace(unlimited, url, reserve);
   const key = await ensureDataKey(target, source.database, keys);
   const previous = await readLatest(target, key, source.database);
@@ -269,7 +270,7 @@ async function backUp(
     previous,
     now: at,
     find: readDatabase,
-    beforeManifest: () => checkTargetId(target, host, targetId),
+    beforeManifest: () => checkTargetId(target, writer, targetId),
   });
   const { id, created_at, bytes } = backup;
   return { id, created_at, bytes, stored_bytes: stored.bytes, stored_chunks: stored.chunks };
@@ -355,7 +356,7 @@ const NOTHING_TO_PRUNE: PrunedBackups = {
 
 async function prune(
   {
-    host,
+    writer,
     database,
     masters,
     rule,
@@ -366,12 +367,20 @@ async function prune(
   }: Extract<BackupWork, { kind: 'prune' }>,
   target: Target,
 ): Promise<PrunedBackups> {
-  await readTargetId(target, host);
+  const targetId = await readTargetId(target, writer);
   if (!(await target.has(keyOf(database)))) return NOTHING_TO_PRUNE;
   const key = await readDataKey(target, database, { masters });
   const isUndamaged = (id: string) => !damaged.includes(id);
   if (!isDryRun) await removeUnfinished(target, database);
-  return pruneBackups(target, key, database, { rule, timezone, isUndamaged, pinned, isDryRun });
+  const beforeRemoval = () => checkTargetId(target, writer, targetId);
+  return pruneBackups(target, key, database, {
+    rule,
+    timezone,
+    isUndamaged,
+    pinned,
+    isDryRun,
+    beforeRemoval,
+  });
 }
 
 /** Parts of objects whose writers were killed. No backup of the database is written meanwhile. */
@@ -383,10 +392,10 @@ async function removeUnfinished(target: Target, database: string): Promise<void>
 }
 
 async function verify(
-  { host, database, masters, ids }: Extract<BackupWork, { kind: 'verify' }>,
+  { writer, database, masters, ids }: Extract<BackupWork, { kind: 'verify' }>,
   target: Target,
 ): Promise<VerifiedBackup[]> {
-  await readTargetId(target, host);
+  await readTargetId(target, writer);
   const chosen = ids.length > 0 ? ids : await listBackups(target, database);
   const missing = [keyOf(database)];
   if (!(await target.has(keyOf(database))))
@@ -404,12 +413,12 @@ async function eraseReplica(prefix: string, target: Target): Promise<null> {
   return null;
 }
 
-/** @throws TargetFailure for a target that another host uses */
+/** @throws TargetFailure for a target that another daemon uses */
 async function erase(
-  { host, database, account, at }: Extract<BackupWork, { kind: 'erase' }>,
+  { writer, database, account, at }: Extract<BackupWork, { kind: 'erase' }>,
   target: Target,
 ): Promise<null> {
-  await readTargetId(target, host);
+  await readTargetId(target, writer);
   await eraseBackups(target, database, { account, at });
   return null;
 }

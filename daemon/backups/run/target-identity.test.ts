@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { scratch } from '../../../test/helpers/scratch.ts';
+import { textWith } from '../../../test/helpers/text-with.ts';
 import { DirectoryTarget } from '../targets/directory-target.ts';
 import { checkTargetId, identifyTarget, readTargetHost, readTargetId } from './target-identity.ts';
 
@@ -8,7 +9,11 @@ const [FIRST, SECOND] = [
   '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a10',
   '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a11',
 ] as const;
-const UNUSED = { restoredFrom: null, expected: null, isAccepted: false };
+const [DAEMON, OTHER_DAEMON] = [
+  '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a20',
+  '7f0c2f57-8a5f-4b07-9b3a-1c8e3b0f7a21',
+] as const;
+const UNUSED = { daemon: DAEMON, isFirst: true, restoredFrom: null, expected: null, isAccepted: false };
 
 let target: DirectoryTarget;
 beforeEach(async () => {
@@ -19,7 +24,7 @@ it('gives a target to the host that uses it first, and refuses others', async ()
   const id = await identifyTarget(target, { ...UNUSED, host: FIRST });
   const refused = { reason: 'target_foreign', message: expect.stringContaining(FIRST) as string };
   await expect(identifyTarget(target, { ...UNUSED, host: SECOND })).rejects.toMatchObject(refused);
-  await expect(readTargetId(target, SECOND)).rejects.toMatchObject(refused);
+  await expect(readTargetId(target, { host: SECOND, daemon: DAEMON })).rejects.toMatchObject(refused);
   // Its state was lost, or is complete.
   for (const expected of [null, id])
     expect(await identifyTarget(target, { ...UNUSED, host: FIRST, expected })).toBe(id);
@@ -32,7 +37,9 @@ it('moves a target to the host that accepts it', async () => {
   await expect(identifyTarget(target, { ...UNUSED, host: FIRST, expected: id })).rejects.toMatchObject({
     reason: 'target_foreign',
   });
-  await expect(checkTargetId(target, FIRST, id)).rejects.toMatchObject({ reason: 'target_foreign' });
+  await expect(checkTargetId(target, { host: FIRST, daemon: DAEMON }, id)).rejects.toMatchObject({
+    reason: 'target_foreign',
+  });
 });
 
 it('names the host that was restored', async () => {
@@ -45,7 +52,27 @@ it('names the host that was restored', async () => {
   });
 });
 
+it('gives a target to the last of two daemons with the same host, and refuses the other until it is accepted', async () => {
+  const [own, copy] = [
+    { ...UNUSED, host: FIRST },
+    { ...UNUSED, host: FIRST, daemon: OTHER_DAEMON },
+  ];
+  const id = await identifyTarget(target, own);
+  expect(await identifyTarget(target, { ...copy, expected: id })).toBe(id);
+  const refused = { reason: 'target_foreign', remedy: textWith('backup-host.json', 'accept-target') };
+  const again = { ...own, isFirst: false, expected: id };
+  await expect(identifyTarget(target, again)).rejects.toMatchObject(refused);
+  await expect(readTargetId(target, own)).rejects.toMatchObject(refused);
+  expect(await readTargetId(target, copy)).toBe(id);
+  expect(await identifyTarget(target, { ...again, isAccepted: true })).toBe(id);
+  await expect(readTargetId(target, copy)).rejects.toMatchObject(refused);
+  expect(await identifyTarget(target, again)).toBe(id);
+});
+
 it('adopts a target of an earlier version once', async () => {
+  await target.put('fathom.json', Buffer.from(JSON.stringify({ format: 1, id: SECOND, host: FIRST })));
+  expect(await identifyTarget(target, { ...UNUSED, host: FIRST, expected: SECOND })).toBe(SECOND);
+  expect(await readTargetId(target, { host: FIRST, daemon: DAEMON })).toBe(SECOND);
   await target.put('fathom.json', Buffer.from(JSON.stringify({ format: 1, id: SECOND })));
   expect(await readTargetHost(target)).toBeNull();
   expect(await identifyTarget(target, { ...UNUSED, host: FIRST, expected: SECOND })).toBe(SECOND);

@@ -10,15 +10,28 @@ import { TargetFailure } from '../targets/target-failure.ts';
  */
 const KEY = 'fathom.json';
 
-/** Earlier versions wrote no host. */
-const identitySchema = z.object({ format: z.literal(1), id: z.uuid(), host: z.uuid().optional() });
+/** Earlier versions wrote no host, and later ones no daemon. */
+const identitySchema = z.object({
+  format: z.literal(1),
+  id: z.uuid(),
+  host: z.uuid().optional(),
+  daemon: z.uuid().optional(),
+});
 
 type Identity = z.infer<typeof identitySchema>;
 
-/** Who wants to use a target. */
-export interface TargetClaim {
+/** Who writes to a target. */
+export interface TargetWriter {
   /** Id of this host. */
   host: string;
+  /** Id of this process of the daemon: a copy of its data directory has the same id of the host. */
+  daemon: string;
+}
+
+/** Who wants to use a target. */
+export interface TargetClaim extends TargetWriter {
+  /** This daemon has not used the target before. */
+  isFirst: boolean;
   /** Id of the host whose backups were restored here; null if none was, or if it had no id. */
   restoredFrom: string | null;
   /** Id of the target at the last backup; null accepts any target that no other host uses. */
@@ -28,24 +41,26 @@ export interface TargetClaim {
 }
 
 /**
- * Checks that a target is the one that was used before, and that no other host uses it. Marks a new one, and one that is
- * accepted.
+ * Checks that a target is the one that was used before, and that no other host uses it. Marks a new one, one that is
+ * accepted, and one that a daemon uses for the first time: from then on, another daemon of the same host is refused.
  *
  * @returns its id
  * @throws TargetFailure `target_away`, `target_foreign`
  */
 export async function identifyTarget(target: Target, claim: TargetClaim): Promise<string> {
-  const { host, restoredFrom, expected, isAccepted } = claim;
+  const { host, daemon, isFirst, restoredFrom, expected, isAccepted } = claim;
   const stored = await readMark(target);
   if (stored === null) {
     if (expected !== null) throw notMounted();
-    return mark(target, { format: 1, id: randomUUID(), host });
+    return mark(target, { format: 1, id: randomUUID(), host, daemon });
   }
   const identity = parseIdentity(stored);
   if (expected !== null && identity.id !== expected) throw anotherTarget();
-  if (identity.host === host) return identity.id;
-  if (identity.host !== undefined && !isAccepted) throw ofOtherHost(identity.host, restoredFrom);
-  return mark(target, { ...identity, host });
+  if (identity.host === host && identity.daemon === daemon) return identity.id;
+  if (identity.host === host && !isFirst && !isAccepted) throw ofCopy();
+  if (identity.host !== host && identity.host !== undefined && !isAccepted)
+    throw ofOtherHost(identity.host, restoredFrom);
+  return mark(target, { ...identity, host, daemon });
 }
 
 /** Whether a target has the mark of a host. */
@@ -54,21 +69,22 @@ export async function isMarked(target: Target): Promise<boolean> {
 }
 
 /**
- * The id of a target that this host has marked before.
+ * The id of a target that this daemon has marked before.
  *
  * @throws TargetFailure `target_away`, `target_foreign`
  */
-export async function readTargetId(target: Target, host: string): Promise<string> {
+export async function readTargetId(target: Target, { host, daemon }: TargetWriter): Promise<string> {
   const stored = await readMark(target);
   if (stored === null) throw notMounted();
   const identity = parseIdentity(stored);
   if (identity.host !== host) throw ofOtherHost(identity.host, null);
+  if (identity.daemon !== daemon) throw ofCopy();
   return identity.id;
 }
 
-/** @throws TargetFailure when the disk of the target was unmounted since, another one mounted, or another host uses it */
-export async function checkTargetId(target: Target, host: string, expected: string): Promise<void> {
-  if ((await readTargetId(target, host)) !== expected) throw anotherTarget();
+/** @throws TargetFailure when the disk of the target was unmounted since, another one mounted, or another daemon uses it */
+export async function checkTargetId(target: Target, writer: TargetWriter, expected: string): Promise<void> {
+  if ((await readTargetId(target, writer)) !== expected) throw anotherTarget();
 }
 
 /** The id of the host that uses a target; null for a target without a mark, or with one of an earlier version. */
@@ -77,10 +93,10 @@ export async function readTargetHost(target: Target): Promise<string | null> {
   return stored === null ? null : (parseIdentity(stored).host ?? null);
 }
 
-/** Two hosts may mark a target at the same time: the last one has it. */
-async function mark(target: Target, identity: Identity & { host: string }): Promise<string> {
+/** Two daemons may mark a target at the same time: the last one has it. */
+async function mark(target: Target, identity: Identity & TargetWriter): Promise<string> {
   await target.put(KEY, Buffer.from(JSON.stringify(identity)));
-  return readTargetId(target, identity.host);
+  return readTargetId(target, identity);
 }
 
 async function readMark(target: Target): Promise<Buffer | null> {
@@ -111,6 +127,18 @@ function ofOtherHost(owner: string | undefined, restoredFrom: string | null): Ta
   return new TargetFailure(
     'target_foreign',
     `another host${owner === undefined ? '' : ` (${owner})`} uses the target, and two hosts would remove the backups of each other`,
+  );
+}
+
+/** The last one that was started has the target. */
+function ofCopy(): TargetFailure {
+  return new TargetFailure(
+    'target_foreign',
+    'a daemon that was started later uses the target with the same backup-host.json: one of both data directories is a copy',
+    {
+      remedy:
+        "stop the daemon of the copy, and remove backup-host.json from its data directory; then run 'fathomd backups accept-target' here, if this is not the copy",
+    },
   );
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { messageOf } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
@@ -7,6 +8,7 @@ import type { MasterKeys } from '../../keys/envelope.ts';
 import { recoveryKeyId } from '../keys/recovery-key.ts';
 import type { BackupProcesses } from '../run/backup-processes.ts';
 import type { WrappingKeys } from '../run/backup-work.ts';
+import type { TargetWriter } from '../run/target-identity.ts';
 import type { BackupHost } from './backup-host.ts';
 import type { BackupState } from './backup-state.ts';
 
@@ -31,14 +33,16 @@ export interface PreparedTargetDeps {
 /** What work on the target needs. */
 export interface TargetUse {
   keys: WrappingKeys;
-  /** `host`: id of this host. */
-  place: { target: string; host: string };
+  place: { target: string; writer: TargetWriter };
 }
 
 /** The target after its check: it is the one of this host, and its wrapped keys and escrow are up to date. */
 export class PreparedTarget {
   readonly #deps: PreparedTargetDeps;
   readonly #preparing = new SingleFlight<TargetUse>();
+  readonly #daemon = randomUUID();
+  /** This daemon has not used the target yet. */
+  #isFirst = true;
   #prepared: { use: TargetUse; untilMs: number } | null = null;
   #hasRecoveryKey: boolean | null = null;
 
@@ -98,6 +102,7 @@ export class PreparedTarget {
   async #prepare(): Promise<TargetUse> {
     const { url, readHost, masters, readRecoveryKey, settings, state, processes, log } = this.#deps;
     const host = await readHost();
+    const writer = { host: host.id, daemon: this.#daemon };
     const recovery = await readRecoveryKey();
     this.#hasRecoveryKey = recovery !== null;
     const keys = { masters, recovery };
@@ -108,7 +113,8 @@ export class PreparedTarget {
         kind: 'prepare',
         target: url,
         claim: {
-          host: host.id,
+          ...writer,
+          isFirst: this.#isFirst,
           restoredFrom: host.restored_from,
           expected: state.targetId,
           isAccepted: state.isTargetAccepted,
@@ -119,6 +125,7 @@ export class PreparedTarget {
       },
       { isUrgent: true },
     );
+    this.#isFirst = false;
     state.updateTarget(targetId, wrappedFor);
     if (escrow !== null) state.updateEscrow({ escrow_sha256: escrow });
     if (rewrap) {
@@ -126,7 +133,7 @@ export class PreparedTarget {
       for (const { database, problem } of unusable)
         log.error({ database }, `the key of the backups of ${database} cannot be used: ${problem}`);
     }
-    return { keys, place: { target: url, host: host.id } };
+    return { keys, place: { target: url, writer } };
   }
 }
 
