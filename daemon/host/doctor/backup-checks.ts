@@ -5,6 +5,7 @@ import { backupProblems } from '../../../shared/backup-failure.ts';
 import { erasureProblem } from '../../../shared/erasures.ts';
 import { inactiveProblem } from '../../../shared/inactive.ts';
 import type { LitestreamBinary } from '../../replication/litestream-binary.ts';
+import type { HostFacts } from './facts/host-facts.ts';
 import { type Finding, ok, warning } from './finding.ts';
 
 /** Whether the backups of all databases are recent. Null for a daemon of an earlier release. */
@@ -20,8 +21,27 @@ export function checkBackups(status: BackupStatus | null): Finding[] {
   return [ok('backups', `backups ${target} at ${status.schedule}${key}`)];
 }
 
-/** Whether Litestream can be used. The daemon reports with the backups whether it replicates. */
-export function checkLitestream(found: LitestreamBinary | null): Finding[] {
+/** Whether the backups outlive a restart of the host, and whether Litestream can be used. */
+export function checkBackupSettings({
+  targetInMemory,
+  litestream,
+}: Pick<HostFacts, 'targetInMemory' | 'litestream'>): Finding[] {
+  return [...checkTargetDisk(targetInMemory), ...checkLitestream(litestream)];
+}
+
+function checkTargetDisk(targetInMemory: string | null): Finding[] {
+  if (targetInMemory === null) return [];
+  return [
+    warning(
+      'backups',
+      `${targetInMemory} is in memory (tmpfs): a restart of the host removes all backups`,
+      'set BACKUP_TARGET to a directory on a disk',
+    ),
+  ];
+}
+
+/** The daemon reports with the backups whether it replicates. */
+function checkLitestream(found: LitestreamBinary | null): Finding[] {
   if (found === null) return [];
   if (!found.usable) return [warning('replica', found.problem, found.remedy)];
   return [ok('replica', `Litestream ${found.version} at ${found.path}`)];

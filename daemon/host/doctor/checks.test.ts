@@ -58,6 +58,7 @@ const HEALTHY: HostFacts = {
   disks: [disk({})],
   writesHeld: false,
   networkDisks: [],
+  targetInMemory: null,
   portRange: { base: 9000, range: 1000 },
   litestream: null,
   edge: { hasToken: false, trustedProxies: [], publicUrl: 'http://{host}:{port}' },
@@ -296,6 +297,7 @@ describe('warns about', () => {
       'network_disk',
       'a disk of this host',
     ],
+    ['backups in memory', { targetInMemory: '/run/backups' }, 'backups', 'a directory on a disk'],
     [
       'few free inotify instances',
       { inotifyInstances: 128, databases: 102 },

@@ -5,7 +5,7 @@ import { SANDBOX_LEVELS } from '../../../shared/sandbox.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
 import { checkAdvisories } from './advisory-checks.ts';
 import { checkAlerts } from './alert-checks.ts';
-import { checkBackups, checkErasures, checkInactive, checkLitestream } from './backup-checks.ts';
+import { checkBackupSettings, checkBackups, checkErasures, checkInactive } from './backup-checks.ts';
 import { checkCluster } from './cluster-checks.ts';
 import { checkDaemonLog, checkHungDaemon, checkRelease } from './daemon-checks.ts';
 import { checkEdge } from './edge-checks.ts';
@@ -46,7 +46,7 @@ export const CHECKS: readonly Check[] = [
   checkMasterKey,
   checkSessionKey,
   checkBinary,
-  ({ litestream }) => checkLitestream(litestream),
+  checkBackupSettings,
   ({ cluster, fathomVersion }) => checkCluster(cluster, fathomVersion),
   checkFlock,
   checkSandbox,

@@ -5,8 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { freePortRange } from '../../../../test/helpers/free-ports.ts';
+import { mayMount, mountTmpfs } from '../../../../test/helpers/mounts.ts';
+import { scratch } from '../../../../test/helpers/scratch.ts';
 import { createEnvFile } from '../../../config/sources/secrets-file.ts';
 import { gatherFacts, readHostSettings, type VerifyBinary } from './gather.ts';
+import { findTargetInMemory } from './memory-disks.ts';
 
 let cwd: string;
 
@@ -51,6 +54,18 @@ it('gathers the other facts when the configuration is invalid', async () => {
     'FATHOM_SOCKET',
   ]);
   expect(facts.disks[0]?.freeBytes).toBeGreaterThan(0);
+});
+
+const findInMemory = (target: string, dataDir: string) =>
+  findTargetInMemory(target, dataDir, (path) => Promise.resolve(path));
+
+it.skipIf(!mayMount)('finds backups in memory, unless the data is there as well (needs root)', async () => {
+  const memory = await scratch();
+  await mountTmpfs(memory, 1);
+  expect(await findInMemory(memory, '/')).toBe(memory);
+  expect(await findInMemory(memory, memory)).toBeNull();
+  for (const target of ['/', 's3://bucket', '/no/such/directory'])
+    expect(await findInMemory(target, '/')).toBeNull();
 });
 
 it('distinguishes used and free ports', async () => {

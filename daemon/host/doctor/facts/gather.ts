@@ -42,6 +42,7 @@ import {
   type PortFacts,
 } from './host-facts.ts';
 import { localPorts } from './local-ports.ts';
+import { findTargetInMemory } from './memory-disks.ts';
 import { findNetworkDisks } from './network-disks.ts';
 import { findWeakSecrets } from './secrets-strength.ts';
 import { masterKeyFacts, sessionKeyFacts, settingsKeyFacts } from './stored-keys.ts';
@@ -130,6 +131,7 @@ export async function gatherFacts(
     disks,
     writesHeld: status?.usage?.writes_held === true,
     networkDisks: onNetwork,
+    targetInMemory: config && (await findTargetInMemory(config.backups.target, dataDir, nearestExisting)),
     inotifyInstances,
     openFiles,
     memoryAvailableBytes: freemem(),

@@ -40,6 +40,8 @@ export interface HostFacts {
   writesHeld: boolean;
   /** Directories of the fleet on a network file system. */
   networkDisks: readonly NetworkDisk[];
+  /** A directory in BACKUP_TARGET that a restart of the host empties. */
+  targetInMemory: string | null;
   /** `fs.inotify.max_user_instances`; null when it cannot be read. */
   inotifyInstances: number | null;
   /** The hard limit; Node raises its soft limit to it. Null when it cannot be read. */
