@@ -20,7 +20,8 @@ import { reload } from './startup/reload.ts';
 import { createApiWithStream } from './startup/routes.ts';
 import type { ServiceOptions } from './startup/service-options.ts';
 import { startControlPlane } from './startup/start-control-plane.ts';
-import { GLOBAL_NAME } from './supervisor/global-instance.ts';
+import { GLOBAL_NAME, globalDirOf } from './supervisor/global-instance.ts';
+import { findLeftovers } from './supervisor/start/leftovers.ts';
 import { groupByInstance } from './supervisor/start/takeover.ts';
 import { ActivityReader } from './work/feed/activity-reader.ts';
 import { watchWrites } from './work/feed/watch-writes.ts';
@@ -102,7 +103,10 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   );
   log.info({ cgroup }, cgroup.reason === null ? 'instances have cgroups' : 'instances have no cgroups');
   const found = groupByInstance(earlier);
-  await startControlPlane(config, { host, services, processes: found.get(GLOBAL_NAME) ?? [] });
+  const [leftovers] = await Promise.all([
+    findLeftovers(config.userDatabasesDir, [globalDirOf(config.dataDir)]),
+    startControlPlane(config, { host, services, processes: found.get(GLOBAL_NAME) ?? [] }),
+  ]);
   found.delete(GLOBAL_NAME);
 
   const { reconciler, ownerSync, lifecycle } = services;
@@ -116,9 +120,9 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   resources.defer(() => restores.stop());
   resources.defer(() => services.archives.stop());
   resources.defer(() => services.exports.stop());
-  const left = await rollouts.recover([...found.values()].flat());
-  const adoptable = await restores.recover(await drills.recover(left));
-  await services.archives.recover();
+  const left = await rollouts.recover([...found.values()].flat(), leftovers);
+  const adoptable = await restores.recover(await drills.recover(left, leftovers), leftovers);
+  await services.archives.recover(leftovers);
   await reconciler.startAll(adoptable);
   services.journal.noteLoaded();
   rollouts.begin();

@@ -11,6 +11,8 @@ import type { Deployment } from '../../test/helpers/deployment.ts';
 import { FleetUsers } from '../fleet-user.ts';
 
 const DAY = '2026-01-15';
+/** Not lately: the daemon reads new rows several times. */
+const CREATED = `${DAY} 12:00:00.000Z`;
 /** Below the ports that Linux takes for outgoing connections. */
 const BASE_PORT = 10_000;
 /** Of a deployment with these databases. Those of the daemon and of the global PocketBase are below the range. */
@@ -77,7 +79,6 @@ function addDatabase(
   const user = randomId();
   const email = `sleeper${number}@example.com`;
   const name = `${DAY}-${String(number).padStart(3, '0')}-sleeper${number}`;
-  const now = new Date().toISOString().replace('T', ' ');
   insert(database, 'users', {
     id: user,
     email,
@@ -89,8 +90,8 @@ function addDatabase(
     name: '',
     role: 'user',
     is_active: 1,
-    created: now,
-    updated: now,
+    created: CREATED,
+    updated: CREATED,
   });
   insert(database, 'user_databases', {
     id: randomId(),
@@ -102,8 +103,8 @@ function addDatabase(
     desired,
     port,
     superuser_secret: seal(master, newSuperuserSecret(), secretBelongsTo(user)),
-    created: now,
-    updated: now,
+    created: CREATED,
+    updated: CREATED,
   });
   return name;
 }

@@ -64,13 +64,10 @@ export async function serveApplications(
   throw new StartRefused(missingReason(database, { needed, limitation }, deps));
 }
 
-/** Whether it may start without `serveApplications`: it has the hooks that it needs. */
-export function hasNeededHooks(
-  database: HookedDatabase,
-  readNeeded: () => readonly string[] | null,
-  deps: DatabaseHooksDeps,
-): boolean {
-  return hasHooks(database, neededApplications(database, readNeeded, deps), deps);
+/** Whether the hooks of its last start on this host are there. */
+export function hasServedHooks(directory: string, assembledDir: string): boolean {
+  const { hooksDir } = servedPaths(assembledDir, readServedRecord(directory)?.served ?? null);
+  return hooksDir === null || existsSync(hooksDir);
 }
 
 /**
@@ -109,10 +106,8 @@ function hasHooks(
   needed: readonly string[],
   { settings }: DatabaseHooksDeps,
 ): boolean {
-  const record = readServedRecord(directory);
-  if (record === null) return needed.length === 0;
-  const { hooksDir } = servedPaths(settings.assembledDir, record.served);
-  return hooksDir === null || existsSync(hooksDir);
+  if (readServedRecord(directory) === null) return needed.length === 0;
+  return hasServedHooks(directory, settings.assembledDir);
 }
 
 async function followTemplate(

@@ -195,8 +195,7 @@ export function createDatabaseServices(deps: {
         const installed = [...(await installedVersions(config.dataDir)).keys()];
         const choices = new Set(catalog.entries().map(({ instance }) => instance.choice));
         const used = await templates.prune(installed, choices);
-        const recorded = await servedHashes(config.userDatabasesDir);
-        await pruneAssembled(assembledDir, new Set([...used, ...recorded]));
+        await pruneAssembled(assembledDir, new Set(used), () => servedHashes(config.userDatabasesDir));
       } catch (error) {
         log.warn(`cannot remove templates of earlier migrations: ${messageOf(error)}`);
       }

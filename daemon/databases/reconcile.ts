@@ -158,11 +158,9 @@ export class Reconciler {
   async #starter(failed: ReadonlySet<string>): Promise<(entry: CatalogEntry) => void> {
     const { sleep } = this.#deps;
     const isSupported = await sleep.isSupported();
-    return ({ runner, instance }) => {
+    return ({ runner }) => {
       const archived = runner.spec.archived();
-      const maySleep =
-        archived !== null ||
-        (sleep.maySleep(runner) && !instance.hasOtherAccess() && instance.hasNeededHooks());
+      const maySleep = archived !== null || sleep.maySleep(runner);
       const sleeps = isSupported && !failed.has(runner.spec.name) && maySleep;
       if (sleeps) runner.startAsleep(archived ?? NOT_STARTED);
       else runner.start({ force: false });

@@ -35,7 +35,7 @@ import { namesOf } from './applications/choice.ts';
 import { readNeededHooks } from './applications/needed-hooks.ts';
 import { readServedRecord } from './applications/served-record.ts';
 import type { ArchivedDatabases } from './archive/archived-databases.ts';
-import { hasNeededHooks, neededApplications, recordServed, serveApplications } from './database-hooks.ts';
+import { hasServedHooks, neededApplications, recordServed, serveApplications } from './database-hooks.ts';
 import { applyAccess } from './developer/developer-settings.ts';
 import { developerPorts, type ForbiddenSection, findForbidden, hookTargets } from './developer/targets.ts';
 import { heldMigrations } from './migrations/held-migrations.ts';
@@ -259,11 +259,6 @@ export class UserInstance implements InstanceSpec {
     return neededApplications(this, () => this.#ownFacts()?.neededHooks ?? null, this.#deps);
   }
 
-  /** Whether it has the hooks that it needs. It has none after a restore on an empty host, and then its next start gives them. */
-  hasNeededHooks(): boolean {
-    return hasNeededHooks(this, () => this.#ownFacts()?.neededHooks ?? null, this.#deps);
-  }
-
   onReplaced(): void {
     const { log, accounts } = this.#deps;
     log.warn({ instance: this.name }, 'its data.db was replaced, as by a restore of PocketBase');
@@ -360,6 +355,10 @@ export class UserInstance implements InstanceSpec {
     return this.access() === 'developer'
       ? developerPorts(this.#deps.config.ownerAccess.allowedTargets)
       : null;
+  }
+
+  isPrepared(): boolean {
+    return !this.hasOtherAccess() && hasServedHooks(this.directory, this.#deps.settings.assembledDir);
   }
 
   /** Whether its files are those of another access. */

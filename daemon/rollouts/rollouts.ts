@@ -7,6 +7,8 @@ import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { CatalogEntry } from '../databases/catalog.ts';
 import { holdMigrations } from '../databases/migrations/held-migrations.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
+import { rolloutDirOf } from '../supervisor/instance-spec.ts';
+import type { Leftovers } from '../supervisor/start/leftovers.ts';
 import {
   type Change,
   type ChangeDeps,
@@ -74,13 +76,17 @@ export class Rollouts {
    * Brings databases whose change was interrupted into a known state. Call it before their instances start.
    *
    * @param found processes of an earlier daemon
+   * @param leftovers of that daemon
    * @returns those that the instances can take over
    */
-  async recover(found: readonly FoundProcess[]): Promise<FoundProcess[]> {
+  async recover(found: readonly FoundProcess[], leftovers: Leftovers): Promise<FoundProcess[]> {
     const { journals, catalog } = this.#deps;
     await this.#readLast();
     // Those of interrupted rehearsals.
-    const clones = catalog.entries().map(({ runner }) => cloneOf(runner.spec.directory));
+    const clones = catalog
+      .entries()
+      .filter(({ runner }) => leftovers.has(rolloutDirOf(runner.spec.directory)))
+      .map(({ runner }) => cloneOf(runner.spec.directory));
     const ended = await removeCopies(clones, found, this.#deps.fleet);
     const finishing: Promise<void>[] = [];
     for (const journal of await journals.list()) {

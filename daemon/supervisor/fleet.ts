@@ -75,7 +75,7 @@ export class Fleet {
   /**
    * Tells the keeper how to start instances that sleep.
    *
-   * @param options.canSleep false for one whose start shows a problem of its files; it is started
+   * @param options.canSleep false for one whose start changes its files, or shows a problem of them; it is started
    */
   sendCommands(options: Parameters<typeof sendCommands>[2]): Promise<void> {
     return sendCommands(this.runners(), this.#deps.driver, options);

@@ -25,6 +25,10 @@ export const GLOBAL_NAME = 'global';
 /** A sign-in uses three runtimes at the same time, and keeps them while a database is provisioned. */
 const HOOKS_POOL = 16;
 
+export function globalDirOf(dataDir: string): string {
+  return join(dataDir, 'global');
+}
+
 /** The global PocketBase: the control plane, where users sign up. */
 export function globalInstance(options: {
   config: Config;
@@ -40,7 +44,7 @@ export function globalInstance(options: {
   log: Logger;
 }): InstanceSpec {
   const { config, root, log } = options;
-  const directory = join(config.dataDir, 'global');
+  const directory = globalDirOf(config.dataDir);
   const keys = settingsKeys(config, GLOBAL_NAME);
   const addresses = daemonAddresses(config.bindAddress);
   const logLimit = requestLogLimit(requestLogFileOf(directory), { instance: GLOBAL_NAME, log });
@@ -107,6 +111,7 @@ export function globalInstance(options: {
     hasOwnJobs: () => false,
     isDeveloper: () => false,
     access: () => 'app',
+    isPrepared: () => true,
     applications: () => [],
     connectPorts: () => null,
   };

@@ -84,6 +84,8 @@ export interface InstanceSpec {
   isDeveloper(): boolean;
   /** What the owner may use in the database. */
   access(): DatabaseAccessLevel;
+  /** Whether a process may start from its files as they are: they are those of its access, and its hooks are there. */
+  isPrepared(): boolean;
   /** Names of its applications. */
   applications(): string[];
   /** The TCP ports that its process may connect to; null for all. */
@@ -101,8 +103,8 @@ export function hasRunMarkerOf(directory: string): string {
 }
 
 /**
- * A file that exists while an instance is failed. It starts with the next daemon, although its database may sleep: so its
- * reason is shown again.
+ * A file that exists while an instance is failed, or was restored and has not run. It starts with the next daemon, although its
+ * database may sleep: so its reason is shown.
  */
 export function failedMarkerOf(directory: string): string {
   return `${directory}/failed`;

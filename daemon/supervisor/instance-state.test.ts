@@ -25,6 +25,7 @@ function newState() {
     hasOwnJobs: () => false,
     isDeveloper: () => false,
     access: () => 'app',
+    isPrepared: () => true,
     applications: (): string[] => [],
     connectPorts: () => null,
   } as InstanceSpec;

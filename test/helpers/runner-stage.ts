@@ -179,6 +179,7 @@ export class Stage {
       hasOwnJobs: () => false,
       isDeveloper: () => false,
       access: () => 'app',
+      isPrepared: () => true,
       applications: () => [],
       connectPorts: () => null,
     };

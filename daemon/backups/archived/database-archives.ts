@@ -17,10 +17,12 @@ import {
 import type { ArchivedDatabase, ArchivedDatabases } from '../../databases/archive/archived-databases.ts';
 import { type Catalog, type CatalogEntry, requireUnchanged } from '../../databases/catalog.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
+import { archivedFileOf } from '../../pocketbase/data/archived-file.ts';
 import { lastVersionOf } from '../../pocketbase/data/last-version.ts';
 import { isFull } from '../../pocketbase/data/sqlite.ts';
 import { databaseUsage, movedDirectories } from '../../supervisor/disk/database-usage.ts';
 import { dataDirOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
+import type { Leftovers } from '../../supervisor/start/leftovers.ts';
 import { requireSpace } from '../restore/require-space.ts';
 import { beginSwap, endSwap, moveData, removeRestore } from '../restore/swap-data.ts';
 import { BackupFailed, type BackupProcesses, failed } from '../run/backup-processes.ts';
@@ -81,7 +83,7 @@ export class DatabaseArchives {
   }
 
   /** Reads which databases are archived. Call it when unfinished restores have ended, and before instances start. */
-  async recover(): Promise<void> {
+  async recover(leftovers: Leftovers): Promise<void> {
     const { catalog, log } = this.#deps;
     const names = [
       ...catalog.entries().map(({ row }) => row.name),
@@ -89,7 +91,8 @@ export class DatabaseArchives {
     ];
     for (const name of names) {
       try {
-        const archived = await recoverArchived(catalog.directoryOf(name));
+        const directory = catalog.directoryOf(name);
+        const archived = leftovers.has(archivedFileOf(directory)) ? await recoverArchived(directory) : null;
         if (archived === null) continue;
         catalog.archived.add(name, archived);
         const entry = catalog.find(name);

@@ -9,6 +9,7 @@ import type { FoundProcess } from '../../pocketbase/process/process-driver.ts';
 import { removeCopies } from '../../rollouts/remove-copies.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import { drillDirOf } from '../../supervisor/instance-spec.ts';
+import type { Leftovers } from '../../supervisor/start/leftovers.ts';
 import { CONTROL_PLANE } from '../manifest.ts';
 import type { Backups } from '../service/backups.ts';
 import { DueTimes } from '../service/due-times.ts';
@@ -213,11 +214,13 @@ export class Drills {
    * Ends drills of an earlier daemon. Call it before instances start.
    *
    * @param found processes of an earlier daemon
+   * @param leftovers of that daemon
    * @returns those that the instances can take over
    */
-  async recover(found: readonly FoundProcess[]): Promise<FoundProcess[]> {
+  async recover(found: readonly FoundProcess[], leftovers: Leftovers): Promise<FoundProcess[]> {
     const { directories, fleet } = this.#deps;
-    const ended = await removeCopies([...directories()].map(drillDirOf), found, fleet);
+    const copies = Array.from(directories(), drillDirOf).filter((copy) => leftovers.has(copy));
+    const ended = await removeCopies(copies, found, fleet);
     return found.filter((process) => !ended.has(process));
   }
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isDatabaseName } from '../../../shared/database-name.ts';
@@ -11,13 +11,13 @@ import { removeTree } from '../../base/files/remove-tree.ts';
 import { replaceFile, syncDirectory } from '../../base/files/replace-file.ts';
 import { parseChoice } from '../../databases/applications/choice.ts';
 import { readNeededHooks } from '../../databases/applications/needed-hooks.ts';
-import { EVERY } from '../../databases/applications/sources.ts';
+import { DOCUMENTS, EVERY } from '../../databases/applications/sources.ts';
 import { endControlPlaneSessions, endSessions } from '../../databases/owner/end-sessions.ts';
 import { isRefusedAfter, lastVersionOf } from '../../pocketbase/data/last-version.ts';
 import { UnsafeDatabase } from '../../pocketbase/data/schema-check.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
-import { dataDirOf, hasRunMarkerOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
+import { dataDirOf, failedMarkerOf, hasRunMarkerOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
 import { BackupProblem } from '../backup-problem.ts';
 import { readEscrow, type Secrets } from '../keys/escrow.ts';
 import { readDataKey } from '../keys/stored-keys.ts';
@@ -263,23 +263,27 @@ async function restoreDatabases(options: HostRestore, { backups, report }: Found
     progress.ended += 1;
     onProgress(progress);
   });
-  report.applications = usedApplications(rows, userDatabasesDir);
+  const used = rows.flatMap((row) => applicationsOf(row, dataDirOf(join(userDatabasesDir, row.name))));
+  report.applications = [...new Set(used)].toSorted();
 }
 
-/** Those that rows name, and those whose hooks a database needs that has all of a directory. */
-function usedApplications(rows: readonly Row[], userDatabasesDir: string): string[] {
-  const names = rows.flatMap(({ name, applications }) => {
-    const chosen = parseChoice(applications);
-    const file = join(dataDirOf(join(userDatabasesDir, name)), 'data.db');
-    if (!chosen.includes(EVERY) || !existsSync(file)) return chosen;
-    try {
-      return [...chosen, ...(withDatabase(file, { readOnly: true }, readNeededHooks) ?? [])];
-    } catch {
-      // The start of the database reports a damaged file.
-      return chosen;
-    }
-  });
-  return [...new Set(names)].filter((name) => name !== '' && name !== EVERY).toSorted();
+/** Those that the row names, and those whose hooks it needs when it has all of a directory. */
+function applicationsOf({ applications }: Row, dataDir: string): string[] {
+  const chosen = parseChoice(applications);
+  const named = chosen.filter((name) => name !== '' && name !== EVERY);
+  const file = join(dataDir, 'data.db');
+  if (!chosen.includes(EVERY) || !existsSync(file)) return named;
+  try {
+    return [...named, ...(withDatabase(file, { readOnly: true }, readNeededHooks) ?? [])];
+  } catch {
+    // The start of the database reports a damaged file.
+    return named;
+  }
+}
+
+/** Its hooks are not part of the backup. Asleep, it could be woken without the daemon, and so without a look for them. */
+async function startWithDaemon(directory: string): Promise<void> {
+  await writeFile(failedMarkerOf(directory), '', { mode: 0o600, flush: true });
 }
 
 async function restoreRow(
@@ -299,6 +303,7 @@ async function restoreRow(
   const last = lastVersionOf(staged);
   if (row.version === '' && last !== null && isRefusedAfter(options.version, last))
     throw olderVersion(name, options.version, last);
+  if (applicationsOf(row, staged).some((one) => one !== DOCUMENTS)) await startWithDaemon(directory);
   await putInPlace(directory);
   noteOlder(report, name, backup, failures);
   report.restored.push({ name, backup: backup.id, bytes: backup.bytes });

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RestoredDatabase, RestoreProgress } from '../../../shared/api/backups.ts';
@@ -18,6 +17,7 @@ import { tryCopy } from '../../rollouts/rehearse.ts';
 import type { TrialDeps } from '../../rollouts/trial.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import { dataDirOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
+import type { Leftovers } from '../../supervisor/start/leftovers.ts';
 import { BackupProblem } from '../backup-problem.ts';
 import type { BackupProcesses } from '../run/backup-processes.ts';
 import type { FoundBackup } from '../run/restore-work.ts';
@@ -438,14 +438,14 @@ export class Restores {
    * Finishes or undoes restores of an earlier daemon. Call it before instances start.
    *
    * @param found processes of an earlier daemon
+   * @param leftovers of that daemon
    * @returns those that the instances can take over
    */
-  async recover(found: readonly FoundProcess[]): Promise<FoundProcess[]> {
+  async recover(found: readonly FoundProcess[], leftovers: Leftovers): Promise<FoundProcess[]> {
     const ended = new Set<FoundProcess>();
     for (const entry of this.#deps.catalog.entries()) {
       const { directory, name } = entry.runner.spec;
-      // Thousands of databases have none, and the start waits for this.
-      if (!existsSync(restoreDirOf(directory))) continue;
+      if (!leftovers.has(restoreDirOf(directory))) continue;
       for (const process of found.filter(({ instance }) => instance === name))
         if (process.dataDir === dataDirOf(restoreDirOf(directory)) || (await readSwap(directory)) !== null) {
           await this.#deps.fleet.endFound(process);

@@ -50,10 +50,23 @@ export async function assemble(assembledDir: string, { hash, files, hasHooks }: 
   }
 }
 
-/** Removes all directories except those of some hashes. Call it while none is assembled. */
-export async function pruneAssembled(assembledDir: string, kept: ReadonlySet<string>): Promise<void> {
-  for (const name of (await readdir(assembledDir).catch(unlessMissing)) ?? [])
-    if (!kept.has(name)) await rm(join(assembledDir, name), { recursive: true, force: true });
+/**
+ * Removes all directories except those of some hashes. Call it while none is assembled.
+ *
+ * @param used hashes of current sets
+ * @param recorded reads the hashes that databases serve. Thousands have records, so it is called when it matters
+ */
+export async function pruneAssembled(
+  assembledDir: string,
+  used: ReadonlySet<string>,
+  recorded: () => Promise<ReadonlySet<string>>,
+): Promise<void> {
+  const hashes = (await readdir(assembledDir).catch(unlessMissing)) ?? [];
+  const others = hashes.filter((hash) => !used.has(hash));
+  if (others.length === 0) return;
+  const served = await recorded();
+  for (const hash of others)
+    if (!served.has(hash)) await rm(join(assembledDir, hash), { recursive: true, force: true });
 }
 
 async function copyServed({ origin, sha256 }: ServedFile, target: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { putFiles } from '../../../test/helpers/applications.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { assemble, pruneAssembled, servedPaths } from './assembled.ts';
@@ -45,9 +45,12 @@ it('assembles hooks with the name of their application, and other files where ho
   expect(await readFile(join(publicDir ?? '', 'index.html'), 'utf8')).toBe('crm');
   expect((await stat(join(hooksDir ?? '', '_apps', 'shop', 'main.pb.js'))).mode & 0o777).toBe(0o400);
 
-  await mkdir(join(assembledDir, 'unused'));
-  await pruneAssembled(assembledDir, new Set([served.hash]));
-  expect(await readdir(assembledDir)).toEqual([served.hash]);
+  const recorded = vi.fn<() => Promise<Set<string>>>(() => Promise.resolve(new Set(['recorded'])));
+  await pruneAssembled(assembledDir, new Set([served.hash]), recorded);
+  expect(recorded).not.toHaveBeenCalled();
+  for (const hash of ['recorded', 'unused']) await mkdir(join(assembledDir, hash));
+  await pruneAssembled(assembledDir, new Set([served.hash]), recorded);
+  expect((await readdir(assembledDir)).toSorted()).toEqual([served.hash, 'recorded'].toSorted());
 });
 
 it('assembles nothing of files that change meanwhile', async () => {

@@ -75,7 +75,6 @@ async function removeMark(directory: string): Promise<void> {
  * @throws an Error when it is, and the file is damaged
  */
 export async function recoverArchived(directory: string): Promise<ArchivedDatabase | null> {
-  // Thousands of databases have none, and the start waits for this.
   if (!existsSync(archivedFileOf(directory))) return null;
   if (existsSync(dataDirOf(directory))) {
     await removeMark(directory);

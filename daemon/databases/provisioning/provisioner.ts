@@ -205,11 +205,10 @@ export class Provisioner {
    * Starts the instance, or lets it sleep until its first connection: many accounts are never used. A new one starts without the
    * back-off of earlier failures, because a user waits for it.
    */
-  async #start({ row, runner, instance }: CatalogEntry): Promise<void> {
+  async #start({ row, runner }: CatalogEntry): Promise<void> {
     const isIn = (phase: InstancePhase) => runner.state.phase === phase;
-    // Its template may have jobs, and a developer's database is complete after its first start.
-    const maySleep = !runner.spec.hasOwnJobs() && !instance.hasOtherAccess();
-    if (isIn('stopped') && maySleep && (await this.#deps.sleep.startsAsleep(runner))) {
+    // Its template may have jobs.
+    if (isIn('stopped') && !runner.spec.hasOwnJobs() && (await this.#deps.sleep.startsAsleep(runner))) {
       runner.startAsleep(NEW);
       await runner.holdPort();
       if (isIn('asleep')) return;

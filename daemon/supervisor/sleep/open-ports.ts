@@ -35,7 +35,7 @@ function portsOf(runners: readonly Runner[]): number[] {
 /**
  * Sends the commands of all databases that sleep to the keeper, some at a time, so that it can start them without a daemon.
  *
- * @param canSleep false for a database whose start shows a problem of its files; it is started
+ * @param canSleep false for a database whose start changes its files, or shows a problem of them; it is started
  */
 export async function sendCommands(
   runners: readonly Runner[],

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
+import { putFiles } from '../../../test/helpers/applications.ts';
 import { ManualTime } from '../../../test/helpers/manual-time.ts';
+import { scratch } from '../../../test/helpers/scratch.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Runner } from '../runner.ts';
 import { MAX_TRIES, SleepWatch } from './sleep-watch.ts';
@@ -148,5 +150,18 @@ it('a database whose last request gave it jobs is woken', async () => {
   await time.advance(500);
   expect(asleep()).toEqual([one]);
   expect(woken).toEqual(['own']);
+  await sleepWatch.stop();
+});
+
+it('starts a database whose hooks are not those that it should have', async () => {
+  const directory = await scratch();
+  await putFiles(directory, { 'pb_data/data.db': 'SQLite' });
+  const one = database('one', {});
+  const { sleepWatch } = watch([one]);
+  for (const isPrepared of [true, false]) {
+    const runner = runnerOf(one);
+    Object.assign(runner.spec, { directory, isPrepared: () => isPrepared });
+    expect(await sleepWatch.startsAsleep(runner)).toBe(isPrepared);
+  }
   await sleepWatch.stop();
 });

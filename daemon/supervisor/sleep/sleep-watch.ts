@@ -203,11 +203,12 @@ export class SleepWatch {
   }
 }
 
-/** Whether the files of a database that sleeps let it start. If not, its start shows the reason. */
+/** Whether a process can start from the files of a database as they are. If not, its start changes them, or shows the reason. */
 function canSleep({ spec }: Runner): boolean {
   const { directory } = spec;
-  const hasData = spec.archived() !== null || (fileState(`${dataDirOf(directory)}/data.db`)?.size ?? 0) > 0;
-  return hasData && fileState(failedMarkerOf(directory)) === null;
+  if (fileState(failedMarkerOf(directory)) !== null) return false;
+  if (spec.archived() !== null) return true;
+  return (fileState(`${dataDirOf(directory)}/data.db`)?.size ?? 0) > 0 && spec.isPrepared();
 }
 
 function sleepReason(

@@ -51,6 +51,7 @@ async function launched(
     hasOwnJobs: () => false,
     isDeveloper: () => false,
     access: () => 'app',
+    isPrepared: () => true,
     applications: () => [],
     connectPorts: () => null,
     savePort,
