@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { putFiles } from '../helpers/applications.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
+import { addDocument } from '../helpers/documents.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { instance, signUp, untilInstance, untilRunning } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
@@ -115,6 +116,39 @@ describe('on an empty host, a database with the hooks of an application', () => 
     expect(await instance(fathom, first.name)).toMatchObject({ applications: ['documents'], reason: null });
     await untilMissing(fathom, second.name);
   });
+});
+
+it('does not start on an empty host when its hooks or migrations do not work with its data', async () => {
+  const fathom = await deployment({ ...FAST, FATHOM_APPS: 'documents,shop' });
+  await putFiles(appsOf(fathom), SHOP);
+  const daemon = await fathom.start();
+  const tenant = await signUp(fathom);
+  const { name } = tenant;
+  await addDocument(fathom, tenant, 'odd');
+  await restoreElsewhere(fathom, daemon);
+  const isOdd = "app.countRecords('documents', $dbx.hashExp({ title: 'odd' })) > 0";
+  const attempt = async (files: Record<string, string>) => {
+    await putFiles(appsOf(fathom), { ...SHOP, ...files });
+    await fathom.client.databases.start(name).catch(() => null);
+    return instance(fathom, name);
+  };
+  const hook = `onBootstrap((e) => { e.next(); const app = e.app; if (${isOdd}) throw new Error('bad data'); });`;
+  expect(await attempt({ 'shop/hooks/more.pb.js': hook })).toMatchObject({
+    pid: null,
+    reason: { code: 'hook_broken', message: textWith('without the hooks of shop', 'bad data') },
+  });
+  const migration = `migrate((app) => { if (${isOdd}) throw new Error('bad row'); });`;
+  expect(
+    await attempt({ 'shop/hooks/more.pb.js': '', 'shop/migrations/1800000001_bad.js': migration }),
+  ).toMatchObject({
+    pid: null,
+    reason: { code: 'migration_failed', message: textWith('without the hooks of shop', 'bad row') },
+  });
+  expect(await attempt({ 'shop/migrations/1800000001_bad.js': 'migrate(() => {});' })).toMatchObject({
+    phase: 'running',
+    reason: null,
+  });
+  expect(await order(fathom, name)).toBe(403);
 });
 
 describe('where it has run, a database', () => {

@@ -28,7 +28,7 @@ export const newAccountSchema = z
     name: z
       .string()
       .max(255)
-      .regex(/^\P{Cc}*$/u, 'has a control character, such as a line break')
+      .refine((text) => !/\p{Cc}/u.test(text), 'has a control character, such as a line break')
       .optional(),
   })
   .meta({
