@@ -1,5 +1,14 @@
 import type { Instance } from './api/instances.ts';
 import { byteSize } from './byte-size.ts';
+import { FathomError } from './errors.ts';
+
+/** Code of the field of `database.deleted` in the answer to a sign-in, when the owner deleted the account. */
+export const DELETED_BY_OWNER = 'deleted_by_owner';
+
+/** Whether a sign-in was refused, and the owner can bring the account back. */
+export function isDeletedByOwner(error: unknown): error is FathomError {
+  return error instanceof FathomError && error.fields.some(({ code }) => code === DELETED_BY_OWNER);
+}
 
 /**
  * What deleting a database does, in sentences: shown before a user confirms it.

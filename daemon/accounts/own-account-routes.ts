@@ -3,7 +3,9 @@ import {
   changeOwnAddress,
   changeOwnPassword,
   deleteOwnAccount,
+  undeleteOwnAccount,
 } from '../../shared/api/accounts/own-account.ts';
+import { isDeletedByOwner } from '../../shared/deletion.ts';
 import { foldAddress } from '../../shared/email-address.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { type ControlPlaneClient, fieldsOf, isStatus } from '../control-plane/client.ts';
@@ -25,16 +27,21 @@ export interface OwnAccountRoutesDeps {
   trustedProxies: readonly string[];
 }
 
+/** Of accounts with their databases. */
+interface AccountDeletion {
+  deleteAccount: (id: string) => Promise<void>;
+  /** @throws FathomError `conflict` when no account with this address was deleted by its owner */
+  undeleteAccount: (email: string) => Promise<void>;
+}
+
 /**
  * Registers the routes with which users change and delete their own account. Each asks for the password: a stolen token is not
  * enough.
- *
- * @param deleteAccount with its database
  */
 export function ownAccountRoutes(
   app: Api,
   deps: OwnAccountRoutesDeps,
-  deleteAccount: (id: string) => Promise<void>,
+  { deleteAccount, undeleteAccount }: AccountDeletion,
 ): void {
   /** @throws FathomError `conflict` without a session, `request.invalid` for a wrong password */
   const provePassword = async (request: FastifyRequest, password: string): Promise<SignedInUser> => {
@@ -108,6 +115,28 @@ export function ownAccountRoutes(
       throw new FathomError('conflict', 'an account with this role is deleted by another administrator');
     }
     await deleteAccount(user.id);
+  });
+
+  serve(app, undeleteOwnAccount, async (request) => {
+    const { email, password } = request.body;
+    const attempt = deps.signInLimits.beginSignIn(email, originOf(request, deps.trustedProxies).address);
+    // The global PocketBase checks the password before it refuses a deleted account.
+    const refusal: unknown = await deps.signInBudget
+      .run(() => deps.users.authenticate(email, password))
+      .then(
+        (user) =>
+          user
+            ? new FathomError('conflict', 'this account is not deleted; sign in')
+            : new FathomError('auth.failed', 'e-mail or password is wrong, or the account is not active'),
+        (error: unknown) => error,
+      );
+    if (!isDeletedByOwner(refusal)) {
+      if (refusal instanceof FathomError && refusal.code === 'auth.failed') attempt.failed();
+      else attempt.dropped();
+      throw refusal;
+    }
+    attempt.succeeded();
+    await undeleteAccount(email);
   });
 }
 

@@ -3,6 +3,7 @@ import { ClientResponseError, type RecordModel } from 'pocketbase';
 import type { SignInProvider } from '../../shared/api/accounts/auth.ts';
 import type { User as ApiUser } from '../../shared/api/accounts/users.ts';
 import type { Page, PageRequest } from '../../shared/api/contract/page.ts';
+import { DELETED_BY_OWNER } from '../../shared/deletion.ts';
 import { foldAddress } from '../../shared/email-address.ts';
 import { FathomError, type FieldError } from '../../shared/errors.ts';
 import { type CreateUserRequest, STRONG_PASSWORD } from '../../shared/hooks/control-plane-routes.ts';
@@ -310,8 +311,13 @@ function toProviderError(error: unknown): unknown {
 /** @throws FathomError `database.deleted` for a sign-in that the trash refuses (`pb_hooks/global/lib/trash.js`) */
 function requireNotDeleted(error: unknown): void {
   if (!isStatus(error, 403)) return;
-  const refusal = fieldsOf(error.response['data']).find(({ code }) => code === 'database_deleted');
-  if (refusal) throw new FathomError('database.deleted', refusal.message, { cause: error });
+  for (const { path, code, message } of fieldsOf(error.response['data'])) {
+    if (code === 'database_deleted') throw new FathomError('database.deleted', message, { cause: error });
+    if (code === DELETED_BY_OWNER) {
+      const fields = [{ path, message, code }];
+      throw new FathomError('database.deleted', message, { cause: error, fields });
+    }
+  }
 }
 
 /** Other text is not sent: it may be invalid in a header, and the error would contain all of it. */

@@ -1,4 +1,5 @@
 import { createUser, deleteUser, getUser, listUsers, updateUser } from '../../shared/api/accounts/users.ts';
+import { foldAddress } from '../../shared/email-address.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Catalog } from '../databases/catalog.ts';
@@ -90,28 +91,42 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
   });
 
   /** True when the account is in the trash now, with its database. */
-  const deleteWithDatabase = async (id: string): Promise<boolean> => {
+  const deleteWithDatabase = async (id: string, byOwner: boolean): Promise<boolean> => {
     const { catalog, trash } = deps;
     const name = catalog.findByUser(id)?.row.name ?? catalog.trashed.findByUser(id)?.name;
-    if (name !== undefined) await trash.delete(name, { withAccount: true }).catch(unlessGone);
+    if (name !== undefined) await trash.delete(name, { withAccount: true, byOwner }).catch(unlessGone);
     return catalog.trashed.findByUser(id) !== null;
   };
 
   // The deletion of one account at a time: the next one finds it deleted.
-  const deleteAccount = (userId: string): Promise<void> =>
+  const deleteAccount = (userId: string, { byOwner }: { byOwner: boolean }): Promise<void> =>
     updates.run(userId, async () => {
       const { id } = await deps.users.get(userId);
       await deps.provisioner.settled(id);
-      if (await deleteWithDatabase(id)) return;
+      if (await deleteWithDatabase(id, byOwner)) return;
       // An inactive user gets no new database, neither now nor after an interrupted deletion.
       await deps.users.update(id, { is_active: false });
       await deps.provisioner.settled(id);
-      if (!(await deleteWithDatabase(id))) await deps.users.delete(id);
+      if (!(await deleteWithDatabase(id, byOwner))) await deps.users.delete(id);
     });
 
-  serve(app, deleteUser, ({ params }) => deleteAccount(params.id));
+  const undeleteAccount = async (email: string): Promise<void> => {
+    const address = foldAddress(email);
+    const trashed = deps.catalog.trashed
+      .all()
+      .find((one) => one.deleted_by_owner && foldAddress(one.email ?? '') === address);
+    // A superuser may have given the address to another account.
+    if (!trashed || foldAddress((await deps.users.get(trashed.user)).email) !== address)
+      throw new FathomError('conflict', 'this account is being erased, and cannot come back');
+    await updates.run(trashed.user, () => deps.trash.undelete(trashed.name));
+  };
 
-  ownAccountRoutes(app, deps, deleteAccount);
+  serve(app, deleteUser, ({ params }) => deleteAccount(params.id, { byOwner: false }));
+
+  ownAccountRoutes(app, deps, {
+    deleteAccount: (id) => deleteAccount(id, { byOwner: true }),
+    undeleteAccount,
+  });
 }
 
 /** For a database that another request has deleted. @throws every other error */

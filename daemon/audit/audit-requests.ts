@@ -6,7 +6,7 @@ import type { Api } from '../http/serve.ts';
 import type { AuditTrail, NewAuditEntry } from './audit-trail.ts';
 
 /** Actions that are recorded for callers without an account, too. */
-const PUBLIC_ACTIONS: ReadonlySet<string> = new Set(['sign-up', 'sign-in']);
+const PUBLIC_ACTIONS: ReadonlySet<string> = new Set(['sign-up', 'sign-in', 'account.undelete']);
 
 /** Members of the body that go into the detail. None of them is secret. */
 const RECORDED = [

@@ -20,7 +20,8 @@ routerAdd(
         e.app.db().newQuery(
           `SELECT json_group_array(json_object('id', d.id, 'name', d.name, 'user', d.user, 'port', d.port,
              'email', u.email, 'deleted_at', d.deleted_at, 'erase_at', d.erase_at,
-             'with_account', json(iif(d.with_account, 'true', 'false')))) AS json
+             'with_account', json(iif(d.with_account, 'true', 'false')),
+             'deleted_by_owner', json(iif(d.deleted_by_owner, 'true', 'false')))) AS json
            FROM user_databases d LEFT JOIN users u ON u.id = d.user WHERE d.state = 'trashed'`,
         ),
       ),
@@ -29,8 +30,8 @@ routerAdd(
   $apis.requireSuperuserAuth(),
 );
 
-// TrashRequest: all sessions and tokens of the owner end. Repeated with `with_account`, the account is deleted as well. 404 for a
-// row that was deleted.
+// TrashRequest: all sessions and tokens of the owner end. Repeated with `with_account`, the account is deleted as well; without
+// `by_owner`, the owner can no longer bring it back. 404 for a row that was deleted.
 routerAdd(
   'POST',
   '/api/fathom/trash',
@@ -46,6 +47,9 @@ routerAdd(
         row.set('state', 'trashed');
         row.set('deleted_at', body.deleted_at);
         row.set('erase_at', body.erase_at);
+        row.set('deleted_by_owner', body.by_owner);
+      } else if (!body.by_owner) {
+        row.set('deleted_by_owner', false);
       }
       if (body.with_account && !row.getBool('with_account')) {
         row.set('with_account', true);
@@ -78,7 +82,7 @@ routerAdd(
       }
       row.set('state', 'ready');
       for (const field of ['deleted_at', 'erase_at']) row.set(field, '');
-      for (const field of ['with_account', 'was_active']) row.set(field, false);
+      for (const field of ['with_account', 'was_active', 'deleted_by_owner']) row.set(field, false);
       tx.save(row);
     });
     return e.noContent(204);

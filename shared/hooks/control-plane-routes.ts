@@ -59,6 +59,8 @@ export interface TrashedDatabase extends Pick<DatabaseRow, 'id' | 'name' | 'user
   erase_at: string;
   /** The account was deleted with it, and comes back with it. */
   with_account: boolean;
+  /** The owner may bring it back. */
+  deleted_by_owner: boolean;
 }
 
 export interface TrashRequest {
@@ -67,6 +69,7 @@ export interface TrashRequest {
   deleted_at: string;
   erase_at: string;
   with_account: boolean;
+  by_owner: boolean;
 }
 
 /** A row of `backup_erasures`. */

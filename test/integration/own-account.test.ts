@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDeployment, type Deployment } from '../helpers/deployment.ts';
+import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { call, PASSWORD, refreshStatus, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { linkIn, type MailServer, mailServer, tokenIn } from '../helpers/mail-server.ts';
 
@@ -8,11 +8,12 @@ const NEW_PASSWORD = 'my own lantern by the river';
 describe('the own account', () => {
   let server: MailServer;
   let fathom: Deployment;
+  let daemon: Daemon;
 
   beforeAll(async () => {
     server = await mailServer();
     fathom = await createDeployment({ ...server.settings, DATABASE_TRASH_DAYS: '30' });
-    await fathom.start({ PUBLIC_URL: fathom.url });
+    daemon = await fathom.start({ PUBLIC_URL: fathom.url });
   });
 
   afterAll(async () => {
@@ -22,6 +23,8 @@ describe('the own account', () => {
 
   const change = (action: string, token: string, body: object) =>
     call('POST', `${fathom.url}/api/v1/me/${action}`, { token, body });
+
+  const undelete = (body: object) => call('POST', `${fathom.url}/api/v1/auth/undelete`, { body });
 
   const ACTIONS = [
     ['password', { password: NEW_PASSWORD }],
@@ -86,7 +89,7 @@ describe('the own account', () => {
     await signIn(fathom.url, 'bob@new.example.com');
   });
 
-  it('is deleted with its database, and an administrator brings it back', async () => {
+  it('is deleted with its database, and its owner brings it back', async () => {
     const { token, database }: Session = await signUp(fathom.url, 'cal@example.com');
     const body = { current_password: PASSWORD, email: 'bob@example.com' };
     expect(await change('delete', token, body)).toMatchObject({
@@ -98,10 +101,53 @@ describe('the own account', () => {
     const login = { email: 'cal@example.com', password: PASSWORD };
     expect(await call('POST', `${fathom.url}/api/v1/auth/login`, { body: login })).toMatchObject({
       status: 403,
-      body: { code: 'database.deleted' },
+      body: { code: 'database.deleted', errors: [{ code: 'deleted_by_owner' }] },
     });
-    await fathom.client.trash.undelete(database.name);
-    await signIn(fathom.url, 'cal@example.com');
+    expect(await undelete({ ...login, password: 'not this one' })).toMatchObject({
+      status: 401,
+      body: { code: 'auth.failed' },
+    });
+    const both = await Promise.all([undelete({ ...login, email: 'CAL@example.com' }), undelete(login)]);
+    expect(both.map(({ status }) => status)).toEqual(expect.arrayContaining([204, 409]));
+    const again = await signIn(fathom.url, 'cal@example.com');
+    expect(again.database).toMatchObject({ name: database.name, port: database.port });
+    expect(await undelete(login)).toMatchObject({ status: 409, body: { code: 'conflict' } });
+    const { items } = await fathom.client.audit.list({ action: 'account.undelete' });
+    expect(items.map(({ target, outcome }) => [target.toLowerCase(), outcome])).toEqual(
+      expect.arrayContaining([
+        ['cal@example.com', 'ok'],
+        ['cal@example.com', 'refused'],
+      ]),
+    );
+  });
+
+  it('that an administrator deleted, also after its owner, only an administrator brings back', async () => {
+    const dan = await signUp(fathom.url, 'dan@example.com');
+    const eve = await signUp(fathom.url, 'eve@example.com');
+    await fathom.client.users.delete(dan.user.id);
+    await change('delete', eve.token, { current_password: PASSWORD, email: 'eve@example.com' });
+    await fathom.client.users.delete(eve.user.id);
+    for (const { user, database } of [dan, eve]) {
+      const refused = await undelete({ email: user.email, password: PASSWORD });
+      expect(refused).toMatchObject({ status: 403, body: { code: 'database.deleted' } });
+      expect(refused.body).not.toHaveProperty('errors');
+      await fathom.client.trash.undelete(database.name);
+      await signIn(fathom.url, user.email);
+    }
+  });
+
+  it('is brought back after a restart of the daemon, and can be deleted again', async () => {
+    const credentials = { email: 'flo@example.com', password: PASSWORD };
+    const { token, database } = await signUp(fathom.url, credentials.email);
+    const deletion = { email: credentials.email, current_password: PASSWORD };
+    await change('delete', token, deletion);
+    await daemon.stop();
+    daemon = await fathom.start({ PUBLIC_URL: fathom.url });
+    expect((await undelete(credentials)).status).toBe(204);
+    const again = await signIn(fathom.url, credentials.email);
+    expect(again.database.name).toBe(database.name);
+    expect((await change('delete', again.token, deletion)).status).toBe(204);
+    expect((await undelete(credentials)).status).toBe(204);
   });
 
   it('of an administrator is not deleted', async () => {

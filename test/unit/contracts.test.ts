@@ -117,6 +117,7 @@ const WITHOUT_COMMAND: Readonly<Record<string, string>> = {
   changeOwnPassword: OF_ACCOUNTS,
   changeOwnAddress: OF_ACCOUNTS,
   deleteOwnAccount: OF_ACCOUNTS,
+  undeleteOwnAccount: OF_ACCOUNTS,
   requestVerification: OF_ACCOUNTS,
   verifyAddress: OF_ACCOUNTS,
   requestPasswordReset: OF_ACCOUNTS,

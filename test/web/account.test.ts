@@ -12,7 +12,7 @@ describe.skipIf(!hasChromium)('the account on the page of owners', () => {
 
   beforeAll(async () => {
     server = await mailServer();
-    stage = await webStage(server.settings, (url) => ({ PUBLIC_URL: url }));
+    stage = await webStage({ ...server.settings, DATABASE_TRASH_DAYS: '30' }, (url) => ({ PUBLIC_URL: url }));
   });
 
   afterAll(async () => {
@@ -165,29 +165,45 @@ describe.skipIf(!hasChromium)('the account on the page of owners', () => {
     await signIn(fathom.url, `new-${email}`, 'my own lantern by the river');
   });
 
-  it.each(SIZES)('deletes the account with the typed address and the password ($size)', async (size) => {
-    const { fathom } = stage;
-    const email = `delete-${size.size}@example.com`;
-    await signUp(fathom.url, email);
-    const page = await stage.open('', size);
-    await signInAt(page, email);
-    await page.getByRole('link', { name: 'Account' }).click();
-    await page.getByRole('button', { name: 'Delete the account' }).click();
-    const dialog = page.getByRole('dialog');
-    await dialog.getByLabel('Your password').fill(PASSWORD);
-    await dialog.getByLabel('Type your e-mail address').fill('other@example.com');
-    await dialog.getByRole('button', { name: 'Delete everything' }).click();
-    await dialog.getByText('Is not the address of this account.').waitFor();
-    await expectAccessible(page);
-    await dialog.getByLabel('Type your e-mail address').fill(email);
-    await dialog.getByRole('button', { name: 'Delete everything' }).click();
-    await page.getByText('Your account is deleted.').waitFor();
-    await expectAccessible(page);
-    const login = await call('POST', `${fathom.url}/api/v1/auth/login`, {
-      body: { email, password: PASSWORD },
-    });
-    expect(login.status).toBe(401);
-  });
+  it.each(SIZES)(
+    'deletes the account with the typed address and the password, and brings it back ($size)',
+    async (size) => {
+      const { fathom } = stage;
+      const email = `delete-${size.size}@example.com`;
+      await signUp(fathom.url, email);
+      const page = await stage.open('', size);
+      await signInAt(page, email);
+      await page.getByRole('link', { name: 'Account' }).click();
+      await page.getByRole('button', { name: 'Delete the account' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByLabel('Your password').fill(PASSWORD);
+      await dialog.getByLabel('Type your e-mail address').fill('other@example.com');
+      await dialog.getByRole('button', { name: 'Delete everything' }).click();
+      await dialog.getByText('Is not the address of this account.').waitFor();
+      await expectAccessible(page);
+      await dialog.getByLabel('Type your e-mail address').fill(email);
+      await dialog.getByRole('button', { name: 'Delete everything' }).click();
+      await page.getByText('Your account is deleted.').waitFor();
+      await expectAccessible(page);
+      await page.getByLabel('E-mail address').fill(email);
+      await page.getByLabel('Password').fill('not this one');
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('alert').getByText('password is wrong').waitFor();
+      await page.getByLabel('Password').fill(PASSWORD);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('heading', { name: 'Your account is deleted' }).waitFor();
+      await page.getByText('is erased on').waitFor();
+      await expectAccessible(page);
+      await page.getByRole('button', { name: 'Use another account' }).click();
+      await page.getByLabel('E-mail address').fill(email);
+      await page.getByLabel('Password').fill(PASSWORD);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('button', { name: 'Bring it back' }).click();
+      await page.getByRole('region', { name: 'Delete the account' }).waitFor();
+      await expectAccessible(page);
+      await signIn(fathom.url, email);
+    },
+  );
 });
 
 describe.skipIf(!hasChromium)('an account that waits for its address', () => {

@@ -88,7 +88,7 @@ function Deletion({ session }: { session: Session }) {
   return (
     <section aria-labelledby="deletion">
       <h2 id="deletion">Delete the account</h2>
-      <p>Your account and your database are deleted. An administrator can bring them back for a while.</p>
+      <p>Your account and your database are deleted. You can bring them back for a while: sign in again.</p>
       <ConfirmButton
         question="Delete your account and your database?"
         explanation={

@@ -1,4 +1,6 @@
-import { useSyncExternalStore } from 'react';
+import { useState, useSyncExternalStore } from 'react';
+import type { Credentials } from '../../shared/api/accounts/auth.ts';
+import { isDeletedByOwner } from '../../shared/deletion.ts';
 import { useServices } from '../services.ts';
 import { Field } from '../widgets/field.tsx';
 import { Form } from '../widgets/form.tsx';
@@ -14,17 +16,48 @@ const SIGNED_OUT: Readonly<Record<NonNullable<SignedOut>, string>> = {
   account_deleted: 'Your account is deleted.',
 };
 
+interface DeletedAccount {
+  reason: string;
+  credentials: Credentials;
+}
+
 export function SignIn() {
   const { base, client, keeper, store } = useServices();
   const signedOut = useSyncExternalStore(store.subscribe, () => store.signedOut);
+  const [deleted, setDeleted] = useState<DeletedAccount | null>(null);
+  const signIn = async (credentials: Credentials) => keeper.signedIn(await client.auth.login(credentials));
+  if (deleted !== null)
+    return (
+      <Screen key="deleted" title="Your account is deleted">
+        <p>{deleted.reason}</p>
+        <Form
+          button="Bring it back"
+          onSubmit={async () => {
+            await client.ownAccount.undelete(deleted.credentials);
+            await signIn(deleted.credentials);
+          }}
+        />
+        <p>
+          <button type="button" className="quiet" onClick={() => setDeleted(null)}>
+            Use another account
+          </button>
+        </p>
+      </Screen>
+    );
   return (
     <Screen title="Sign in">
       {signedOut && <Notice kind="info">{SIGNED_OUT[signedOut]}</Notice>}
       <Form
         button="Sign in"
-        onSubmit={async ({ email = '', password = '' }) =>
-          keeper.signedIn(await client.auth.login({ email, password }))
-        }
+        onSubmit={async ({ email = '', password = '' }) => {
+          const credentials = { email, password };
+          try {
+            await signIn(credentials);
+          } catch (error) {
+            if (!isDeletedByOwner(error)) throw error;
+            setDeleted({ reason: error.message, credentials });
+          }
+        }}
       >
         <Field label="E-mail address" name="email" type="email" autoComplete="username" maxLength={255} />
         <Field label="Password" name="password" type="password" autoComplete="current-password" />

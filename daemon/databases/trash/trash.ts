@@ -40,6 +40,11 @@ export interface TrashDeps {
   log: Logger;
 }
 
+interface DeleteOptions {
+  withAccount: boolean;
+  byOwner?: boolean;
+}
+
 /** Why an erasure has not ended. */
 export interface ErasureProblem {
   message: string;
@@ -95,10 +100,11 @@ export class DatabaseTrash {
    * Deletes a database. It goes to the trash, or is erased at once with DATABASE_TRASH_DAYS=0. Can be repeated.
    *
    * @param options.withAccount its account is deleted as well
+   * @param options.byOwner its owner deletes it, and may bring it back
    * @throws FathomError `not_found`; `conflict` while a rollout or a restore changes its files; `instance.failed` when its
    * process does not end
    */
-  delete(name: string, { withAccount }: { withAccount: boolean }): Promise<void> {
+  delete(name: string, { withAccount, byOwner = false }: DeleteOptions): Promise<void> {
     return this.#turns.run(name, async () => {
       const { catalog, lifecycle, settings, eraseBackups, clock } = this.#deps;
       const trashed = catalog.trashed.find(name);
@@ -109,7 +115,7 @@ export class DatabaseTrash {
       const entry = catalog.get(name);
       const isUsed = entry.row.state === 'ready' || entry.row.state === 'trashed';
       if (isUsed && (settings.trashDays > 0 || entry.row.state === 'trashed'))
-        return this.#moveToTrash(entry, { withAccount });
+        return this.#moveToTrash(entry, { withAccount, byOwner });
       // One that is not complete has nothing to keep.
       await lifecycle.delete(name, { withAccount });
       const requested = toPocketBaseDate(clock.now());
@@ -150,7 +156,7 @@ export class DatabaseTrash {
     return this.#turns.run(name, () => this.#erase(this.#requireTrashed(name)));
   }
 
-  async #moveToTrash(entry: CatalogEntry, { withAccount }: { withAccount: boolean }): Promise<void> {
+  async #moveToTrash(entry: CatalogEntry, { withAccount, byOwner }: Required<DeleteOptions>): Promise<void> {
     const { catalog, fleet, repository, settings, isRestoring, backUp, clock, log } = this.#deps;
     const { id, name, user } = entry.row;
     requireUnchanged(entry);
@@ -162,6 +168,7 @@ export class DatabaseTrash {
       deleted_at: toPocketBaseDate(now),
       erase_at: toPocketBaseDate(new Date(now.getTime() + settings.trashDays * DAY_MS)),
       with_account: withAccount,
+      by_owner: byOwner,
     };
     // From now on nothing starts it again.
     const before = entry.row.state;
@@ -182,11 +189,12 @@ export class DatabaseTrash {
     backUp(name);
   }
 
-  /** Its database was deleted before. */
+  /** Its database was deleted before. The owner cannot sign in since then, so an administrator deletes it. */
   async #deleteAccount(trashed: TrashedDatabase): Promise<void> {
     const { id, deleted_at, erase_at } = trashed;
-    await this.#deps.repository.trash({ id, deleted_at, erase_at, with_account: true });
+    await this.#deps.repository.trash({ id, deleted_at, erase_at, with_account: true, by_owner: false });
     trashed.with_account = true;
+    trashed.deleted_by_owner = false;
   }
 
   async #eraseDue(): Promise<void> {

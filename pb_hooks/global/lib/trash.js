@@ -45,8 +45,13 @@ function refusal(row) {
   /** @param {string} field */
   const dayOf = (field) => row.getString(field).slice(0, 10);
   const what = row.getBool('with_account') ? 'The account' : 'The database of the account';
-  const message = `${what} was deleted on ${dayOf('deleted_at')} and is erased on ${dayOf('erase_at')}. Until then, an administrator can bring it back.`;
-  return new ForbiddenError(message, { database: new ValidationError('database_deleted', message) });
+  const isOwn = row.getBool('deleted_by_owner');
+  const remedy = isOwn
+    ? 'you can bring it back: sign in on the page of Fathom, or use POST /api/v1/auth/undelete'
+    : 'an administrator can bring it back';
+  const message = `${what} was deleted on ${dayOf('deleted_at')} and is erased on ${dayOf('erase_at')}. Until then, ${remedy}.`;
+  const code = isOwn ? 'deleted_by_owner' : 'database_deleted';
+  return new ForbiddenError(message, { database: new ValidationError(code, message) });
 }
 
 module.exports = { explainRefusal, findTrashed, requireKept };

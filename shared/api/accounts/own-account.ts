@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { endpoint, noContent, OPERATION_TIMEOUT_MS } from '../contract/endpoint.ts';
+import { credentialsSchema } from './auth.ts';
 import { newPasswordSchema, passwordSchema } from './passwords.ts';
 
 const tag = { name: 'Own account', description: 'Change or delete the own account, with its password.' };
@@ -49,7 +50,7 @@ export const deleteOwnAccount = endpoint({
   path: '/api/v1/me/delete',
   summary: 'Delete the own account and its database',
   description:
-    'Needs a session, and only for the role `user`. Both go to the trash for DATABASE_TRASH_DAYS, from which an administrator can bring them back. With DATABASE_TRASH_DAYS=0, everything is erased at once.',
+    'Needs a session, and only for the role `user`. Both go to the trash for DATABASE_TRASH_DAYS, from which the owner and administrators can bring them back. With DATABASE_TRASH_DAYS=0, everything is erased at once.',
   audit: 'account.delete',
   body: z
     .strictObject({
@@ -69,9 +70,26 @@ export const deleteOwnAccount = endpoint({
   timeoutMs: OPERATION_TIMEOUT_MS,
 });
 
+export const undeleteOwnAccount = endpoint({
+  operationId: 'undeleteOwnAccount',
+  method: 'POST',
+  path: '/api/v1/auth/undelete',
+  tag,
+  summary: 'Bring back the own account and its database',
+  description:
+    'For accounts that their owner deleted, while they are in the trash. Responds when a database that ran before runs. Then sign in. A wrong password counts as a failed sign-in.',
+  permission: 'public',
+  audit: 'account.undelete',
+  body: credentialsSchema,
+  responses: noContent('The account is back.'),
+  errors: ['auth.failed', 'database.deleted', 'conflict', 'instance.failed', 'ports.exhausted'],
+  timeoutMs: OPERATION_TIMEOUT_MS,
+});
+
 /** Methods of `client.ownAccount`. */
 export const ownAccount = {
   changePassword: changeOwnPassword,
   changeAddress: changeOwnAddress,
   delete: deleteOwnAccount,
+  undelete: undeleteOwnAccount,
 };
