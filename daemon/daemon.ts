@@ -62,6 +62,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const clock = systemClock;
   let fleetEnd: 'stop' | 'leave' | 'undo' = 'undo';
   let waitingFor: string | null = 'the global PocketBase';
+  let replication = { isComplete: false };
 
   await requireRestored(config.dataDir);
   const host = await prepareHost(config, { clock, resources });
@@ -69,7 +70,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const stopping = options.stopping ?? new AbortController().signal;
   const cluster = await openCluster(config, { version: options.version, stopping, clock, log });
   // After the fleet.
-  resources.defer(() => cluster?.leave(fleetEnd === 'stop' ? 'stop' : 'leave'));
+  resources.defer(() => cluster?.leave(fleetEnd === 'stop' ? 'stop' : 'leave', replication.isComplete));
   const services = await createServices({
     config,
     options,
@@ -80,6 +81,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     resources,
   });
   const { fleet, queue, catalog } = services;
+  ({ replication } = services);
   // The fleet is stopped last, after everything that uses it.
   resources.defer(() => fleet.close(fleetEnd));
   resources.defer(() => services.audit.stop());
@@ -94,7 +96,14 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const lostFleet = Promise.withResolvers<FathomError>();
   if (cluster) {
     const { joinFleet } = await import('./cluster/join-fleet.ts');
-    await joinFleet(cluster, services, lostFleet.resolve);
+    await joinFleet(cluster, services, {
+      config,
+      replicas: {
+        ownReplica: (name, epoch) => services.replication.paths.ofEpoch(name, epoch),
+        restore: (path, file) => services.replication.restoreLast(path, file, stopping),
+      },
+      onLost: lostFleet.resolve,
+    });
   }
   const earlier = await services.driver.find();
   const cgroup = await services.driver.useCgroups(
@@ -172,12 +181,18 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 
 /** Null without FATHOM_CLUSTER: then no module of the cluster is loaded. */
 async function openCluster(
-  { cluster, dataDir }: Config,
+  { cluster, dataDir, replica, aesMasterKey, jwt, pbEncryptionKey }: Config,
   options: { version: string; stopping: AbortSignal; clock: Clock; log: Logger },
 ): Promise<Cluster | null> {
   if (cluster === null) return null;
   const { openCluster: open } = await import('./cluster/open-cluster.ts');
-  return open(cluster, { ...options, dataDir, controlPlane: GLOBAL_NAME });
+  return open(cluster, {
+    ...options,
+    dataDir,
+    hasReplica: replica.target !== null,
+    secrets: [aesMasterKey, jwt.secret, pbEncryptionKey],
+    controlPlane: GLOBAL_NAME,
+  });
 }
 
 /** Opens the API on TCP and on the local socket. Until the daemon is ready, most routes respond `daemon.starting`. */

@@ -212,6 +212,14 @@ export const PHASE_REASONS = {
     remedy: "let the daemon reach etcd; 'fathomd doctor' shows which of its servers answer",
     page: 'cluster.md#without-etcd',
   },
+  replica_unavailable: {
+    text: 'its replica cannot be restored',
+    cause: 'another node owned the database last, and its replica cannot be restored here',
+    retry: 'until_gone',
+    remedy:
+      "correct the cause that the message names; 'fathomd doctor' checks Litestream. It is tried again. The files that were here are beside pb_data",
+    page: 'cluster.md#takeover',
+  },
   volume_missing: {
     text: 'its disk is not mounted',
     cause: 'the disk with its data is not mounted',

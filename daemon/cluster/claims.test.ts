@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { ManualTime } from '../../test/helpers/manual-time.ts';
 import { MemoryCoordinator, MemoryStore } from '../../test/helpers/memory-coordinator.ts';
 import { Claims, removeNode } from './claims.ts';
-import { nodeKey, ownersOf, parseOwner } from './records.ts';
+import { memberKey, type NodeRecord, nodeKey, ownersOf, parseOwner } from './records.ts';
 
 function createStage() {
   const clock = new ManualTime();
@@ -13,7 +13,8 @@ function createStage() {
     fault.next = null;
     return next;
   });
-  const claimsOf = (node: string, fleet = 'f') => new Claims({ coordinator, node, fleet, clock });
+  const claimsOf = (node: string, fleet = 'f', change: { takeover?: boolean; secrets?: string } = {}) =>
+    new Claims({ coordinator, facts: { node, fleet, takeover: true, secrets: 's', ...change }, clock });
   const owners = () =>
     Object.fromEntries(
       [...store.entries.values()]
@@ -76,4 +77,58 @@ it('forgets deleted databases, and none that another node has now', async () => 
   await claimsOf('n2').problem('c');
   await claims.prune(() => false);
   expect(owners()).toMatchObject({ a: { node: null }, c: { node: 'n2' } });
+});
+
+it('takes over what has ended and has a replica, with the same secrets', async () => {
+  const { store, claimsOf, owners } = createStage();
+  const record: NodeRecord = {
+    node: 'n1',
+    machine: 'm',
+    boot: 'b',
+    fleet: 'f',
+    address: '10.0.0.1',
+    version: '1.0.0',
+    started_at: '2026-01-15T08:30:00.000Z',
+    at: '2026-01-15T08:30:00.000Z',
+    takeover: true,
+    secrets: 's',
+    databases: 2,
+    running: 2,
+    load_1m: 0,
+    processors: 1,
+    memory_total_bytes: 1,
+    memory_free_bytes: 1,
+  };
+  const value = JSON.stringify(record);
+  const session = store.open(15);
+  store.commit({
+    expect: [],
+    put: [
+      { key: nodeKey('n1'), value, session },
+      { key: memberKey('n1'), value },
+    ],
+  });
+  const claims = claimsOf('n1');
+  for (const name of ['a', 'b']) await claims.problem(name);
+  expect(await claims.recordSource('a', 'HOST/a/e1')).toBe(true);
+  const message = async (change = {}, name = 'a') =>
+    (await claimsOf('n2', 'f', change).problem(name))?.message;
+  expect(await message()).toContain('takes it over when the lease of n1 has ended');
+  store.end(session);
+  expect(await message({ secrets: 'other' })).toContain('its secrets are not those of n1');
+  expect(await message({ takeover: false })).toContain("'fathomd nodes remove n1'");
+  expect(await message({}, 'b')).toContain("'fathomd nodes remove n1'");
+  expect(await message()).toBeUndefined();
+  expect(owners()).toMatchObject({ a: { node: 'n2', epoch: 2, source: 'HOST/a/e1' }, b: { node: 'n1' } });
+  expect(await claims.recordSource('a', 'HOST/a/e1')).toBe(false);
+  expect((await claims.load()).map(({ name }) => name)).toEqual(['a']);
+});
+
+it('frees what others can restore', async () => {
+  const { claimsOf, owners } = createStage();
+  const claims = claimsOf('n1');
+  for (const name of ['a', 'b']) await claims.problem(name);
+  await claims.recordSource('a', 'HOST/a/e1');
+  await claims.freeReplicated();
+  expect(owners()).toMatchObject({ a: { node: null, source: 'HOST/a/e1' }, b: { node: 'n1' } });
 });

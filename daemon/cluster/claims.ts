@@ -1,9 +1,18 @@
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import { FathomError } from '../../shared/errors.ts';
 import type { Clock } from '../base/time/clock.ts';
-import { type Coordinator, type Entry, MAX_CHANGES } from './coordinator.ts';
+import { type Change, type Coordinator, type Entry, MAX_CHANGES } from './coordinator.ts';
 import { decideClaim, freed } from './ownership.ts';
-import { memberKey, nodeKey, OWNERS, ownersOf, parseOwner } from './records.ts';
+import {
+  memberKey,
+  type NodeRecord,
+  nodeKey,
+  OWNERS,
+  type OwnerRecord,
+  ownersOf,
+  parseNode,
+  parseOwner,
+} from './records.ts';
 
 /** Claims of one database can collide: with those of other nodes, and with its own when an answer was lost. */
 const ATTEMPTS = 5;
@@ -14,24 +23,34 @@ export interface LostDatabase {
   reason: PhaseReason;
 }
 
+/** It can take over databases when it may be taken over itself: it has replicas, too. */
+type ClaimingNode = Pick<NodeRecord, 'node' | 'fleet' | 'takeover' | 'secrets'>;
+
+/** Whether a node can take over the databases of another one. */
+type Takeover = 'ready' | 'other_secrets' | 'none';
+
+/** What a node knows of a database that it owns. */
+export type Ownership = Pick<OwnerRecord, 'epoch' | 'source'>;
+
 /** The databases that this node owns. */
 export class Claims {
   readonly #coordinator: Coordinator;
   readonly #node: string;
+  readonly #facts: ClaimingNode;
   readonly #prefix: string;
   readonly #clock: Clock;
-  /** Names whose record was last seen with this node. Others free it only when this node has no session. */
-  readonly #owned = new Set<string>();
+  /** By name: records that were last seen with this node. Others change them only when this node has no session. */
+  readonly #owned = new Map<string, Ownership>();
 
   constructor({
     coordinator,
-    node,
-    fleet,
+    facts,
     clock,
-  }: { coordinator: Coordinator; node: string; fleet: string; clock: Clock }) {
+  }: { coordinator: Coordinator; facts: ClaimingNode; clock: Clock }) {
     this.#coordinator = coordinator;
-    this.#node = node;
-    this.#prefix = ownersOf(fleet);
+    this.#node = facts.node;
+    this.#facts = facts;
+    this.#prefix = ownersOf(facts.fleet);
     this.#clock = clock;
   }
 
@@ -41,14 +60,38 @@ export class Claims {
    * @returns the databases that it owned before
    */
   async load(): Promise<LostDatabase[]> {
-    const before = [...this.#owned].map((name) => this.#prefix + name);
+    const before = [...this.#owned.keys()].map((name) => this.#prefix + name);
     const view = new Map<string, Entry>();
     for (const entry of await this.#coordinator.list(this.#prefix)) {
       view.set(entry.key, entry);
-      if (decideClaim(parseOwner(entry), this.#node, this.#clock.now()).kind === 'keep')
-        this.#owned.add(entry.key.slice(this.#prefix.length));
+      const owner = parseOwner(entry);
+      if (owner.node === this.#node) this.#owned.set(entry.key.slice(this.#prefix.length), owner);
     }
     return this.review(view, before);
+  }
+
+  /** Null for a database that this node does not own. */
+  ownershipOf(name: string): Ownership | null {
+    return this.#owned.get(name) ?? null;
+  }
+
+  /** The names of all databases of the fleet, also those of other nodes. */
+  async names(): Promise<string[]> {
+    return (await this.#coordinator.list(this.#prefix)).map(({ key }) => key.slice(this.#prefix.length));
+  }
+
+  /** Records where a database that this node owns is replicated. False when this node does not own it any more. */
+  async recordSource(name: string, source: string): Promise<boolean> {
+    const key = this.#prefix + name;
+    const entry = await this.#coordinator.get(key);
+    const owner = entry && parseOwner(entry);
+    if (entry === null || owner?.node !== this.#node || owner.epoch !== this.#owned.get(name)?.epoch)
+      return false;
+    const record: OwnerRecord = { ...owner, source };
+    const put = [{ key, value: JSON.stringify(record) }];
+    const isRecorded = await this.#coordinator.commit({ expect: [{ key, revision: entry.revision }], put });
+    if (isRecorded) this.#owned.set(name, record);
+    return isRecorded;
   }
 
   /** Records this node as the owner of a database. Resolves with the reason when it must not be started here, otherwise null. */
@@ -57,9 +100,15 @@ export class Claims {
     try {
       const owner = await this.#claim(name);
       if (owner === null) return null;
+      const { node, takeover } = owner;
+      const next = {
+        ready: `this node takes it over when the lease of ${node} has ended`,
+        other_secrets: `this node cannot take it over, because its secrets are not those of ${node}; copy AES_MASTER_KEY, JWT_SECRET and PB_ENCRYPTION_KEY, then restart it`,
+        none: `when the server of ${node} is off and stays off, run 'fathomd nodes remove ${node}'`,
+      }[takeover];
       return {
         code: 'owned_elsewhere',
-        message: `node ${owner} owns ${name}, and two nodes must not write to copies of it; when the server of ${owner} is off and stays off, run 'fathomd nodes remove ${owner}'`,
+        message: `node ${node} owns ${name}, and two nodes must not write to copies of it; ${next}`,
       };
     } catch (error) {
       if (!(error instanceof FathomError)) throw error;
@@ -89,9 +138,27 @@ export class Claims {
     return lost;
   }
 
+  /** Frees the databases of which others have a replica. Call it when none of them runs here, and none will. */
+  async freeReplicated(): Promise<void> {
+    const entries = (await this.#coordinator.list(this.#prefix)).flatMap((entry) => {
+      const owner = parseOwner(entry);
+      return owner.node === this.#node && owner.source !== null ? [{ entry, owner }] : [];
+    });
+    for (const part of chunks(entries)) {
+      for (const { entry } of part) this.#owned.delete(entry.key.slice(this.#prefix.length));
+      await this.#coordinator.commit({
+        expect: part.map(({ entry: { key, revision } }) => ({ key, revision })),
+        put: part.map(({ entry: { key }, owner }) => ({
+          key,
+          value: JSON.stringify(freed(owner, this.#clock.now())),
+        })),
+      });
+    }
+  }
+
   /** Forgets databases that no longer exist. Their names are never used again. */
   async prune(exists: (name: string) => boolean): Promise<void> {
-    if ([...this.#owned].every(exists)) return;
+    if ([...this.#owned.keys()].every(exists)) return;
     const gone = (await this.#coordinator.list(this.#prefix)).filter(
       (entry) => parseOwner(entry).node === this.#node && !exists(entry.key.slice(this.#prefix.length)),
     );
@@ -105,26 +172,50 @@ export class Claims {
     }
   }
 
-  /** @returns the owner when it is another node */
-  async #claim(name: string): Promise<string | null> {
+  /** @returns the owner when it is another node, and whether this one can take over */
+  async #claim(name: string): Promise<{ node: string; takeover: Takeover } | null> {
     const key = this.#prefix + name;
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const entry = await this.#coordinator.get(key);
-      const decision = decideClaim(entry && parseOwner(entry), this.#node, this.#clock.now());
-      if (decision.kind === 'refuse') return decision.owner;
+      const owner = entry && parseOwner(entry);
+      const { node = null, source = null } = owner ?? {};
+      const other = node === null || node === this.#facts.node ? null : await this.#inspect(node);
+      const takeover = source === null || other === null ? 'none' : other.takeover;
+      const isEnded = takeover === 'ready' && other?.isOnline === false;
+      const decision = decideClaim(owner, this.#node, { now: this.#clock.now(), isEnded });
+      if (decision.kind === 'refuse') return { node: decision.owner, takeover };
       if (decision.kind === 'keep') {
-        this.#owned.add(name);
+        if (owner) this.#owned.set(name, owner);
         return null;
       }
-      const expect = [{ key, revision: entry?.revision ?? 0 }];
-      if (
-        await this.#coordinator.commit({ expect, put: [{ key, value: JSON.stringify(decision.record) }] })
-      ) {
-        this.#owned.add(name);
+      const { record } = decision;
+      const expect = [{ key, revision: entry?.revision ?? 0 }, ...(isEnded ? (other?.unchanged ?? []) : [])];
+      if (await this.#coordinator.commit({ expect, put: [{ key, value: JSON.stringify(record) }] })) {
+        this.#owned.set(name, record);
         return null;
       }
     }
     throw new FathomError('cluster.unavailable', `the claim of ${name} met others ${ATTEMPTS} times`);
+  }
+
+  /** `unchanged`: what a takeover relies on. */
+  async #inspect(
+    node: string,
+  ): Promise<{ isOnline: boolean; takeover: Takeover; unchanged: Change['expect'] }> {
+    const [online, member] = await Promise.all([
+      this.#coordinator.get(nodeKey(node)),
+      this.#coordinator.get(memberKey(node)),
+    ]);
+    const record = member && parseNode(member);
+    const ready = record?.secrets === this.#facts.secrets ? 'ready' : 'other_secrets';
+    return {
+      isOnline: online !== null,
+      takeover: record?.takeover === true && this.#facts.takeover ? ready : 'none',
+      unchanged: [
+        { key: nodeKey(node), revision: 0 },
+        { key: memberKey(node), revision: member?.revision ?? 0 },
+      ],
+    };
   }
 }
 

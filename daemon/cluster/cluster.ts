@@ -1,14 +1,16 @@
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import type { ClusterNode, NodeList } from '../../shared/api/nodes.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import { forEachConcurrent } from '../base/concurrent.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
-import { Claims, type LostDatabase, removeNode } from './claims.ts';
+import { Claims, type LostDatabase, type Ownership, removeNode } from './claims.ts';
 import type { Coordinator } from './coordinator.ts';
 import { MEMBERS, memberKey, NODES, type NodeRecord, nodeKey, ownersOf, parseNode } from './records.ts';
 import { type NodeFacts, Registration } from './registration.ts';
 
 const RETRY_MS = 1_000;
+const CONCURRENT_CLAIMS = 16;
 
 /** What a node publishes of its load. */
 export type NodeLoad = Omit<NodeRecord, keyof NodeFacts | 'at'>;
@@ -22,6 +24,8 @@ export interface ClusterDeps {
   leaseSeconds: number;
   /** Whether the databases end with the lease. */
   isFenced: boolean;
+  /** Records with files that they are those of the owner with an epoch. */
+  writeEpoch: (directory: string, epoch: number) => Promise<void>;
   /** Aborts when the daemon shall stop. Its start does not wait any longer then. */
   stopping: AbortSignal;
   clock: Clock;
@@ -37,6 +41,8 @@ export interface ClusterHooks {
   onLease(until: number): void;
   /** The databases must end at once. */
   onLeaseOver(): void;
+  /** Makes the files of a database those of its last owner. Its process does not run. */
+  prepareCopy(name: string): Promise<void>;
 }
 
 /**
@@ -57,13 +63,14 @@ export class Cluster {
   readonly #claims: Claims;
   readonly #left = new AbortController();
   readonly #background: Promise<void>[] = [];
+  #hooks: ClusterHooks | null = null;
   #registration: Registration | null = null;
   #waitsFor: string | null = 'etcd, to join the cluster';
 
   constructor(deps: ClusterDeps) {
     this.#deps = deps;
     const { coordinator, facts, clock } = deps;
-    this.#claims = new Claims({ coordinator, node: facts.node, fleet: facts.fleet, clock });
+    this.#claims = new Claims({ coordinator, facts, clock });
   }
 
   /** What the start of the daemon waits for; null when it can go on. */
@@ -77,6 +84,7 @@ export class Cluster {
    * @throws FathomError `conflict` when another server has the name
    */
   async join(hooks: ClusterHooks): Promise<void> {
+    this.#hooks = hooks;
     const { coordinator, cluster, facts, isFenced, clock, log } = this.#deps;
     const registration = new Registration({
       ...this.#deps,
@@ -113,19 +121,34 @@ export class Cluster {
     const { controlPlane } = this.#deps;
     let isRefused = false;
     await this.#retry(async () => {
-      const reason = await this.startProblem(controlPlane);
+      const reason = await this.#claimProblem(controlPlane);
       if (reason === null) return;
       if (reason.code === 'owned_elsewhere' && !isRefused) {
-        isRefused = true;
         await onRefused();
+        await this.#claims.freeReplicated();
+        isRefused = true;
       }
       throw new FathomError('cluster.unavailable', reason.message);
     });
     this.#waitsFor = null;
   }
 
-  /** Why a database must not be started here. Claims one without an owner. */
+  /** Why a database must not be started here. Claims one without an owner, and makes its files those of the last owner. */
   async startProblem(name: string): Promise<PhaseReason | null> {
+    const reason = await this.#claimProblem(name);
+    if (reason !== null || !this.allowsTakeover) return reason;
+    try {
+      await this.#hooks?.prepareCopy(name);
+      return null;
+    } catch (error) {
+      return {
+        code: 'replica_unavailable',
+        message: `it was not restored from the replica of its last owner: ${messageOf(error)}`,
+      };
+    }
+  }
+
+  async #claimProblem(name: string): Promise<PhaseReason | null> {
     const registration = this.#registration;
     if (this.#deps.isFenced && registration?.hasLease !== true)
       return {
@@ -133,6 +156,53 @@ export class Cluster {
         message: `the lease of this node is over: ${registration?.problem ?? 'it joins again'}`,
       };
     return this.#claims.problem(name);
+  }
+
+  /** What this node knows of a database that it owns, otherwise null. */
+  ownershipOf(name: string): Ownership | null {
+    return this.#claims.ownershipOf(name);
+  }
+
+  /** Whether other nodes may take over the databases of this one, which needs replicas of them. */
+  get allowsTakeover(): boolean {
+    return this.#deps.facts.takeover;
+  }
+
+  /** Claims all databases of the fleet. Resolves with those that this node owns now. */
+  async claimAll(): Promise<string[]> {
+    const owned: string[] = [];
+    await forEachConcurrent(await this.#claims.names(), CONCURRENT_CLAIMS, async (name) => {
+      const reason = await this.#claimProblem(name);
+      if (reason === null) owned.push(name);
+      else this.#deps.log.error({ instance: name }, reason.message);
+    });
+    return owned;
+  }
+
+  /**
+   * Records that a replica is complete, so that another node can take over the database. Best effort: its next registration
+   * does it again.
+   *
+   * @param replica.path below REPLICA
+   */
+  async recordReplica({
+    name,
+    directory,
+    path,
+  }: {
+    name: string;
+    directory: string;
+    path: string;
+  }): Promise<void> {
+    const ownership = this.ownershipOf(name);
+    if (ownership === null || ownership.source === path) return;
+    try {
+      // Before: with a source and another epoch, the files here would be replaced.
+      await this.#deps.writeEpoch(directory, ownership.epoch);
+      await this.#claims.recordSource(name, path);
+    } catch (error) {
+      this.#deps.log.warn({ instance: name }, `cannot record its replica in etcd: ${messageOf(error)}`);
+    }
   }
 
   /** Forgets databases that no longer exist. Best effort: the next start of the daemon does it again. */
@@ -178,11 +248,18 @@ export class Cluster {
    * Ends the session, after the instances have ended.
    *
    * @param instances `leave` keeps the session for the next daemon, which takes over the instances that still run
+   * @param isReplicated whether the replicas have everything. Otherwise no other node takes over the databases
    */
-  async leave(instances: 'stop' | 'leave'): Promise<void> {
+  async leave(instances: 'stop' | 'leave', isReplicated: boolean): Promise<void> {
     this.#left.abort();
     await Promise.all(this.#background);
-    if (instances === 'stop') await this.#registration?.end();
+    if (instances === 'stop') {
+      if (this.allowsTakeover && !isReplicated)
+        this.#deps.log.error(
+          'the replicas do not have the last changes: no other node takes over the databases',
+        );
+      await this.#registration?.end({ allowsTakeover: this.allowsTakeover && isReplicated });
+    }
     this.#deps.coordinator.close();
   }
 

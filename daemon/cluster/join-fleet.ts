@@ -1,24 +1,43 @@
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { Logger } from '../base/log/log.ts';
 import { bootTime } from '../base/time/boot-time.ts';
 import type { Clock } from '../base/time/clock.ts';
+import type { Config } from '../config/config.ts';
 import type { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { sendSignal } from '../pocketbase/process/signals.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
 import type { Cluster, NodeLoad } from './cluster.ts';
+import { type CopiesDeps, prepareCopies, prepareCopy } from './copies.ts';
 
 /**
  * Joins the cluster, and waits until this node owns the fleet. Ends what runs of a fleet that another node owns.
  *
- * @param onLost called when another node owns the fleet later on: then the daemon must stop
+ * @param options.onLost called when another node owns the fleet later on: then the daemon must stop
  */
 export async function joinFleet(
   cluster: Cluster,
   { fleet, driver, clock, log }: { fleet: Fleet; driver: ChildProcessDriver; clock: Clock; log: Logger },
-  onLost: (error: FathomError) => void,
+  {
+    config,
+    replicas,
+    onLost,
+  }: {
+    config: Pick<Config, 'dataDir' | 'userDatabasesDir'>;
+    replicas: Pick<CopiesDeps, 'ownReplica' | 'restore'>;
+    onLost: (error: FathomError) => void;
+  },
 ): Promise<void> {
+  const copies: CopiesDeps = {
+    ownershipOf: (name) => cluster.ownershipOf(name),
+    directoryOf: (name) =>
+      name === GLOBAL_NAME ? join(config.dataDir, GLOBAL_NAME) : join(config.userDatabasesDir, name),
+    ...replicas,
+    controlPlane: GLOBAL_NAME,
+    log,
+  };
   await cluster.join({
     load: () => loadOf(fleet),
     onLost: (name, { message }) => {
@@ -32,10 +51,12 @@ export async function joinFleet(
       log.error('the lease of this node is over: its databases end, and start again with the next lease');
       for (const pid of fleet.pids()) sendSignal(-pid, 'SIGKILL');
     },
+    prepareCopy: (name) => prepareCopy(name, copies),
   });
   await cluster.claimFleet(async () => {
     for (const process of await driver.find()) await fleet.endFound(process);
   });
+  if (cluster.allowsTakeover) await prepareCopies(await cluster.claimAll(), copies);
 }
 
 /** Its next start shows the reason, and waits until this node owns it. */

@@ -3,12 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { FathomError, messageOf } from '../../shared/errors.ts';
-import { unlessMissing } from '../base/files/dir.ts';
+import { exists, unlessMissing } from '../base/files/dir.ts';
 import { replaceFile } from '../base/files/replace-file.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { ClusterConfig } from '../config/cluster.ts';
+import { keyId } from '../keys/derived-keys.ts';
 import { Cluster } from './cluster.ts';
+import { writeEpoch } from './copies.ts';
 import { EtcdCoordinator } from './etcd/etcd-coordinator.ts';
 import { type EtcdAccess, EtcdGateway } from './etcd/gateway.ts';
 
@@ -19,6 +21,8 @@ export async function openCluster(
   config: ClusterConfig,
   {
     dataDir,
+    hasReplica,
+    secrets,
     controlPlane,
     version,
     stopping,
@@ -26,6 +30,10 @@ export async function openCluster(
     log,
   }: {
     dataDir: string;
+    /** Whether the databases are replicated. */
+    hasReplica: boolean;
+    /** Those that all nodes of a fleet share. */
+    secrets: readonly Uint8Array[];
     controlPlane: string;
     version: string;
     stopping: AbortSignal;
@@ -41,7 +49,9 @@ export async function openCluster(
       node: config.node,
       machine: await machineOf(dataDir, config.address),
       boot: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
-      fleet: await fleetOf(dataDir),
+      fleet: await fleetOf(dataDir, config.fleetId),
+      takeover: config.isFenced && hasReplica,
+      secrets: secrets.map(keyId).join('-'),
       address: config.address,
       version,
       started_at: clock.now().toISOString(),
@@ -49,6 +59,7 @@ export async function openCluster(
     controlPlane,
     leaseSeconds: config.leaseSeconds,
     isFenced: config.isFenced,
+    writeEpoch,
     stopping,
     clock,
     log,
@@ -82,15 +93,25 @@ async function readSetting(variable: string, path: string | null): Promise<strin
 }
 
 /** The id of the control plane and its databases. A copy of the data directory keeps it, so that both cannot run at once. */
-async function fleetOf(dataDir: string): Promise<string> {
+async function fleetOf(dataDir: string, wanted: string | null): Promise<string> {
   const path = join(dataDir, 'fleet-id');
   const text = await readFile(path, 'utf8').catch(unlessMissing);
   if (text === null) {
-    const id = randomUUID();
+    if (wanted !== null && (await exists(join(dataDir, 'global', 'pb_data', 'data.db'))))
+      throw new FathomError(
+        'config.invalid',
+        `FATHOM_FLEET_ID: ${dataDir} has the data of another fleet; use an empty data directory`,
+      );
+    const id = wanted ?? randomUUID();
     await replaceFile(path, `${id}\n`, { mode: 0o600, synced: true });
     return id;
   }
   const id = uuid.safeParse(text.trim());
+  if (id.success && wanted !== null && id.data !== wanted)
+    throw new FathomError(
+      'config.invalid',
+      `FATHOM_FLEET_ID: ${dataDir} belongs to the fleet ${id.data}; use an empty data directory`,
+    );
   if (!id.success)
     throw new FathomError(
       'data_dir.unusable',

@@ -4,6 +4,7 @@ import { decideClaim, freed } from './ownership.ts';
 import type { OwnerRecord } from './records.ts';
 
 const NOW = new Date('2026-01-15T08:30:00Z');
+const AT_WORK = { now: NOW, isEnded: false };
 const nodes = constantFrom('n1', 'n2', 'n3');
 const steps = array(
   oneof(
@@ -23,7 +24,7 @@ describe('the rules of ownership', () => {
             if (before?.node === node) record = freed(before, NOW);
             continue;
           }
-          const decision = decideClaim(before, node, NOW);
+          const decision = decideClaim(before, node, AT_WORK);
           const owner = before?.node ?? null;
           expect(decision.kind).toBe(owner === null ? 'claim' : owner === node ? 'keep' : 'refuse');
           if (decision.kind === 'claim') record = decision.record;
@@ -44,7 +45,7 @@ describe('the rules of ownership', () => {
             if (before?.node === node) record = freed(before, NOW);
             continue;
           }
-          const decision = decideClaim(before, node, NOW);
+          const decision = decideClaim(before, node, AT_WORK);
           if (decision.kind !== 'claim') continue;
           ({ record } = decision);
           expect(record.epoch).toBeGreaterThan(last);
@@ -52,5 +53,17 @@ describe('the rules of ownership', () => {
         }
       }),
     );
+  });
+
+  it('let another node take over only what has ended and has a replica', () => {
+    const record = { node: 'n1', epoch: 3, since: NOW.toISOString(), source: 'HOST/a/e3' };
+    const ended = { now: NOW, isEnded: true };
+    expect(decideClaim(record, 'n2', AT_WORK)).toEqual({ kind: 'refuse', owner: 'n1' });
+    expect(decideClaim({ ...record, source: null }, 'n2', ended)).toEqual({ kind: 'refuse', owner: 'n1' });
+    expect(decideClaim(record, 'n2', ended)).toMatchObject({
+      kind: 'claim',
+      record: { node: 'n2', epoch: 4, source: 'HOST/a/e3' },
+    });
+    expect(decideClaim(record, 'n1', ended)).toEqual({ kind: 'keep' });
   });
 });

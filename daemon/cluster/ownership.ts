@@ -7,18 +7,29 @@ export type ClaimDecision =
   | { kind: 'refuse'; owner: string };
 
 /**
- * Who may start a database. An owner that is gone keeps it: its server may still run the database without being seen. Only
- * the removal of that node frees it, by an administrator who knows that the server is off.
+ * Who may start a database. A node that is offline keeps it, because its server may still run the database without being
+ * seen. Two things free it: an administrator who removes the node, and the node itself, which ends its databases with its
+ * session when it has a fence, and has a replica of them.
  *
  * @param owner null for a database that was never claimed
+ * @param isEnded whether the owner is offline, and its databases ended with its session
  */
-export function decideClaim(owner: OwnerRecord | null, node: string, now: Date): ClaimDecision {
-  if (owner === null || owner.node === null)
-    return { kind: 'claim', record: { node, epoch: (owner?.epoch ?? 0) + 1, since: now.toISOString() } };
-  return owner.node === node ? { kind: 'keep' } : { kind: 'refuse', owner: owner.node };
+export function decideClaim(
+  owner: OwnerRecord | null,
+  node: string,
+  { now, isEnded }: { now: Date; isEnded: boolean },
+): ClaimDecision {
+  if (owner?.node === node) return { kind: 'keep' };
+  const source = owner?.source ?? null;
+  if (owner !== null && owner.node !== null && !(isEnded && source !== null))
+    return { kind: 'refuse', owner: owner.node };
+  return {
+    kind: 'claim',
+    record: { node, epoch: (owner?.epoch ?? 0) + 1, since: now.toISOString(), source },
+  };
 }
 
 /** Frees a database of a removed node. The epoch stays, so that the next owner has a greater one. */
-export function freed({ epoch }: OwnerRecord, now: Date): OwnerRecord {
-  return { node: null, epoch, since: now.toISOString() };
+export function freed({ epoch, source }: OwnerRecord, now: Date): OwnerRecord {
+  return { node: null, epoch, since: now.toISOString(), source };
 }

@@ -27,6 +27,10 @@ const nodeSchema = z.object({
   started_at: z.iso.datetime(),
   /** When it was written, by the clock of the node. */
   at: z.iso.datetime(),
+  /** Whether its databases end with its session, and are replicated: then other nodes may take them over. */
+  takeover: z.boolean(),
+  /** Ids of its secrets. Databases can be used only with the secrets of their last owner. */
+  secrets: z.string(),
   databases: z.int(),
   running: z.int(),
   load_1m: z.number(),
@@ -44,6 +48,8 @@ const ownerSchema = z.object({
   /** Grows with each new owner. */
   epoch: z.int(),
   since: z.iso.datetime(),
+  /** The last replica that is complete: its path below REPLICA. Null while there is none. */
+  source: z.string().nullable(),
 });
 
 export type OwnerRecord = z.infer<typeof ownerSchema>;

@@ -15,7 +15,7 @@ const MARGIN_MS = 1_000;
 /** What does not change while a daemon runs. */
 export type NodeFacts = Pick<
   NodeRecord,
-  'node' | 'machine' | 'boot' | 'fleet' | 'address' | 'version' | 'started_at'
+  'node' | 'machine' | 'boot' | 'fleet' | 'address' | 'version' | 'started_at' | 'takeover' | 'secrets'
 >;
 
 export interface RegistrationDeps {
@@ -73,12 +73,23 @@ export class Registration {
     await Promise.all([this.#keepSession(), this.#watchLease()]);
   }
 
-  /** Ends the session. Other nodes see that this one is offline. */
-  async end(): Promise<void> {
-    if (this.#session === null) return;
-    await this.#deps.coordinator.closeSession(this.#session).catch((error: unknown) => {
-      this.#deps.log.warn(`cannot leave the cluster: ${messageOf(error)}; the session ends by itself`);
-    });
+  /**
+   * Ends the session. Other nodes see that this one is offline.
+   *
+   * @param allowsTakeover false keeps the databases with this node until it comes back, or is removed
+   */
+  async end({ allowsTakeover }: { allowsTakeover: boolean }): Promise<void> {
+    const { coordinator, facts, record, log } = this.#deps;
+    const session = this.#session;
+    if (session === null) return;
+    try {
+      const value = JSON.stringify({ ...record(), takeover: allowsTakeover });
+      if (facts.takeover && !allowsTakeover)
+        await coordinator.commit({ expect: [], put: [{ key: memberKey(facts.node), value }] });
+      await coordinator.closeSession(session);
+    } catch (error) {
+      log.warn(`cannot leave the cluster: ${messageOf(error)}; the session ends by itself`);
+    }
   }
 
   get #leaseMs(): number {

@@ -65,6 +65,8 @@ class Server {
         node: this.name,
         machine: this.name,
         boot: this.name,
+        takeover: this.isFenced,
+        secrets: '',
         fleet: this.fleet,
         address: '10.0.0.1',
         version: '1.0.0',
@@ -73,6 +75,7 @@ class Server {
       controlPlane: CONTROL_PLANE,
       leaseSeconds: LEASE_SECONDS,
       isFenced: this.isFenced,
+      writeEpoch: async () => {},
       stopping: this.#stopping.signal,
       clock,
       log,
@@ -91,6 +94,7 @@ class Server {
         onLost: (name) => (name === CONTROL_PLANE ? this.crash() : this.#end(name)),
         onLease: () => {},
         onLeaseOver: () => this.#endAll(),
+        prepareCopy: async () => {},
       });
       await cluster.claimFleet(async () => {});
     } catch (error) {
@@ -111,7 +115,11 @@ class Server {
       if (this.running.has(name)) continue;
       const reason = await cluster.startProblem(name);
       if (!this.isOn || this.#life !== life) return;
-      if (reason === null) this.#begin(name);
+      if (reason !== null) continue;
+      this.#begin(name);
+      const path = `${this.name}/${name}/e${cluster.ownershipOf(name)?.epoch}`;
+      if (this.isFenced) await cluster.recordReplica({ name, directory: '', path });
+      if (!this.isOn || this.#life !== life) return;
     }
   }
 
@@ -121,7 +129,7 @@ class Server {
     this.#ownsFleet = false;
     this.#stopping.abort();
     this.#endAll();
-    void this.#cluster?.leave('leave');
+    void this.#cluster?.leave('leave', false);
     this.#cluster = null;
   }
 
@@ -173,6 +181,9 @@ class World {
   readonly random: () => number;
   readonly violations: string[] = [];
   starts = 0;
+  /** Starts on another server than the last. */
+  moves = 0;
+  readonly #lastWriters = new Map<string, string>();
   readonly #writers = new Map<string, string>();
 
   constructor(seed: number) {
@@ -181,6 +192,9 @@ class World {
 
   noteStart(database: string, server: string): void {
     this.starts += 1;
+    const last = this.#lastWriters.get(database);
+    if (last !== undefined && last !== server) this.moves += 1;
+    this.#lastWriters.set(database, server);
     const writer = this.#writers.get(database);
     if (writer !== undefined && writer !== server)
       this.violations.push(`${server} starts ${database}, which ${writer} runs`);
@@ -209,7 +223,11 @@ it(`never names two owners, and converges (seed ${SEED})`, async () => {
   const servers = Array.from(
     { length: NODES },
     (_, n) =>
-      new Server({ name: `n${n}`, fleet: `fleet-${n % fleets}`, isFenced: n % 2 === 0 }, names, world),
+      new Server(
+        { name: `n${n}`, fleet: `fleet-${n % fleets}`, isFenced: (n % fleets) % 2 === 0 },
+        names,
+        world,
+      ),
   );
   const work: Promise<void>[] = servers.map((server) => server.start());
   await world.clock.advance(LEASE_SECONDS * 2_000);
@@ -263,6 +281,7 @@ it(`never names two owners, and converges (seed ${SEED})`, async () => {
       expect(world.writerOf(`fleet-${fleet}/${name}`), `${prefix}${name}`).toBe(owner);
     }
   }
+  expect(world.moves).toBeGreaterThan(DATABASES / 10);
   const owned = [...world.store.entries.keys()].filter((key) => key.startsWith(OWNERS));
   expect(owned).toHaveLength(fleets * (perFleet + 1));
   for (const server of servers) server.crash();

@@ -49,6 +49,7 @@ describe('settings of a cluster', () => {
       address: '10.0.0.7',
       leaseSeconds: 20,
       isFenced: true,
+      fleetId: null,
       ca: '/srv/ca.crt',
       cert: '/etc/n1.crt',
       key: '/etc/n1.key',

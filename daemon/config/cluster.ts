@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { z } from 'zod';
 import { NODE_NAME } from '../../shared/api/nodes.ts';
 import type { Variable } from './sources/variables.ts';
 import { isHost, type ValueReader } from './value-reader.ts';
@@ -14,6 +15,8 @@ export interface ClusterConfig {
   leaseSeconds: number;
   /** Whether its databases end before its lease is over. */
   isFenced: boolean;
+  /** Of an empty data directory; null for one of its own. */
+  fleetId: string | null;
   /** Paths of files; null for one that is not used. */
   ca: string | null;
   cert: string | null;
@@ -47,8 +50,19 @@ export function readCluster(read: ValueReader): ClusterConfig | null {
     address,
     leaseSeconds,
     isFenced: read.choice('FATHOM_FENCE') === 'on',
+    fleetId: readFleetId(read),
     ...access,
   };
+}
+
+function readFleetId(read: ValueReader): string | null {
+  const id = read.text('FATHOM_FLEET_ID');
+  if (id === null || z.uuid().safeParse(id).success) return id;
+  read.problem(
+    'FATHOM_FLEET_ID',
+    "is not a UUID; 'fathomd nodes list --json' shows the id of each node's fleet",
+  );
+  return null;
 }
 
 function readEndpoint(read: ValueReader, text: string, index: number): string | null {

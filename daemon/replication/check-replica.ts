@@ -1,9 +1,15 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { messageOf } from '../../shared/errors.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { ReplicaConfig } from '../config/replica.ts';
 import { programEnvironment } from './litestream-binary.ts';
+import { replicaUrl } from './litestream-config.ts';
 
 const run = promisify(execFile);
 const TIMEOUT_MS = 60_000;
+const CHECK_EVERY_MS = 3_600_000;
 /** Each step of the plan is a line. */
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 /** Litestream's message when no file begins with the first change. */
@@ -11,10 +17,10 @@ export const NOTHING = 'no matching backup files available';
 const GAP = /non-contiguous/;
 
 /** `empty` when nothing can be restored, `gap` when changes in the middle are missing; null when it is whole or not known. */
-export type ReplicaFault = 'empty' | 'gap' | null;
+type ReplicaFault = 'empty' | 'gap' | null;
 
 /** Asks Litestream for the files that a restore would read, without reading them. Never rejects. */
-export async function checkReplica(binary: string, url: string): Promise<ReplicaFault> {
+async function checkReplica(binary: string, url: string): Promise<ReplicaFault> {
   try {
     await run(binary, ['restore', '-dry-run', '-o', '/dev/null/data.db', url], {
       env: programEnvironment(),
@@ -28,6 +34,62 @@ export async function checkReplica(binary: string, url: string): Promise<Replica
     const { stderr = '' } = error as { stderr?: string };
     if (stderr.includes(NOTHING)) return 'empty';
     return GAP.test(stderr) ? 'gap' : null;
+  }
+}
+
+export interface CheckedReplica {
+  name: string;
+  /** Null before it has everything. */
+  syncedAt: Date | null;
+  /** Monotonic. */
+  checkAt: number;
+  hasGap: boolean;
+}
+
+/** Checks replicas again and again, one at a time. Each check lists the files of one. */
+export class ReplicaChecks<T extends CheckedReplica> {
+  readonly #deps: { config: ReplicaConfig; clock: Clock; log: Logger };
+  readonly #pathOf: (replica: T) => Promise<string>;
+  readonly #onEmpty: (key: string, replica: T) => Promise<void>;
+  #isChecking = false;
+
+  /**
+   * @param hooks.pathOf the path of a replica below the target
+   * @param hooks.onEmpty called when nothing of a replica is left
+   */
+  constructor(
+    deps: { config: ReplicaConfig; clock: Clock; log: Logger },
+    hooks: { pathOf: (replica: T) => Promise<string>; onEmpty: (key: string, replica: T) => Promise<void> },
+  ) {
+    this.#deps = deps;
+    this.#pathOf = hooks.pathOf;
+    this.#onEmpty = hooks.onEmpty;
+  }
+
+  /** Begins the check of the next replica that is due, unless one is in progress. */
+  checkNext(replicas: ReadonlyMap<string, T>): void {
+    const now = this.#deps.clock.monotonic();
+    const next = [...replicas].find(([, { syncedAt, checkAt }]) => syncedAt !== null && now >= checkAt);
+    if (this.#isChecking || !next) return;
+    const [key, replica] = next;
+    replica.checkAt = now + CHECK_EVERY_MS;
+    this.#isChecking = true;
+    void this.#check(key, replica)
+      .catch((error: unknown) =>
+        this.#deps.log.error({ err: error }, `a check of a replica failed: ${messageOf(error)}`),
+      )
+      .finally(() => {
+        this.#isChecking = false;
+      });
+  }
+
+  async #check(key: string, replica: T): Promise<void> {
+    const { target, binaryPath } = this.#deps.config;
+    if (target === null) return;
+    const url = replicaUrl(target, await this.#pathOf(replica));
+    const fault = await checkReplica(binaryPath ?? 'litestream', url);
+    replica.hasGap = fault === 'gap';
+    if (fault === 'empty') await this.#onEmpty(key, replica);
   }
 }
 

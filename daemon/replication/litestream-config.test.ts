@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { isTestedVersion } from './litestream-binary.ts';
-import { litestreamConfig, replicaUrl } from './litestream-config.ts';
+import { litestreamConfig, replicaPath, replicaUrl } from './litestream-config.ts';
 
 it.each([
   ['/mnt/replica', 'file:///mnt/replica/HOST/db'],
@@ -11,7 +11,7 @@ it.each([
     's3://bucket/a/HOST/db?endpoint=http://127.0.0.1:9000&region=eu',
   ],
 ])('writes the replica of a database below %s', (target, url) => {
-  expect(replicaUrl(target, 'HOST', 'db')).toBe(url);
+  expect(replicaUrl(target, replicaPath('HOST', 'db'))).toBe(url);
 });
 
 it('accepts tested versions only', () => {

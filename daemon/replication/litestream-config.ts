@@ -15,9 +15,13 @@ export function replicaPrefix(host: string, database: string): string {
   return `${host}/${database}/`;
 }
 
-/** The replica of a database, as Litestream writes it. @param target REPLICA */
-export function replicaUrl(target: string, host: string, database: string): string {
-  const path = replicaPrefix(host, database).slice(0, -1);
+/** The path of a replica below REPLICA. */
+export function replicaPath(host: string, database: string): string {
+  return replicaPrefix(host, database).slice(0, -1);
+}
+
+/** The replica at a path, as Litestream writes it. @param target REPLICA */
+export function replicaUrl(target: string, path: string): string {
   if (isAbsolute(target)) return `file://${target.replace(/\/+$/, '')}/${path}`;
   const url = new URL(target);
   url.pathname = `${url.pathname.replace(/\/+$/, '')}/${path}`;

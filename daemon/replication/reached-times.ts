@@ -19,6 +19,10 @@ export class ReachedTimes {
     if (!this.#behind.has(path) || syncedAt !== null) this.#behind.set(path, syncedAt);
   }
 
+  isBehind(path: string): boolean {
+    return this.#behind.has(path);
+  }
+
   /** Everything of it was sent. */
   noteSynced(path: string): void {
     this.#behind.delete(path);

@@ -6,6 +6,7 @@ import type { ReplicaConfig } from '../config/replica.ts';
 import { programEnvironment, readLitestream } from './litestream-binary.ts';
 import { replicaUrl } from './litestream-config.ts';
 import { describeFailure, outputOf } from './litestream-error.ts';
+import type { ReplicaPaths } from './replica-paths.ts';
 import { requirePresent } from './replica-target.ts';
 import { restoreReplica } from './restore-replica.ts';
 
@@ -24,18 +25,14 @@ const MAX_READERS = 2;
 export class ReplicaReader {
   readonly #config: ReplicaConfig;
   readonly #dataDir: string;
-  readonly #readHost: () => Promise<string>;
+  readonly #paths: ReplicaPaths;
   readonly #slots = new Semaphore(MAX_READERS);
   readonly #stopped = new AbortController();
 
-  /** @param readHost reads the id of the data directory */
-  constructor(
-    { config, dataDir }: { config: ReplicaConfig; dataDir: string },
-    readHost: () => Promise<string>,
-  ) {
+  constructor({ config, dataDir }: { config: ReplicaConfig; dataDir: string }, paths: ReplicaPaths) {
     this.#config = config;
     this.#dataDir = dataDir;
-    this.#readHost = readHost;
+    this.#paths = paths;
   }
 
   /**
@@ -45,8 +42,20 @@ export class ReplicaReader {
    * @throws FathomError `conflict`, `not_found`, `backup.failed`
    */
   async restore(name: string, at: Date, file: string, signal: AbortSignal): Promise<void> {
-    const { binary, url } = await this.#require(name);
+    const { binary, url } = await this.#requireOwn(name);
     await restoreReplica({ binary, url, dataDir: this.#dataDir, name, at, file, signal });
+  }
+
+  /**
+   * Restores the last state of a replica, also one of another host.
+   *
+   * @param path below the target
+   * @param file must not exist
+   * @throws FathomError `conflict`, `not_found`, `backup.failed`
+   */
+  async restoreLast(path: string, file: string, signal: AbortSignal): Promise<void> {
+    const { binary, url } = await this.#require(path);
+    await restoreReplica({ binary, url, dataDir: this.#dataDir, name: path, at: null, file, signal });
   }
 
   /**
@@ -55,7 +64,7 @@ export class ReplicaReader {
    * @throws FathomError `conflict`, `backup.failed`
    */
   async readFirstTime(name: string): Promise<Date | null> {
-    const { binary, url } = await this.#require(name);
+    const { binary, url } = await this.#requireOwn(name);
     const { signal } = this.#stopped;
     const release = await this.#slots.acquire(signal);
     if (release === null) throw signal.reason;
@@ -66,15 +75,19 @@ export class ReplicaReader {
     }
   }
 
-  async #require(name: string): Promise<{ binary: string; url: string }> {
+  async #requireOwn(name: string): Promise<{ binary: string; url: string }> {
+    return this.#require(await this.#paths.of(name));
+  }
+
+  async #require(path: string): Promise<{ binary: string; url: string }> {
     const { target, binaryPath } = this.#config;
     if (target === null)
       throw new FathomError('conflict', 'REPLICA is not set, so there are backups only; restore one of them');
     const binary = await readLitestream(binaryPath);
     if (!binary.usable) throw new FathomError('backup.failed', `${binary.problem}; ${binary.remedy}`);
-    const host = await this.#readHost();
+    const [host = ''] = path.split('/');
     await requirePresent(target, host);
-    return { binary: binary.path, url: replicaUrl(target, host, name) };
+    return { binary: binary.path, url: replicaUrl(target, path) };
   }
 
   stop(): void {

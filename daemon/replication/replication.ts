@@ -5,7 +5,6 @@ import { backoffMs } from '../../shared/backoff.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { InstancePhase } from '../../shared/instance.ts';
 import { BackupProcesses } from '../backups/run/backup-processes.ts';
-import { ensureBackupHost } from '../backups/service/backup-host.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -13,7 +12,7 @@ import { type Loop, startLoop } from '../base/time/repeat.ts';
 import type { ReplicaConfig } from '../config/replica.ts';
 import { requireRegularFiles } from '../pocketbase/data/sqlite.ts';
 import { dataDirOf } from '../supervisor/instance-spec.ts';
-import { checkReplica, problemOfGaps } from './check-replica.ts';
+import { problemOfGaps, ReplicaChecks } from './check-replica.ts';
 import { Refused } from './control-socket.ts';
 import { readLitestream } from './litestream-binary.ts';
 import { replicaPrefix, replicaUrl } from './litestream-config.ts';
@@ -21,6 +20,7 @@ import { remedyOf } from './litestream-error.ts';
 import { endFormerProcesses, LitestreamProcess, type ProcessEnd } from './litestream-process.ts';
 import { bindLocalState, isLocalDamage, removeLocalState } from './local-state.ts';
 import { RELEASED, ReachedTimes, untilReached } from './reached-times.ts';
+import { type ReplicaOwner, ReplicaPaths } from './replica-paths.ts';
 import { ReplicaReader } from './replica-reader.ts';
 import { prepareTarget, requirePresent, wasUsed } from './replica-target.ts';
 
@@ -33,9 +33,8 @@ const LATE_S = 60;
 const MAX_SILENT = 3;
 /** After so long without a sync, the log may say that its state is damaged. */
 const STUCK_S = 5;
-/** A replica is checked after its registration, and then again. Each check lists its files. */
+/** A replica is checked after its registration. */
 const FIRST_CHECK_MS = 10_000;
-const CHECK_EVERY_MS = 3_600_000;
 /** Every attempt stores the whole database. */
 const BEGIN_AGAIN_EVERY_MS = 3_600_000;
 const REACH_TARGET = 'mount or start the target of REPLICA, and let the user of fathomd write to it';
@@ -48,6 +47,8 @@ export interface ReplicationDeps {
   /** Without a target, nothing runs. */
   config: ReplicaConfig;
   dataDir: string;
+  /** Null for a single server. */
+  cluster: ReplicaOwner | null;
   clock: Clock;
   log: Logger;
 }
@@ -61,6 +62,7 @@ export interface ReplicationSubject {
 
 interface Registered {
   name: string;
+  directory: string;
   at: Date;
   /** The last time at which the replica had everything; null before the first. */
   syncedAt: Date | null;
@@ -87,6 +89,8 @@ export class Replication {
   readonly #refused = new Map<string, string>();
   readonly #erasures = new BackupProcesses(1);
   readonly #reader: ReplicaReader;
+  readonly #checks: ReplicaChecks<Registered>;
+  readonly paths: ReplicaPaths;
   #subjects: () => Iterable<ReplicationSubject> = () => [];
   #process: LitestreamProcess | null = null;
   #version: string | null = null;
@@ -99,17 +103,21 @@ export class Replication {
   #failure: { text: string; remedy: string; ended: boolean } | null = null;
   /** Of a replica that is late. */
   #lastError: string | null = null;
-  #host: string | null = null;
   /** Id of the replica in the target. */
   #replica = '';
-  #isChecking = false;
   /** When the replica of a `data.db` was begun again. */
   readonly #begunAgain = new Map<string, number>();
   #loop: Loop | null = null;
 
   constructor(deps: ReplicationDeps) {
     this.#deps = deps;
-    this.#reader = new ReplicaReader(deps, () => this.#readHost());
+    this.paths = new ReplicaPaths(deps);
+    this.#reader = new ReplicaReader(deps, this.paths);
+    this.#checks = new ReplicaChecks(deps, {
+      pathOf: ({ name }) => this.paths.of(name),
+      onEmpty: (path, registered) =>
+        this.#beginAgain(path, registered, 'its replica was removed', { erase: true }),
+    });
   }
 
   /** Ends the Litestream of a daemon that was killed. Call it before files of databases are moved. */
@@ -150,10 +158,13 @@ export class Replication {
   async erase(name: string): Promise<void> {
     const { target } = this.#deps.config;
     if (target === null || !(await wasUsed(target, this.#deps.dataDir))) return;
-    const host = await this.#readHost();
+    const host = await this.paths.host();
     await requirePresent(target, host);
     await this.#erasures.run({ kind: 'erase-replica', target, prefix: replicaPrefix(host, name) });
   }
+
+  /** Restores the last state of a replica, also one of another host. @param path below the target @param file must not exist */
+  restoreLast: ReplicaReader['restoreLast'] = (...wanted) => this.#reader.restoreLast(...wanted);
 
   /** @see ReplicaReader.restore */
   restore: ReplicaReader['restore'] = (...wanted) => this.#reader.restore(...wanted);
@@ -180,6 +191,11 @@ export class Replication {
     const path = subject === undefined ? '' : fileOf(subject.directory);
     const syncedAt = this.#registered.get(path)?.syncedAt ?? null;
     return this.#reached.of(path, subject?.phase() ?? null, syncedAt, this.#deps.clock.now());
+  }
+
+  /** Whether the replicas have everything, after `stop`. */
+  get isComplete(): boolean {
+    return [...this.#subjects()].every(({ directory }) => !this.#reached.isBehind(fileOf(directory)));
   }
 
   /** Null without REPLICA. */
@@ -251,7 +267,7 @@ export class Replication {
       return this.#noteFailure({ text: binary.problem, remedy: binary.remedy, ended: false });
     this.#version = binary.version;
     try {
-      const host = await this.#readHost();
+      const host = await this.paths.host();
       this.#replica = await prepareTarget(target, { host, dataDir });
       const started = await LitestreamProcess.start(binary.path, { dataDir, clock });
       this.#process = started;
@@ -296,7 +312,7 @@ export class Replication {
   /** Litestream would create the directory of a disk that is not mounted any more, and send the next changes there. */
   async #requireTarget(process: LitestreamProcess): Promise<void> {
     try {
-      await requirePresent(this.#deps.config.target ?? '', await this.#readHost());
+      await requirePresent(this.#deps.config.target ?? '', await this.paths.host());
     } catch (error) {
       process.kill();
       await process.ended;
@@ -322,7 +338,7 @@ export class Replication {
     for (const path of this.#registered.keys())
       if (!known.has(path)) await this.#perFile.run(path, () => this.#release(path));
     await this.#repairLocalState(process);
-    this.#checkNext();
+    this.#checks.checkNext(this.#registered);
   }
 
   /** After a power failure, Litestream repeats one error for ever. */
@@ -335,36 +351,6 @@ export class Replication {
     for (const [path, registered] of stuck)
       if (errors.some((line) => isLocalDamage(line, path)))
         await this.#beginAgain(path, registered, 'what Litestream keeps beside it is damaged');
-  }
-
-  /** Checks one replica at a time. */
-  #checkNext(): void {
-    const now = this.#deps.clock.monotonic();
-    const next = [...this.#registered].find(
-      ([, { syncedAt, checkAt }]) => syncedAt !== null && now >= checkAt,
-    );
-    if (this.#isChecking || !next) return;
-    const [path, registered] = next;
-    registered.checkAt = now + CHECK_EVERY_MS;
-    this.#isChecking = true;
-    void this.#check(path, registered)
-      .catch((error: unknown) =>
-        this.#deps.log.error({ err: error }, `a check of a replica failed: ${messageOf(error)}`),
-      )
-      .finally(() => {
-        this.#isChecking = false;
-      });
-  }
-
-  async #check(path: string, registered: Registered): Promise<void> {
-    const { target, binaryPath } = this.#deps.config;
-    if (target === null) return;
-    const { name } = registered;
-    const url = replicaUrl(target, await this.#readHost(), name);
-    const fault = await checkReplica(binaryPath ?? 'litestream', url);
-    registered.hasGap = fault === 'gap';
-    if (fault === 'empty')
-      await this.#beginAgain(path, registered, 'its replica was removed', { erase: true });
   }
 
   /** @param options.erase removes what is left of the replica, of which nothing can be restored */
@@ -394,6 +380,7 @@ export class Replication {
       for (const { path, last_sync_at: at } of await process.control.list()) {
         const registered = this.#registered.get(path);
         if (!registered || at === undefined) continue;
+        if (registered.syncedAt === null) void this.paths.record(registered);
         registered.syncedAt = new Date(at);
         this.#reached.noteSynced(path);
       }
@@ -407,30 +394,31 @@ export class Replication {
     }
   }
 
-  async #register({ name, phase }: ReplicationSubject, path: string): Promise<void> {
+  async #register({ name, directory, phase }: ReplicationSubject, path: string): Promise<void> {
     const { clock } = this.#deps;
     const { target } = this.#deps.config;
     if (target === null) return;
-    const host = await this.#readHost();
+    const replica = await this.paths.of(name);
     await this.#perFile.run(path, async () => {
       // It may have ended meanwhile.
       if (this.#process === null || !REPLICATED.has(phase())) return;
       try {
         requireRegularFiles(path);
-        await bindLocalState(path, this.#replica);
+        await bindLocalState(path, this.#replica + this.paths.suffixOf(name));
       } catch (error) {
         return this.#noteRefusal(path, name, error);
       }
       // Known before it is sent: a release ends what may have begun.
       this.#registered.set(path, {
         name,
+        directory,
         at: clock.now(),
         syncedAt: null,
         checkAt: clock.monotonic() + FIRST_CHECK_MS,
         hasGap: false,
       });
       try {
-        await this.#process.control.register(path, replicaUrl(target, host, name));
+        await this.#process.control.register(path, replicaUrl(target, replica));
         this.#refused.delete(path);
       } catch (error) {
         this.#noteRefusal(path, name, error);
@@ -478,11 +466,6 @@ export class Replication {
       }
     }
     this.#registered.delete(path);
-  }
-
-  async #readHost(): Promise<string> {
-    this.#host ??= (await ensureBackupHost(this.#deps.dataDir, this.#deps.log)).id;
-    return this.#host;
   }
 }
 

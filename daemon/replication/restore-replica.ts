@@ -18,7 +18,7 @@ const LOOK_EVERY_MS = 50;
 const DATA_DIR_VARIABLE = 'FATHOM_RESTORES_FOR';
 
 /**
- * Restores a replica as it was at a time, and reads all of the result (`PRAGMA integrity_check`).
+ * Restores a replica as it was at a time, or its last state, and reads all of the result (`PRAGMA integrity_check`).
  *
  * @throws FathomError `not_found`, `backup.failed`
  */
@@ -35,18 +35,20 @@ export async function restoreReplica({
   url: string;
   dataDir: string;
   name: string;
-  at: Date;
+  /** Null for the last state. */
+  at: Date | null;
   file: string;
   signal: AbortSignal;
 }): Promise<void> {
-  const time = at.toISOString();
+  const time = at?.toISOString() ?? null;
   // With a URL, Litestream refuses a time after the last change.
   const config = `${dirname(file)}.litestream.yml`;
   await replaceFile(config, JSON.stringify({ dbs: [{ path: file, replica: { url } }] }), {
     mode: 0o600,
     synced: false,
   });
-  const options = ['-config', config, '-no-expand-env', '-timestamp', time, '-integrity-check', 'full'];
+  const options = ['-config', config, '-no-expand-env', '-integrity-check', 'full'];
+  if (time !== null) options.push('-timestamp', time);
   try {
     await run(binary, ['restore', ...options, file], {
       env: { ...programEnvironment(), [DATA_DIR_VARIABLE]: dataDir },
@@ -61,7 +63,9 @@ export async function restoreReplica({
     if (text.includes(NOTHING))
       throw new FathomError(
         'not_found',
-        `the replica of ${name} has nothing of ${time}: it begins later, or keeps it no more; restore a backup`,
+        time === null
+          ? `the replica of ${name} is empty; restore a backup`
+          : `the replica of ${name} has nothing of ${time}: it begins later, or keeps it no more; restore a backup`,
         { cause: error },
       );
     throw new FathomError(

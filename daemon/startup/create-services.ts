@@ -136,7 +136,7 @@ export async function createServices({
   const damage: DamageRecord = new Map();
   const diskReasons: DiskReasons = new Map();
   const uploadReasons: DiskReasons = new Map();
-  const replication = new Replication({ config: config.replica, dataDir: config.dataDir, clock, log });
+  const replication = new Replication({ ...config, config: config.replica, cluster, clock, log });
   // After the databases, whose last changes it sends.
   resources.defer(() => replication.stop());
   const fleet = new Fleet({

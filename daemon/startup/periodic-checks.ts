@@ -1,5 +1,6 @@
 import { keepReconciled } from '../databases/keep-reconciled.ts';
 import { watchUploads } from '../supervisor/disk/upload-watch.ts';
+import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
 import { watchPages } from '../supervisor/health/page-watch.ts';
 import { maintainLogs } from '../supervisor/log-maintenance.ts';
 import { watchSignIns } from '../supervisor/sign-ins/sign-in-watch.ts';
@@ -34,6 +35,7 @@ export function startPeriodicChecks({
     backups,
     erasures,
     catalog,
+    cluster,
     replication,
     trash,
     drills,
@@ -81,8 +83,11 @@ export function startPeriodicChecks({
   );
   backups.start();
   resources.defer(() => backups.stop());
-  replication.start(function* userDatabases() {
-    for (const { runner } of catalog.entries())
+  replication.start(function* replicated() {
+    const runners = [...catalog.entries()].map(({ runner }) => runner);
+    // Who takes over the databases needs their accounts.
+    if (cluster?.allowsTakeover === true) runners.push(fleet.get(GLOBAL_NAME));
+    for (const runner of runners)
       yield { name: runner.spec.name, directory: runner.spec.directory, phase: () => runner.state.phase };
   });
   erasures.start();

@@ -8,7 +8,8 @@ import { instance, signUp, untilReplaced, untilRunning } from '../helpers/fleet-
 import { fleetIdOf, keeperOf } from '../helpers/leaks.ts';
 import { until } from '../helpers/until.ts';
 
-const createFenced = (etcd: { url: string }) => createNode(etcd, 'n1', { FATHOM_FENCE: 'on' });
+const createFenced = (etcd: { url: string }, env: Record<string, string> = {}) =>
+  createNode(etcd, 'n1', { FATHOM_FENCE: 'on', ...env });
 
 /** The processes of the control plane and of a database. */
 async function processesOf(fathom: Deployment, name: string) {
@@ -93,7 +94,7 @@ describe.skipIf(!hasEtcd('the tests of fences'))('a node with a fence', () => {
 
   it('keeps its databases when the next daemon comes within the lease', async () => {
     const etcd = await startEtcd();
-    const fathom = await createFenced(etcd);
+    const fathom = await createFenced(etcd, { FATHOM_LEASE_SECONDS: '60' });
     const daemon = await fathom.start();
     const user = await signUp(fathom);
     const { pid } = await instance(fathom, user.name);

@@ -1,39 +1,22 @@
 import { cp, rm } from 'node:fs/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createNode } from '../helpers/cluster-node.ts';
-import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
+import { createNode, secretsOf, waitsFor } from '../helpers/cluster-node.ts';
+import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { addDocument, titlesOf } from '../helpers/documents.ts';
 import { type Etcd, hasEtcd, startEtcd } from '../helpers/etcd.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { instance, PASSWORD, signUp, untilReplaced, untilRunning } from '../helpers/fleet-actions.ts';
 import { until } from '../helpers/until.ts';
 
-const SECRETS = ['AES_MASTER_KEY', 'JWT_SECRET', 'PB_ENCRYPTION_KEY', 'PB_ADMIN_PASSWORD'];
-
 /** Another server with a copy of the data, made while the first one is stopped. */
 async function copyTo(etcd: Etcd, node: string, from: Deployment): Promise<Deployment> {
-  const secrets = Object.fromEntries(SECRETS.map((name) => [name, from.env[name] ?? '']));
-  const copy = await createNode(etcd, node, secrets);
+  const copy = await createNode(etcd, node, secretsOf(from));
   await rm(copy.dataDir, { recursive: true });
   await cp(from.dataDir, copy.dataDir, { recursive: true });
   return copy;
 }
 
 const run = (fathom: Deployment, ...args: string[]) => fathomd([...args, '--socket', fathom.socketPath]);
-
-/** What the start of a daemon waits for. */
-function waitsFor(fathom: Deployment, daemon: Daemon, text: string): Promise<unknown> {
-  return until(
-    async () => {
-      const { stdout } = await run(fathom, 'status', '--json');
-      return (
-        stdout.startsWith('{') &&
-        String((JSON.parse(stdout) as { waiting_for: unknown }).waiting_for).includes(text)
-      );
-    },
-    { what: () => `the daemon to wait for '${text}':\n${daemon.output()}` },
-  );
-}
 
 describe.skipIf(!hasEtcd('the tests of clusters'))('a node of a cluster', () => {
   it('is listed with its load, and owns the databases that it starts', async () => {

@@ -44,6 +44,13 @@ export const CLUSTER_SETTINGS = {
     default: 'off',
     choices: ['on', 'off'],
   },
+  FATHOM_FLEET_ID: {
+    type: 'text',
+    group: 'cluster',
+    about:
+      "Id of the fleet of another node, see 'fathomd nodes list --json'. A node with an empty data directory takes over this " +
+      'fleet when the other one is lost.',
+  },
   FATHOM_CLUSTER_CA: {
     type: 'path',
     group: 'cluster',

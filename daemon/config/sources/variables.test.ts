@@ -73,6 +73,7 @@ const CHANGED: Partial<Record<Variable, string>> = {
   EVENT_WEBHOOK_SECRET: `whsec_${generateSecret('AES_MASTER_KEY')}`,
   FATHOM_CLUSTER: 'https://10.0.0.2:2379',
   FATHOM_FENCE: 'on',
+  FATHOM_FLEET_ID: '0b5c5a38-6a53-4a52-9f0d-0d1f1c1f4e11',
   ALERT_MAIL_TO: 'ops@example.com',
   ALERT_QUIET_HOURS: '22:00-07:00',
 };

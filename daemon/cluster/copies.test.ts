@@ -1,0 +1,106 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { scratch } from '../../test/helpers/scratch.ts';
+import { createLog } from '../base/log/log.ts';
+import { withDatabase } from '../pocketbase/data/sqlite.ts';
+import type { Ownership } from './claims.ts';
+import { type CopiesDeps, prepareCopies, prepareCopy } from './copies.ts';
+
+const log = createLog({
+  level: 'fatal',
+  output: { sinks: [], losses: () => ({ dropped: 0, problem: null }) },
+});
+
+async function createStage() {
+  const root = await scratch();
+  const owned = new Map<string, Ownership>();
+  const restored: string[] = [];
+  const broken = new Set<string>();
+  const deps: CopiesDeps = {
+    ownershipOf: (name) => owned.get(name) ?? null,
+    directoryOf: (name) => join(root, name),
+    ownReplica: async (name, epoch) => `OWN/${name}/e${epoch}`,
+    restore: async (path, file) => {
+      if (broken.has(path)) throw new Error('the target is away');
+      restored.push(path);
+      await writeFile(file, path);
+    },
+    controlPlane: 'global',
+    log,
+  };
+  const write = async (name: string, file: string, content: string) => {
+    const path = join(root, name, file);
+    await mkdir(join(path, '..'), { recursive: true });
+    await writeFile(path, content);
+  };
+  const read = (name: string, file: string) => readFile(join(root, name, file), 'utf8').catch(() => null);
+  return { root, owned, restored, broken, deps, write, read };
+}
+
+it('replaces the files of an earlier owner, keeps them aside, and keeps uploaded files', async () => {
+  const { root, owned, restored, deps, write, read } = await createStage();
+  await write('a', 'owner-epoch', '1');
+  await write('a', 'pb_data/data.db', 'old');
+  await write('a', 'pb_data/storage/file', 'uploaded');
+  owned.set('a', { epoch: 3, source: 'OTHER/a/e2' });
+  await prepareCopy('a', deps);
+  expect(await read('a', 'pb_data/data.db')).toBe('OTHER/a/e2');
+  expect(await read('a', 'pb_data/storage/file')).toBe('uploaded');
+  expect(await read('a', 'diverged-1/data.db')).toBe('old');
+  expect(await read('a', 'owner-epoch')).toBe('3');
+  await prepareCopy('a', deps);
+  expect(restored).toEqual(['OTHER/a/e2']);
+
+  owned.set('a', { epoch: 5, source: 'OTHER/a/e4' });
+  await prepareCopy('a', deps);
+  expect((await readdir(join(root, 'a'))).toSorted()).toEqual(['diverged-3', 'owner-epoch', 'pb_data']);
+});
+
+it('keeps its own files when no other node has owned them since', async () => {
+  const { owned, restored, deps, write, read } = await createStage();
+  await write('a', 'owner-epoch', '1');
+  await write('a', 'pb_data/data.db', 'newest');
+  owned.set('a', { epoch: 2, source: 'OWN/a/e1' });
+  await prepareCopy('a', deps);
+  await write('b', 'pb_data/data.db', 'first');
+  owned.set('b', { epoch: 1, source: null });
+  await prepareCopy('b', deps);
+  expect(restored).toEqual([]);
+  expect([await read('a', 'pb_data/data.db'), await read('a', 'owner-epoch')]).toEqual(['newest', '2']);
+  expect([await read('b', 'pb_data/data.db'), await read('b', 'owner-epoch')]).toEqual(['first', '1']);
+});
+
+it('leaves no old files in place when a replica cannot be restored, and tries it again', async () => {
+  const { owned, broken, deps, write, read } = await createStage();
+  await write('a', 'owner-epoch', '1');
+  await write('a', 'pb_data/data.db', 'old');
+  owned.set('a', { epoch: 2, source: 'OTHER/a/e1' });
+  broken.add('OTHER/a/e1');
+  await expect(prepareCopy('a', deps)).rejects.toThrow('the target is away');
+  expect(await read('a', 'pb_data/data.db')).toBeNull();
+  broken.clear();
+  await prepareCopy('a', deps);
+  expect(await read('a', 'pb_data/data.db')).toBe('OTHER/a/e1');
+  expect(await read('a', 'diverged-1/data.db')).toBe('old');
+});
+
+it('prepares the databases of the control plane only, and goes on after one that fails', async () => {
+  const { root, owned, broken, deps, write, read } = await createStage();
+  await write('global', 'owner-epoch', '1');
+  await mkdir(join(root, 'global', 'pb_data'));
+  const names = ['2026-01-15-001-a', '2026-01-15-002-b'];
+  withDatabase(join(root, 'global', 'pb_data', 'data.db'), { readOnly: false }, (database) => {
+    database.exec('CREATE TABLE user_databases (name TEXT, state TEXT)');
+    const insert = database.prepare('INSERT INTO user_databases VALUES (?, ?)');
+    for (const name of [...names, '../escape']) insert.run(name, 'ready');
+    insert.run('2026-01-15-003-c', 'deleting');
+  });
+  owned.set('global', { epoch: 1, source: null });
+  const all = [...names, '2026-01-15-003-c', '../escape', '2026-01-15-004-erased'];
+  for (const name of all) owned.set(name, { epoch: 2, source: `OTHER/${name}/e1` });
+  broken.add(`OTHER/${names[0]}/e1`);
+  await prepareCopies(['global', ...all], deps);
+  expect(await read(names[1] ?? '', 'owner-epoch')).toBe('2');
+  expect((await readdir(root)).toSorted()).toEqual([...names, 'global']);
+});

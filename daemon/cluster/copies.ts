@@ -1,0 +1,136 @@
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isDatabaseName } from '../../shared/database-name.ts';
+import { messageOf } from '../../shared/errors.ts';
+import { forEachConcurrent } from '../base/concurrent.ts';
+import { exists, makePrivateDir, unlessMissing } from '../base/files/dir.ts';
+import { removeTree } from '../base/files/remove-tree.ts';
+import { replaceFile, syncDirectory } from '../base/files/replace-file.ts';
+import type { Logger } from '../base/log/log.ts';
+import { withDatabase } from '../pocketbase/data/sqlite.ts';
+import { dataDirOf, hasRunMarkerOf, restoreDirOf } from '../supervisor/instance-spec.ts';
+import type { Ownership } from './claims.ts';
+
+/** In the directory of an instance: the epoch of its owner when its files were restored or made here. */
+const EPOCH_FILE = 'owner-epoch';
+/** Beside `pb_data`, with the epoch of its last owner here: files that another node has replaced. */
+const DIVERGED = 'diverged-';
+/** In `pb_data`. */
+const UPLOADS = 'storage';
+/** With one process of Litestream each. */
+const CONCURRENT_RESTORES = 4;
+
+export interface CopiesDeps {
+  ownershipOf: (name: string) => Ownership | null;
+  directoryOf: (name: string) => string;
+  /** The path of the replica that this node wrote as the owner with an epoch. */
+  ownReplica: (name: string, epoch: number) => Promise<string>;
+  /** Restores the last state of a replica. @param file must not exist */
+  restore: (path: string, file: string) => Promise<void>;
+  /** Its failure ends the start of the daemon. */
+  controlPlane: string;
+  log: Logger;
+}
+
+/**
+ * Makes the files of databases those of their last owner. What an earlier owner has left here is put aside, before a process
+ * can start on it.
+ *
+ * @param names of databases that this node owns, with the control plane. Those with files of another owner do not run
+ * @throws the error of the control plane. A database that cannot be restored has no files, and its start says so
+ */
+export async function prepareCopies(names: readonly string[], deps: CopiesDeps): Promise<void> {
+  const { controlPlane, log } = deps;
+  await prepareCopy(controlPlane, deps);
+  const others = names.filter((name) => name !== controlPlane);
+  if (others.length === 0) return;
+  const existing = readNames(deps.directoryOf(controlPlane));
+  const wanted = others.filter((name) => existing.has(name));
+  await forEachConcurrent(wanted, CONCURRENT_RESTORES, async (name) => {
+    try {
+      await prepareCopy(name, deps);
+    } catch (error) {
+      log.error(
+        { err: error, instance: name },
+        `${name} was not restored from its replica: ${messageOf(error)}`,
+      );
+    }
+  });
+}
+
+/** Names of the databases that exist. Their records in etcd are removed later than their rows. */
+function readNames(directory: string): Set<string> {
+  const file = join(dataDirOf(directory), 'data.db');
+  return withDatabase(file, { readOnly: true, isTrusted: true }, (database) => {
+    const rows = database.prepare("SELECT name FROM user_databases WHERE state <> 'deleting'").all();
+    // An administrator can edit the name. It must not lead out of the directory.
+    return new Set(rows.map(({ name }) => String(name)).filter(isDatabaseName));
+  });
+}
+
+/** @throws FathomError `conflict`, `not_found`, `backup.failed` */
+export async function prepareCopy(name: string, deps: CopiesDeps): Promise<void> {
+  const ownership = deps.ownershipOf(name);
+  if (ownership === null) return;
+  const { epoch, source } = ownership;
+  const directory = deps.directoryOf(name);
+  const local = await readEpoch(directory);
+  if (local === epoch) return;
+  const isNewest =
+    source === null ||
+    (local !== null && epoch === local + 1 && source === (await deps.ownReplica(name, local)));
+  const aside = isNewest ? null : await restoreCopy(name, directory, { source, local, deps });
+  await writeEpoch(directory, epoch);
+  if (aside === null) return;
+  // The replica has no uploaded files. Those of an earlier time are better than none.
+  const uploads = join(aside, UPLOADS);
+  if (await exists(uploads)) await rename(uploads, join(dataDirOf(directory), UPLOADS));
+}
+
+/** @returns where the files of an earlier owner are now; null without some */
+async function restoreCopy(
+  name: string,
+  directory: string,
+  { source, local, deps }: { source: string; local: number | null; deps: CopiesDeps },
+): Promise<string | null> {
+  const { controlPlane, restore, log } = deps;
+  await makePrivateDir(directory);
+  const aside = await putAside(directory, local ?? 0);
+  const staged = dataDirOf(restoreDirOf(directory));
+  await removeTree(restoreDirOf(directory));
+  await makePrivateDir(restoreDirOf(directory));
+  await makePrivateDir(staged);
+  await restore(source, join(staged, 'data.db'));
+  if (name === controlPlane) await writeFile(hasRunMarkerOf(directory), '', { mode: 0o600 });
+  await rename(staged, dataDirOf(directory));
+  await syncDirectory(directory);
+  await removeTree(restoreDirOf(directory));
+  log.warn({ instance: name, source }, `${name} was restored from the replica of its last owner`);
+  return aside;
+}
+
+/** @returns the new path of the files; null without files */
+async function putAside(directory: string, epoch: number): Promise<string | null> {
+  const aside = join(directory, `${DIVERGED}${epoch}`);
+  const files = dataDirOf(directory);
+  if (!(await exists(files))) return (await exists(aside)) ? aside : null;
+  // A restore was interrupted: no process has written to what it left.
+  if (await exists(aside)) await removeTree(files);
+  else {
+    const former = (await readdir(directory)).filter((entry) => entry.startsWith(DIVERGED));
+    for (const entry of former) await removeTree(join(directory, entry));
+    await rename(files, aside);
+  }
+  return aside;
+}
+
+async function readEpoch(directory: string): Promise<number | null> {
+  const text = await readFile(join(directory, EPOCH_FILE), 'utf8').catch(unlessMissing);
+  return text === null ? null : Number(text);
+}
+
+/** The files in a directory are those of the owner with this epoch. */
+export async function writeEpoch(directory: string, epoch: number): Promise<void> {
+  await makePrivateDir(directory);
+  await replaceFile(join(directory, EPOCH_FILE), String(epoch), { mode: 0o600, synced: true });
+}
