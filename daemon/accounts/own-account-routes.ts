@@ -12,6 +12,7 @@ import { type ControlPlaneClient, fieldsOf, isStatus } from '../control-plane/cl
 import { requireSession } from '../http/caller.ts';
 import { originOf } from '../http/client-address.ts';
 import { type Api, serve } from '../http/serve.ts';
+import type { AccountMails } from './mail/account-mails.ts';
 import type { SignInBudget } from './sign-in/sign-in-budget.ts';
 import { RateLimitedError, type SignInLimits } from './sign-in/sign-in-limits.ts';
 import type { SignedInUser, UserRepository } from './user-repository.ts';
@@ -22,6 +23,7 @@ const RETRY_MS = 60_000;
 export interface OwnAccountRoutesDeps {
   users: UserRepository;
   controlPlane: ControlPlaneClient;
+  accountMails: AccountMails;
   signInLimits: SignInLimits;
   signInBudget: SignInBudget;
   trustedProxies: readonly string[];
@@ -66,7 +68,13 @@ export function ownAccountRoutes(
   const sendAsOwner = async (
     request: FastifyRequest,
     { user, token }: SignedInUser,
-    change: { method: 'POST' | 'PATCH'; path: string; body: object; names: Readonly<Record<string, string>> },
+    change: {
+      method: 'POST' | 'PATCH';
+      path: string;
+      body: object;
+      names: Readonly<Record<string, string>>;
+      sendsMail?: boolean;
+    },
   ): Promise<void> => {
     const { address } = originOf(request, deps.trustedProxies);
     const path = `/api/collections/users/${change.path.replace('{id}', user.id)}`;
@@ -79,7 +87,11 @@ export function ownAccountRoutes(
       if (!isStatus(error, 400)) throw error;
       const [field] = fieldsOf(error.response['data']);
       const name = field && change.names[field.path];
-      throw name === undefined ? error : invalid(name, field?.message ?? 'is refused', error);
+      if (name !== undefined) throw invalid(name, field?.message ?? 'is refused', error);
+      if (change.sendsMail !== true) throw error;
+      throw new FathomError('mail.failed', 'the mail server did not take the mail; try again later', {
+        cause: error,
+      });
     }
   };
 
@@ -97,11 +109,13 @@ export function ownAccountRoutes(
   serve(app, changeOwnAddress, async (request) => {
     const { current_password: password, new_email: newEmail } = request.body;
     const owner = await provePassword(request, password);
+    await deps.accountMails.requireServer('ask an administrator to set one, or to change the address');
     await sendAsOwner(request, owner, {
       method: 'POST',
       path: 'request-email-change',
       body: { newEmail },
       names: { newEmail: 'new_email' },
+      sendsMail: true,
     });
   });
 

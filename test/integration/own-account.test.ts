@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDeployment, type Daemon, type Deployment } from '../helpers/deployment.ts';
 import { call, PASSWORD, refreshStatus, type Session, signIn, signUp } from '../helpers/http-call.ts';
 import { linkIn, type MailServer, mailServer, tokenIn } from '../helpers/mail-server.ts';
+import { textWith } from '../helpers/text-with.ts';
 
 const NEW_PASSWORD = 'my own lantern by the river';
 
@@ -154,5 +155,31 @@ describe('the own account', () => {
     const { email, password } = fathom.admin;
     const { token } = await signIn(fathom.url, email, password);
     expect((await change('delete', token, { current_password: password, email })).status).toBe(409);
+  });
+});
+
+it('says that no mail server is configured, or that it refused the mail', async () => {
+  await using closing = new AsyncDisposableStack();
+  const fathom = await createDeployment();
+  closing.defer(() => fathom.dispose());
+  const body = { current_password: PASSWORD, new_email: 'bob@new.example.com' };
+  const ask = (token: string) => call('POST', `${fathom.url}/api/v1/me/email`, { token, body });
+  const daemon = await fathom.start();
+  const { token } = await signUp(fathom.url, 'bob@example.com');
+  expect(await ask(token)).toMatchObject({
+    status: 502,
+    body: { code: 'mail.failed', detail: textWith('no mail server', 'ask an administrator') },
+  });
+  await daemon.stop();
+
+  const server = await mailServer();
+  const { settings } = server;
+  // Nothing listens at its port any more.
+  await server.close();
+  await fathom.start({ ...settings, PUBLIC_URL: fathom.url });
+  const { token: later } = await signIn(fathom.url, 'bob@example.com');
+  expect(await ask(later)).toMatchObject({
+    status: 502,
+    body: { code: 'mail.failed', detail: textWith('the mail server did not take the mail') },
   });
 });

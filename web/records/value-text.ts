@@ -35,15 +35,20 @@ export function beginOf(text: string, characters: number): string {
 }
 
 /** The first values of a record that tell it from the others. */
-export function previewOf(record: DatabaseRecord, fields: Collection['fields']): string {
-  const texts = fields
+export function previewOf(
+  record: DatabaseRecord,
+  fields: Collection['fields'],
+): { name: string; text: string }[] {
+  return fields
     .filter(({ name, type }) => name !== 'id' && PREVIEW_TYPES.has(type))
-    .map(({ name, type }) => shownValue(record[name], type))
-    .flatMap((shown) =>
-      shown.kind === 'text' ? [shown.text] : shown.kind === 'list' ? [shown.items.join(', ')] : [],
-    );
-  return texts
+    .flatMap(({ name, type }) => {
+      const shown = shownValue(record[name], type);
+      if (shown.kind === 'text') return [{ name, text: shown.text }];
+      return shown.kind === 'list' ? [{ name, text: shown.items.join(', ') }] : [];
+    })
     .slice(0, PREVIEW_VALUES)
-    .map((text) => (text.length > PREVIEW_CHARACTERS ? `${beginOf(text, PREVIEW_CHARACTERS)}…` : text))
-    .join(' · ');
+    .map(({ name, text }) => ({
+      name,
+      text: text.length > PREVIEW_CHARACTERS ? `${beginOf(text, PREVIEW_CHARACTERS)}…` : text,
+    }));
 }

@@ -58,7 +58,7 @@ export class AccountMails {
     const user = await users.get(userId);
     if (user.verified)
       throw new FathomError('conflict', `the e-mail address ${user.email} is proved already`);
-    await this.#requireServer(
+    await this.requireServer(
       `set SMTP_HOST, or prove the address with 'fathomd users set ${user.email} --verified'`,
     );
     await this.#send(user, 'verification');
@@ -66,13 +66,13 @@ export class AccountMails {
 
   /** Sends a mail that only shows that mails arrive. @throws FathomError `mail.failed` */
   async sendTest(to: string): Promise<void> {
-    await this.#requireServer('set SMTP_HOST, SMTP_USER, SMTP_PASSWORD and MAIL_FROM, and reload the daemon');
+    await this.requireServer('set SMTP_HOST, SMTP_USER, SMTP_PASSWORD and MAIL_FROM, and reload the daemon');
     const text = 'This is a test mail of Fathom. Mails of accounts are sent over the same server.';
     await this.sendMessage({ to: [to], subject: 'Test mail of Fathom', html: `<p>${text}</p>`, text });
   }
 
-  /** @throws FathomError `mail.failed` */
-  async #requireServer(remedy: string): Promise<void> {
+  /** @throws FathomError `mail.failed` without a mail server */
+  async requireServer(remedy: string): Promise<void> {
     if (await this.isConfigured()) return;
     throw new FathomError('mail.failed', `no mail server is configured; ${remedy}`);
   }

@@ -41,7 +41,7 @@ export const changeOwnAddress = endpoint({
     examples: [{ current_password: 'three-lucky-otters', new_email: 'john@example.com' }],
   }),
   responses: noContent('The mail is sent.'),
-  errors: ['conflict'],
+  errors: ['conflict', 'mail.failed'],
 });
 
 export const deleteOwnAccount = endpoint({
