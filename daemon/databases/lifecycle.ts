@@ -58,10 +58,15 @@ export class DatabaseLifecycle {
 
   /**
    * @param force closes connections without a request in progress
-   * @throws FathomError `conflict` when it has open connections, or does not run
+   * @throws FathomError `conflict` when it has open connections or jobs of its own, or does not run
    */
   async sleep(name: string, { force }: { force: boolean }): Promise<Instance> {
-    this.#getAvailable(name);
+    const { runner } = this.#getAvailable(name);
+    if (runner.state.phase === 'running' && runner.spec.hasOwnJobs())
+      throw new FathomError(
+        'conflict',
+        `${name} does not sleep: it has jobs at fixed times (cronAdd in its hooks, or backups of PocketBase), which need its process; 'fathomd databases stop ${name}' ends it, and its jobs do not run until it is started`,
+      );
     const message = 'asleep, as requested; the next request wakes it';
     return this.#deps.fleet.sleep(name, { code: 'requested', message }, force);
   }

@@ -104,7 +104,7 @@ export const sleepDatabase = endpoint({
   path: '/api/v1/databases/{name}/sleep',
   summary: 'Let a database sleep',
   description:
-    'Ends its process. The next connection, sign-in or task wakes it. A database with open connections answers `conflict`. With `force`, connections without a request in progress are closed.',
+    'Ends its process. The next connection, sign-in or task wakes it. A database with open connections, or with jobs at fixed times, answers `conflict`. With `force`, connections without a request in progress are closed.',
   audit: 'database.sleep',
   body: z
     .object({ force: z.boolean().default(false) })

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { cp, rm, stat } from 'node:fs/promises';
+import { cp, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
@@ -57,6 +57,37 @@ it('a daemon that is killed in a backup leaves complete backups only, and the ne
   // Copies of the daemons that were killed are gone.
   await expect(stat(join(fathom.dataDir, 'backup-scratch', name))).rejects.toThrow('ENOENT');
 }, 300_000);
+
+it('a target that is away is named, and not taken for one without backups', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const { name } = await signUp(fathom);
+  const { backups } = fathom.client;
+  expect((await backups.ofDatabase(name, {})).items).toEqual([]);
+  const { id } = await backups.create(name);
+  const target = join(fathom.dataDir, 'backups');
+  await rename(target, `${target}-away`);
+  const expectAway = async () => {
+    for (const ask of [
+      () => backups.ofDatabase(name, {}),
+      () => backups.restore(name, 'latest', {}),
+      () => backups.restore(name, id, {}),
+    ])
+      await expect(ask()).rejects.toMatchObject({
+        code: 'backup.failed',
+        message: textWith('target_away', 'accept-target'),
+      });
+  };
+  await expectAway();
+  // Its directory without the disk.
+  await mkdir(target);
+  await expectAway();
+  await rm(target, { recursive: true });
+  await rename(`${target}-away`, target);
+  expect((await backups.ofDatabase(name, {})).items).toMatchObject([{ id }]);
+  await expect(backups.restore(name, `${id}x`, {})).rejects.toMatchObject({ code: 'not_found' });
+  expect(await backups.restore(name, 'latest', {})).toMatchObject({ backup: id });
+});
 
 it('two hosts with the same target do not remove the backups of each other', async () => {
   const BACKUP_TARGET = join(await scratch(), 'target');

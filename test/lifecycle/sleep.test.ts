@@ -22,6 +22,7 @@ import { deployment } from '../helpers/harness.ts';
 import { asSuperuser } from '../helpers/instance-superuser.ts';
 import { fleetIdOf, keeperOf } from '../helpers/leaks.ts';
 import { statusOf } from '../helpers/status-prober.ts';
+import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 const SLEEPS = { TEST_SLEEP_AFTER_MS: '1000', PB_HEALTH_INTERVAL: '1' };
@@ -200,6 +201,10 @@ it('a database with automatic backups of PocketBase stays awake, and is woken af
   await untilRunning(fathom, own.name);
   await fathom.client.databases.wake(other.name);
   await untilAsleep(fathom, other.name);
+  await expect(fathom.client.databases.sleep(own.name, { force: true })).rejects.toMatchObject({
+    code: 'conflict',
+    message: textWith('jobs at fixed times', `databases stop ${own.name}`),
+  });
   expect(await instance(fathom, own.name)).toMatchObject({ phase: 'running' });
   await daemon.stop();
   await fathom.start({}, SCRIPTED);

@@ -295,7 +295,7 @@ export class DatabaseArchives {
         const { backup } = await processes.run(find, { isUrgent: true });
         if (backup === null) throw failed('failed', `the target has no backup '${id}' of ${name}`);
         await makeDirectory(restoreDirOf(directory));
-        await requireSpace(directory, backup, reserveBytes, 'the database then comes back by itself');
+        await requireSpace(directory, backup, reserveBytes, 'the database comes back by itself');
         onStep('fetching', name);
         const staged = dataDirOf(restoreDirOf(directory));
         await processes.run({ kind: 'restore', target, ...common, directory: staged }, { isUrgent: true });

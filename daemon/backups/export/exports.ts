@@ -21,7 +21,7 @@ export interface ExportsDeps {
   /** FATHOM_DATA_DIR */
   hostDir: string;
   masterKeys: MasterKeys;
-  backups: Pick<Backups, 'inTurn' | 'hold'>;
+  backups: Pick<Backups, 'inTurn' | 'hold' | 'proofs'>;
   /** The disk of the host is nearly full. */
   isDiskHeld: () => boolean;
   /** DISK_RESERVE_MB */
@@ -187,7 +187,10 @@ export class Exports {
     return backups.inTurn(database, async () => {
       const now = clock.now();
       const { backup } = await this.#finders.run({ kind: 'find', target, database, masters, id, now });
-      if (backup === null) throw new FathomError('not_found', `there is no backup '${id}' of ${database}`);
+      if (backup === null) {
+        await backups.proofs.requireUsedTarget();
+        throw new FathomError('not_found', `there is no backup '${id}' of ${database}`);
+      }
       release.defer(backups.hold(database, backup.id));
       return backup.id;
     });

@@ -3,6 +3,7 @@ import type { Templates } from '../../databases/provisioning/templates.ts';
 import type { Binaries } from '../../pocketbase/binary/binaries.ts';
 import { DatabaseThread } from '../../rollouts/data/database-thread.ts';
 import type { Rollouts } from '../../rollouts/rollouts.ts';
+import { answered } from '../run/answered.ts';
 import { BackupProcesses } from '../run/backup-processes.ts';
 import type { Backups } from '../service/backups.ts';
 import { MAX_RESTORES, Restores, type RestoresDeps } from './restores.ts';
@@ -38,6 +39,7 @@ export function createRestores({
     ownerSync,
     inTurn: backups.inTurn,
     hold: backups.hold,
+    requireUsedTarget: () => answered(backups.proofs.requireUsedTarget()),
     processes: new BackupProcesses(MAX_RESTORES),
     binaryOf: async ({ row, instance }) => {
       const binary = await binaries.require(row.pocketbase_version);

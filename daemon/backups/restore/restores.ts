@@ -18,11 +18,11 @@ import type { TrialDeps } from '../../rollouts/trial.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import { dataDirOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
 import type { Leftovers } from '../../supervisor/start/leftovers.ts';
-import { BackupProblem } from '../backup-problem.ts';
 import type { BackupProcesses } from '../run/backup-processes.ts';
 import type { FoundBackup } from '../run/restore-work.ts';
 import type { BackUpBefore } from '../service/back-up-before.ts';
 import { adoptData } from './adopt-data.ts';
+import { endSessions } from './end-sessions.ts';
 import { EndedRestores, UNDONE } from './ended-restores.ts';
 import { requireSpace, requireWithinLimit } from './require-space.ts';
 import { chooseBackupBefore, type Replicas, requirePast, stageTime } from './stage-time.ts';
@@ -57,6 +57,8 @@ export interface RestoresDeps extends TrialDeps {
   hold: (name: string, id: string) => () => void;
   /** Runs work between two backups of a database: they remove parts that no backup needs any more. */
   inTurn: <T>(name: string, work: () => Promise<T>) => Promise<T>;
+  /** @throws FathomError `backup.failed` when the target that was used before is not there */
+  requireUsedTarget: () => Promise<void>;
   /** The disk of the host is nearly full. */
   isDiskHeld: () => boolean;
   replicas: Replicas;
@@ -321,7 +323,7 @@ export class Restores {
     const { name } = entry.row;
     this.#note(name, { stage: 'testing' });
     await this.#requireVersion(entry, staged, backup);
-    if (hasSessions) await this.#endSessions(staged, backup);
+    if (hasSessions) await endSessions(staged, backup, this.#deps.thread);
     this.#deps.onStep('staged', name);
   }
 
@@ -335,21 +337,11 @@ export class Restores {
         `ignored backups of ${name} whose time is in the future; check the clock, or restore one by its id`,
       );
     if (found.backup !== null) return { ...found.backup, filesFrom: null };
+    await this.#deps.requireUsedTarget();
     throw new FathomError(
       'not_found',
       `there is no backup '${id}' of ${name}; its last ones are ${found.known.join(', ') || 'none'}`,
     );
-  }
-
-  /** In a process that can be ended: the content is the owner's. */
-  async #endSessions(staged: string, { id }: FoundOne): Promise<void> {
-    try {
-      await this.#deps.thread.run({ kind: 'end-sessions', file: join(staged, 'data.db') });
-    } catch (error) {
-      throw new BackupProblem(`the sessions of the backup ${id} cannot be ended: ${messageOf(error)}`, {
-        cause: error,
-      });
-    }
   }
 
   /** @throws FathomError `conflict` for a PocketBase that is older than the one of the backup */

@@ -243,6 +243,7 @@ export class Backups {
   ): Promise<BackupResults['list']> {
     const { target } = this.#deps.config;
     const listed = await this.#processes.run({ kind: 'list', target, database }, { isUrgent });
+    if (listed.length === 0) await this.proofs.requireUsedTarget();
     const known = this.#state.of(database).damaged;
     return listed.map((one) => ({ ...one, damaged: one.damaged || known.includes(one.id) }));
   }

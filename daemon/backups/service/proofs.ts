@@ -67,6 +67,15 @@ export class Proofs {
     await prepared.use();
   }
 
+  /**
+   * Call it when the target has no backup of a database: nothing is found on one that is not mounted.
+   *
+   * @throws BackupFailed when it is not the target that was used before
+   */
+  async requireUsedTarget(): Promise<void> {
+    if (this.#deps.state.targetId !== null) await this.requireTarget();
+  }
+
   /** The last check of the escrow; null before the first. */
   get escrow(): BackupState['escrow'] {
     return this.#deps.state.escrow;
