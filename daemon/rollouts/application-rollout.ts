@@ -6,7 +6,7 @@ import type { Catalog, CatalogEntry } from '../databases/catalog.ts';
 import { heldMigrations } from '../databases/migrations/held-migrations.ts';
 import type { Templates } from '../databases/provisioning/templates.ts';
 import type { Change } from './change.ts';
-import { givingApplications, pendingOf } from './migrations-rollout.ts';
+import { describeMigrations, givingApplications, pendingOf } from './migrations-rollout.ts';
 import type { RolloutPlan } from './rollout.ts';
 import {
   describePlan,
@@ -51,7 +51,8 @@ export async function planApplication(
   if (chosen.length === 0) {
     const [first] = described;
     const why = first ? `${first.entry.row.name}: ${first.reason ?? ''}` : 'there are none';
-    throw new FathomError('conflict', `${name} can be ${VERBS[kind]} no database (${why})`);
+    const advice = kind === 'add-application' ? await adviceFor(described, templates) : '';
+    throw new FathomError('conflict', `${name} can be ${VERBS[kind]} no database (${why})${advice}`);
   }
   const plan = planOf(kind, name, chosen, request);
   return {
@@ -77,6 +78,23 @@ const VERBS: Readonly<Record<ApplicationChange, string>> = {
   'add-application': 'added to',
   'remove-application': 'removed from',
 };
+
+/** What to do about databases that have the application, but not its latest files; empty when there are none. */
+async function adviceFor(
+  described: readonly { entry: CatalogEntry }[],
+  templates: ApplicationRolloutDeps['templates'],
+): Promise<string> {
+  for (const { entry } of described) {
+    const { pending, problem } = await describeMigrations(entry, templates);
+    if (problem) return `. The latest files are not used: ${problem.message}`;
+    if (pending.length > 0)
+      return (
+        `. ${entry.row.name} lacks the latest files of its applications: see 'fathomd migrations plan', then run` +
+        ` 'fathomd migrations apply', or 'fathomd databases restart ${entry.row.name}' for this database alone`
+      );
+  }
+  return '';
+}
 
 /** The change of one database. */
 export function applicationChangeOf(

@@ -38,7 +38,8 @@ export async function planMigrations(
   await templates.refresh();
   const { current } = templates.fleet;
   const described: Described[] = [];
-  for (const entry of requestedEntries(request, catalog)) described.push(await describe(entry, templates));
+  for (const entry of requestedEntries(request, catalog))
+    described.push(await describeMigrations(entry, templates));
   const taken = described.filter(({ pending }) => pending.length > 0);
   if (taken.length === 0) {
     const refusal = templates.fleet.problem ?? described.find(({ problem }) => problem !== null)?.problem;
@@ -76,9 +77,10 @@ interface Described {
   problem: MigrationProblem | null;
 }
 
-async function describe(
+/** What a database lacks of its applications. */
+export async function describeMigrations(
   entry: CatalogEntry,
-  templates: MigrationsRolloutDeps['templates'],
+  templates: Pick<Templates, 'of' | 'prepare'>,
 ): Promise<Described> {
   const none = { entry, pending: [], hash: '', problem: null };
   const reason = skipReason(entry);

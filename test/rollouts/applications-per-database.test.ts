@@ -123,6 +123,30 @@ it('refuses what is unknown or changes nothing', async () => {
   for (const args of [['shop'], ['shop', a, '--all']]) expect((await run('add', ...args)).exitCode).toBe(2);
 });
 
+it('says how a database that has an application gets its latest files', async () => {
+  const { fathom } = stage;
+  const current = await run('add', 'shop', a);
+  expect([current.exitCode, current.stderr]).toEqual([1, expect.stringContaining(`(${a}: it has shop)`)]);
+  expect(current.stderr).not.toContain('latest files');
+  await putFiles(join(fathom.dataDir, 'apps'), { 'shop/hooks/main.pb.js': 'foo();' });
+  const broken = await run('add', 'shop', a);
+  expect(broken.stderr).toContain('The latest files are not used: shop/hooks/main.pb.js:1: ReferenceError');
+  await putFiles(join(fathom.dataDir, 'apps'), {
+    'shop/hooks/main.pb.js': "routerAdd('GET', '/shop', (e) => e.string(200, 'the new shop'));",
+  });
+  const outdated = await run('add', 'shop', a);
+  expect([outdated.exitCode, outdated.stderr]).toEqual([
+    1,
+    expect.stringContaining(
+      `${a} lacks the latest files of its applications: see 'fathomd migrations plan', then run` +
+        ` 'fathomd migrations apply', or 'fathomd databases restart ${a}'`,
+    ),
+  ]);
+  await fathom.client.databases.restart(a);
+  await untilRunning(fathom, a);
+  expect((await run('add', 'shop', a)).stderr).not.toContain('latest files');
+});
+
 it('refuses applications that do not work together, with file and reason', async () => {
   const { fathom } = stage;
   const error = await fathom.client.applications.add('clash', { databases: [a] }).catch((one: Error) => one);
