@@ -1,8 +1,10 @@
 /**
  * An application on Fathom: it signs a user up, works with the user's own database, and plans work in it.
  *
- *   npm install fathom-client pocketbase
+ *   npm install ./fathom-client-0.1.0.tgz pocketbase
  *   FATHOM_URL=http://127.0.0.1:3000 node app.ts
+ *
+ * Node 22.18 or newer runs TypeScript; compile it first for Node 20. The package.json beside it needs "type": "module".
  *
  * Work items need the application: start the daemon with FATHOM_APPS=documents,work-items.
  */
@@ -12,7 +14,7 @@ import PocketBase from 'pocketbase';
 const fathom = createFathomClient({ url: process.env['FATHOM_URL'] ?? 'http://127.0.0.1:3000' });
 
 // Sign up, or sign in when the account exists.
-const account = { email: 'johndoe@example.com', password: 'three-lucky-otters' };
+const account = { email: 'jane@example.com', password: 'three-lucky-otters' };
 try {
   await fathom.signUp(account);
 } catch (error) {

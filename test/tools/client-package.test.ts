@@ -148,7 +148,7 @@ describe('beside a daemon', () => {
       reject: false,
     });
     const [hello, ...lines] = all.split('\n');
-    expect(hello).toMatch(/^hello from \d{4}-\d\d-\d\d-001-johndoe$/);
+    expect(hello).toMatch(/^hello from \d{4}-\d\d-\d\d-001-jane$/);
     expect(lines).toEqual([
       'todo: Write the page',
       'request.invalid: status move_not_allowed',

@@ -15,7 +15,7 @@ const ENV_FILE = {
 const DEMO = {
   type: 'boolean',
   default: false,
-  describe: 'Add three users with databases, a project and some tasks',
+  describe: 'Add three users with random passwords and databases, a project and some tasks',
 } as const;
 
 /** Commands that start and stop the daemon. */

@@ -36,7 +36,7 @@ export async function seedDemo(deps: {
   const created: User[] = [];
   for (const email of EMAILS) {
     try {
-      // These users never sign in, so their passwords are random.
+      // The demo does not sign in as them, so their passwords are random.
       created.push(await deps.users.create({ email, password: randomBytes(24).toString('base64url') }));
     } catch (error) {
       if (error instanceof FathomError && error.code === 'auth.email_taken') continue;
