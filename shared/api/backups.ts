@@ -7,6 +7,7 @@ import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.
 import { pageOf, wholePageQuerySchema } from './contract/page.ts';
 import { databaseParams } from './databases.ts';
 import { checkEscrow, drillBackup } from './drills.ts';
+import { reasonSchema } from './instances.ts';
 
 /** A large database and a target that is far away take long. */
 export const BACKUP_TIMEOUT_MS = 3_600_000;
@@ -342,6 +343,9 @@ export const restoredSchema = z
         'Directory on the host with the data from before; null when there was none, and for owners.',
     }),
     phase: z.enum(INSTANCE_PHASES).meta({ description: 'Of the database after the restore.' }),
+    reason: reasonSchema.nullable().meta({
+      description: 'Of this phase. A database that runs has one while it runs without a migration.',
+    }),
   })
   .meta({
     id: 'RestoredDatabase',
@@ -353,6 +357,7 @@ export const restoredSchema = z
         files_from: null,
         kept_in: `/var/lib/fathom/user_dbs/${EXAMPLE_DATABASE}/pb_data.before-20240115T103000-000Z`,
         phase: 'running',
+        reason: null,
       },
     ],
   });

@@ -16,7 +16,7 @@ import { call, refreshStatus } from '../helpers/http-call.ts';
 import { runInProcess } from '../helpers/run-cli.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
-import { changeUserDatabase, dataFileOf } from '../helpers/user-migrations.ts';
+import { changeUserDatabase, dataFileOf, migrationsOf, putMigration } from '../helpers/user-migrations.ts';
 
 const shared = sharedDeployment();
 
@@ -287,4 +287,33 @@ describe('a restore and a pin with backups before changes', () => {
     await fathom.client.backups.restore(name, 'latest', {});
     expect(titlesOf(fathom, tenant)).toEqual(['kept']);
   });
+});
+
+it('warns when the restored database runs without a migration', async () => {
+  const { fathom } = shared;
+  const tenant = await signUp(fathom);
+  await addDocument(fathom, tenant, 'refused');
+  await backUp(fathom, tenant.name);
+  const file = '1900000000_refuses.js';
+  await putMigration(
+    fathom,
+    file,
+    `migrate((app) => {
+      if (app.countRecords('documents', $dbx.hashExp({ title: 'refused' })) > 0) throw new Error('bad data');
+    });`,
+  );
+  await fathom.client.databases.restart(tenant.name);
+  const restore = (...options: string[]) =>
+    runInProcess(['backups', 'restore', tenant.name, '--yes', '--socket', fathom.socketPath, ...options], {
+      cwd: fathom.dataDir,
+    });
+  expect(await restore()).toMatchObject({
+    code: 0,
+    out: textWith('is running'),
+    err: textWith('warning: ', file, 'bad data'),
+  });
+  const { code, out } = await restore('--json');
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ phase: 'running', reason: { message: textWith(file) } });
+  await rm(join(migrationsOf(fathom), file));
 });

@@ -8,6 +8,7 @@ import type { Catalog } from '../../databases/catalog.ts';
 import type { Provisioner } from '../../databases/provisioning/provisioner.ts';
 import { countOwnRestart } from '../../databases/routes/database-routes.ts';
 import { requireOwnerOrAll, seesAll } from '../../http/caller.ts';
+import { redactReason } from '../../http/redact.ts';
 import { type Api, serve } from '../../http/serve.ts';
 import { CONTROL_PLANE } from '../manifest.ts';
 import type { Restores } from './restores.ts';
@@ -41,8 +42,9 @@ export function restoreRoutes(app: Api, deps: RestoreRoutesDeps): void {
     const isOwner = !seesAll(request.caller, 'backups.restore');
     const withoutBackup = request.body?.without_backup === true;
     const restored = await restores.restore(name, id, { isOwner, at, withoutBackup });
+    const reason = redactReason(request.caller, restored.reason);
     // A path of the host.
-    return !isOwner ? restored : { ...restored, kept_in: null };
+    return !isOwner ? restored : { ...restored, kept_in: null, reason };
   });
 
   serve(app, getReplicaTimes, (request) => {

@@ -224,6 +224,7 @@ export class Restores {
       files_from: backup.filesFrom,
       kept_in: keptIn,
       phase: instance.phase,
+      reason: instance.reason,
     };
   }
 

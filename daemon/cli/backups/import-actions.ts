@@ -5,6 +5,7 @@ import { readConfirmation } from '../input/prompt.ts';
 import { UsageError } from '../input/usage-error.ts';
 import { userIdOf } from '../input/user-id.ts';
 import { printable } from '../output/print.ts';
+import { warnOfReason } from './restore-actions.ts';
 
 interface ImportArguments extends ConnectArguments {
   file: string;
@@ -37,6 +38,7 @@ export async function importArchive(
       printable(`${database} has the data of ${backup} of ${created_at} and is ${phase}`),
     );
     if (kept !== null) printLine(context.stdout, printable(`its data from before is in ${kept}`));
+    warnOfReason(imported, context);
   }
   return 0;
 }

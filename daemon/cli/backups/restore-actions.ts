@@ -1,3 +1,4 @@
+import type { RestoredDatabase } from '../../../shared/api/backups.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { parseLocalTime } from '../../../shared/local-time.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
@@ -59,8 +60,14 @@ export async function restoreDatabase(
         ),
       );
     if (kept !== null) printLine(context.stdout, printable(`its data from before is in ${kept}`));
+    warnOfReason(restored, context);
   }
   return 0;
+}
+
+/** A database that runs has a reason while it lacks something, such as a migration. */
+export function warnOfReason({ phase, reason }: RestoredDatabase, { stderr }: CliContext): void {
+  if (phase === 'running' && reason !== null) printLine(stderr, printable(`warning: ${reason.message}`));
 }
 
 /** @throws UsageError */
