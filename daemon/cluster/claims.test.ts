@@ -118,10 +118,21 @@ it('takes over what has ended and has a replica, with the same secrets', async (
   expect(await message({ secrets: 'other' })).toContain('its secrets are not those of n1');
   expect(await message({ takeover: false })).toContain("'fathomd nodes remove n1'");
   expect(await message({}, 'b')).toContain("'fathomd nodes remove n1'");
+  expect(await message()).toContain('the session of this node has ended');
+  const second = store.open(15);
+  store.commit({
+    expect: [],
+    put: [
+      { key: nodeKey('n2'), value, session: second },
+      { key: memberKey('n2'), value },
+    ],
+  });
   expect(await message()).toBeUndefined();
   expect(owners()).toMatchObject({ a: { node: 'n2', epoch: 2, source: 'HOST/a/e1' }, b: { node: 'n1' } });
   expect(await claims.recordSource('a', 'HOST/a/e1')).toBe(false);
   expect((await claims.load()).map(({ name }) => name)).toEqual(['a']);
+  store.end(second);
+  expect(await claims.problem('a')).toMatchObject({ code: 'cluster_unreachable' });
 });
 
 it('frees what others can restore', async () => {

@@ -188,6 +188,7 @@ export class Claims {
         if (owner) this.#owned.set(name, owner);
         return null;
       }
+      if (isEnded) await this.#requireSession();
       const { record } = decision;
       const expect = [{ key, revision: entry?.revision ?? 0 }, ...(isEnded ? (other?.unchanged ?? []) : [])];
       if (await this.#coordinator.commit({ expect, put: [{ key, value: JSON.stringify(record) }] })) {
@@ -196,6 +197,12 @@ export class Claims {
       }
     }
     throw new FathomError('cluster.unavailable', `the claim of ${name} met others ${ATTEMPTS} times`);
+  }
+
+  /** Two nodes without a session would take over from each other, again and again. @throws FathomError */
+  async #requireSession(): Promise<void> {
+    if ((await this.#coordinator.get(nodeKey(this.#node))) !== null) return;
+    throw new FathomError('cluster.unavailable', 'the session of this node has ended; it joins again');
   }
 
   /** `unchanged`: what a takeover relies on. */

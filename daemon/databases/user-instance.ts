@@ -32,7 +32,7 @@ import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { settingsOfInstance } from '../supervisor/start/prepare-settings.ts';
 import { type ServedPaths, servedPaths } from './applications/assembled.ts';
 import { namesOf } from './applications/choice.ts';
-import { readNeededHooks } from './applications/needed-hooks.ts';
+import { noteNeededHooks, readNeededHooks } from './applications/needed-hooks.ts';
 import { readServedRecord } from './applications/served-record.ts';
 import type { ArchivedDatabases } from './archive/archived-databases.ts';
 import { hasServedHooks, neededApplications, recordServed, serveApplications } from './database-hooks.ts';
@@ -252,6 +252,8 @@ export class UserInstance implements InstanceSpec {
   async noteServed(): Promise<void> {
     const template = this.#deps.templates.of(this.binary, this.choice).current;
     if (template?.served) await recordServed(this, template, null);
+    // Its choice may name applications that are not there. It has no hooks of them to lose.
+    else if (neededApplications(this, () => null, this.#deps).length > 0) noteNeededHooks(this.#dataFile, []);
   }
 
   /** Names of applications whose hooks it needs, also of those whose files are gone. */

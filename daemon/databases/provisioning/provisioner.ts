@@ -268,8 +268,8 @@ export class Provisioner {
     }
     // For an existing row, the transaction did not check whether the account is active.
     if (isNew) this.#deps.onCloned(database.user, accountAtMs, created.ownerKeys);
-    instance.noteOwnJobs(created.hasOwnJobs);
     await instance.noteServed();
+    instance.noteOwnJobs(created.hasOwnJobs);
   }
 }
 
