@@ -1,15 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rmdir } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { FathomError } from '../../shared/errors.ts';
-import { exists, makeDirectory, unlessMissing } from '../base/files/dir.ts';
+import { exists, makeDirectory, systemErrorCode, unlessMissing } from '../base/files/dir.ts';
 import { replaceFile } from '../base/files/replace-file.ts';
 
 /** In the directory of a host below REPLICA: a disk that is not mounted has none, and Litestream creates directories. */
 const MARK = 'fathom.json';
 /** In the data directory: every target that was used, with the id of the replica in it. */
 const USED_FILE = 'replica-target';
+
+const HAS_ENTRIES_OR_IS_GONE: ReadonlySet<string | undefined> = new Set([
+  'ENOENT',
+  'ENOTDIR',
+  'ENOTEMPTY',
+  'EEXIST',
+]);
 
 const markSchema = z.object({ format: z.literal(1), id: z.uuid() });
 const usedSchema = z.object({ format: z.literal(1), targets: z.record(z.string(), z.uuid()) });
@@ -46,6 +53,17 @@ export async function wasUsed(target: string, dataDir: string): Promise<boolean>
 export async function requirePresent(target: string, host: string): Promise<void> {
   if (!isAbsolute(target) || (await exists(join(target, host, MARK)))) return;
   throw notMounted(join(target, host));
+}
+
+/**
+ * Call it when a Litestream has ended whose target was not present: it may have created the directory of the host at its end, and
+ * an empty one counts as one that an administrator made.
+ */
+export async function removeEmptyDirectory(target: string, host: string): Promise<void> {
+  if (!isAbsolute(target)) return;
+  await rmdir(join(target, host)).catch((error: unknown) => {
+    if (!HAS_ENTRIES_OR_IS_GONE.has(systemErrorCode(error))) throw error;
+  });
 }
 
 /** @param isUsed a directory that was used before is not begun again, unless an administrator has created it */

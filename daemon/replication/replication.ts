@@ -22,7 +22,7 @@ import { bindLocalState, isLocalDamage, removeLocalState } from './local-state.t
 import { RELEASED, ReachedTimes, untilReached } from './reached-times.ts';
 import { type ReplicaOwner, ReplicaPaths } from './replica-paths.ts';
 import { ReplicaReader } from './replica-reader.ts';
-import { prepareTarget, requirePresent, wasUsed } from './replica-target.ts';
+import { prepareTarget, removeEmptyDirectory, requirePresent, wasUsed } from './replica-target.ts';
 
 const LOOK_EVERY_MS = 1_000;
 const BACKOFF = { baseMs: 1_000, capMs: 300_000 };
@@ -311,11 +311,14 @@ export class Replication {
 
   /** Litestream would create the directory of a disk that is not mounted any more, and send the next changes there. */
   async #requireTarget(process: LitestreamProcess): Promise<void> {
+    const target = this.#deps.config.target ?? '';
+    const host = await this.paths.host();
     try {
-      await requirePresent(this.#deps.config.target ?? '', await this.paths.host());
+      await requirePresent(target, host);
     } catch (error) {
       process.kill();
       await process.ended;
+      await removeEmptyDirectory(target, host);
       throw error;
     }
   }
