@@ -135,11 +135,11 @@ function createFilter({ fields, name }: CollectionModel, search: string): string
 }
 
 /**
- * Quotes a part of a text for the operator `~`. PocketBase ends a text at a quote without a backslash before it, even if that
- * backslash is escaped itself. The last `%` keeps a backslash of the part away from the final quote.
+ * Quotes a part of a text for the operator `~`. A backslash matches any character: versions of PocketBase differ in how they
+ * read two of them, and whether these end a text before a quote.
  */
 function quotePattern(part: string): string {
-  const literal = part.replaceAll(/[\\%_]/g, String.raw`\$&`).replaceAll("'", String.raw`\'`);
+  const literal = part.replaceAll(/[\\%_']/g, (one) => (one === '\\' ? '_' : `\\${one}`));
   return `'%${literal}%'`;
 }
 

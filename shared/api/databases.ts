@@ -400,7 +400,7 @@ export const listRecords = endpoint({
       .max(100)
       .regex(/^[^\0]*$/, 'has a null character')
       .optional()
-      .meta({ description: 'A part of a text, address or URL, regardless of the case of ASCII letters.' }),
+      .meta({ description: 'A part of a text, in any case. A backslash matches any character.' }),
   }),
   responses: {
     200: {
