@@ -26,7 +26,7 @@ const layers: Record<string, readonly string[]> = {
   'daemon/databases/': ['daemon/supervisor/', 'daemon/accounts/', 'daemon/audit/'],
   'daemon/backups/': ['daemon/pocketbase/'],
   'daemon/replication/': ['daemon/backups/', 'daemon/supervisor/'],
-  'daemon/cluster/': ['daemon/supervisor/'],
+  'daemon/cluster/': ['daemon/control-plane/', 'daemon/supervisor/'],
   'daemon/rollouts/': ['daemon/databases/', 'daemon/backups/'],
   'daemon/backups/restore/': ['daemon/backups/', 'daemon/rollouts/'],
   'daemon/backups/archived/': ['daemon/backups/restore/', 'daemon/usage/'],

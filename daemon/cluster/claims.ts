@@ -65,7 +65,7 @@ export class Claims {
     for (const entry of await this.#coordinator.list(this.#prefix)) {
       view.set(entry.key, entry);
       const owner = parseOwner(entry);
-      if (owner.node === this.#node) this.#owned.set(entry.key.slice(this.#prefix.length), owner);
+      if (owner.node === this.#node) this.#owned.set(this.#nameOf(entry.key), owner);
     }
     return this.review(view, before);
   }
@@ -77,7 +77,7 @@ export class Claims {
 
   /** The names of all databases of the fleet, also those of other nodes. */
   async names(): Promise<string[]> {
-    return (await this.#coordinator.list(this.#prefix)).map(({ key }) => key.slice(this.#prefix.length));
+    return (await this.#coordinator.list(this.#prefix)).map(({ key }) => this.#nameOf(key));
   }
 
   /** Records where a database that this node owns is replicated. False when this node does not own it any more. */
@@ -128,7 +128,7 @@ export class Claims {
   async review(view: ReadonlyMap<string, Entry>, changed: Iterable<string>): Promise<LostDatabase[]> {
     const lost: LostDatabase[] = [];
     for (const key of changed) {
-      const name = key.slice(this.#prefix.length);
+      const name = this.#nameOf(key);
       const entry = view.get(key);
       const isKept = entry !== undefined && parseOwner(entry).node === this.#node;
       if (isKept || !this.#owned.delete(name)) continue;
@@ -140,36 +140,31 @@ export class Claims {
 
   /** Frees the databases of which others have a replica. Call it when none of them runs here, and none will. */
   async freeReplicated(): Promise<void> {
-    const entries = (await this.#coordinator.list(this.#prefix)).flatMap((entry) => {
-      const owner = parseOwner(entry);
-      return owner.node === this.#node && owner.source !== null ? [{ entry, owner }] : [];
-    });
-    for (const part of chunks(entries)) {
-      for (const { entry } of part) this.#owned.delete(entry.key.slice(this.#prefix.length));
-      await this.#coordinator.commit({
-        expect: part.map(({ entry: { key, revision } }) => ({ key, revision })),
-        put: part.map(({ entry: { key }, owner }) => ({
-          key,
-          value: JSON.stringify(freed(owner, this.#clock.now())),
-        })),
-      });
+    const owned = await readOwned(this.#coordinator, this.#prefix, this.#node);
+    for (const part of chunks(owned.filter(({ owner }) => owner.source !== null))) {
+      for (const { entry } of part) this.#owned.delete(this.#nameOf(entry.key));
+      await this.#coordinator.commit(freeing(part, this.#clock.now()));
     }
   }
 
   /** Forgets databases that no longer exist. Their names are never used again. */
   async prune(exists: (name: string) => boolean): Promise<void> {
     if ([...this.#owned.keys()].every(exists)) return;
-    const gone = (await this.#coordinator.list(this.#prefix)).filter(
-      (entry) => parseOwner(entry).node === this.#node && !exists(entry.key.slice(this.#prefix.length)),
-    );
+    const gone = (await readOwned(this.#coordinator, this.#prefix, this.#node))
+      .map(({ entry }) => entry)
+      .filter(({ key }) => !exists(this.#nameOf(key)));
     for (const entries of chunks(gone)) {
       // Before, so that a review does not claim them again.
-      for (const { key } of entries) this.#owned.delete(key.slice(this.#prefix.length));
+      for (const { key } of entries) this.#owned.delete(this.#nameOf(key));
       await this.#coordinator.commit({
         expect: entries.map(({ key, revision }) => ({ key, revision })),
         remove: entries.map(({ key }) => key),
       });
     }
+  }
+
+  #nameOf(key: string): string {
+    return key.slice(this.#prefix.length);
   }
 
   /** @returns the owner when it is another node, and whether this one can take over */
@@ -179,7 +174,7 @@ export class Claims {
       const entry = await this.#coordinator.get(key);
       const owner = entry && parseOwner(entry);
       const { node = null, source = null } = owner ?? {};
-      const other = node === null || node === this.#facts.node ? null : await this.#inspect(node);
+      const other = node === null || node === this.#node ? null : await this.#inspect(node);
       const takeover = source === null || other === null ? 'none' : other.takeover;
       const isEnded = takeover === 'ready' && other?.isOnline === false;
       const decision = decideClaim(owner, this.#node, { now: this.#clock.now(), isEnded });
@@ -237,22 +232,14 @@ export async function removeNode(
   node: string,
   { coordinator, clock, last }: { coordinator: Coordinator; clock: Clock; last: string },
 ): Promise<number> {
-  const owned = (await coordinator.list(OWNERS)).flatMap((entry) => {
-    const owner = parseOwner(entry);
-    return owner.node === node ? [{ entry, owner }] : [];
-  });
-  const isLast = ({ entry }: (typeof owned)[number]) => entry.key.endsWith(`/${last}`);
+  const owned = await readOwned(coordinator, OWNERS, node);
+  const isLast = ({ entry }: Owned) => entry.key.endsWith(`/${last}`);
   const ordered = [...owned.filter((one) => !isLast(one)), ...owned.filter(isLast)];
   for (const part of chunks(ordered)) {
+    const { expect, put } = freeing(part, clock.now());
     const isFreed = await coordinator.commit({
-      expect: [
-        { key: nodeKey(node), revision: 0 },
-        ...part.map(({ entry: { key, revision } }) => ({ key, revision })),
-      ],
-      put: part.map(({ entry: { key }, owner }) => ({
-        key,
-        value: JSON.stringify(freed(owner, clock.now())),
-      })),
+      expect: [{ key: nodeKey(node), revision: 0 }, ...expect],
+      put,
     });
     if (!isFreed) throw cameBack(node);
   }
@@ -262,6 +249,24 @@ export async function removeNode(
   });
   if (!isRemoved) throw cameBack(node);
   return owned.length;
+}
+
+/** A record that names a node. */
+interface Owned {
+  entry: Entry;
+  owner: OwnerRecord;
+}
+
+async function readOwned(coordinator: Coordinator, prefix: string, node: string): Promise<Owned[]> {
+  const all = (await coordinator.list(prefix)).map((entry) => ({ entry, owner: parseOwner(entry) }));
+  return all.filter(({ owner }) => owner.node === node);
+}
+
+function freeing(owned: readonly Owned[], now: Date): Required<Pick<Change, 'expect' | 'put'>> {
+  return {
+    expect: owned.map(({ entry: { key, revision } }) => ({ key, revision })),
+    put: owned.map(({ entry: { key }, owner }) => ({ key, value: JSON.stringify(freed(owner, now)) })),
+  };
 }
 
 function cameBack(node: string): FathomError {

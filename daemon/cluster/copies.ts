@@ -1,13 +1,12 @@
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDatabaseName } from '../../shared/database-name.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { forEachConcurrent } from '../base/concurrent.ts';
 import { exists, makePrivateDir, unlessMissing } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import { replaceFile, syncDirectory } from '../base/files/replace-file.ts';
 import type { Logger } from '../base/log/log.ts';
-import { withDatabase } from '../pocketbase/data/sqlite.ts';
+import { readStoredDatabases } from '../control-plane/stored-databases.ts';
 import { dataDirOf, hasRunMarkerOf, restoreDirOf } from '../supervisor/instance-spec.ts';
 import type { Ownership } from './claims.ts';
 
@@ -44,7 +43,9 @@ export async function prepareCopies(names: readonly string[], deps: CopiesDeps):
   await prepareCopy(controlPlane, deps);
   const others = names.filter((name) => name !== controlPlane);
   if (others.length === 0) return;
-  const existing = readNames(deps.directoryOf(controlPlane));
+  // Records in etcd are removed later than rows.
+  const file = join(dataDirOf(deps.directoryOf(controlPlane)), 'data.db');
+  const existing = new Set(readStoredDatabases(file).map(({ name }) => name));
   const wanted = others.filter((name) => existing.has(name));
   await forEachConcurrent(wanted, CONCURRENT_RESTORES, async (name) => {
     try {
@@ -55,16 +56,6 @@ export async function prepareCopies(names: readonly string[], deps: CopiesDeps):
         `${name} was not restored from its replica: ${messageOf(error)}`,
       );
     }
-  });
-}
-
-/** Names of the databases that exist. Their records in etcd are removed later than their rows. */
-function readNames(directory: string): Set<string> {
-  const file = join(dataDirOf(directory), 'data.db');
-  return withDatabase(file, { readOnly: true, isTrusted: true }, (database) => {
-    const rows = database.prepare("SELECT name FROM user_databases WHERE state <> 'deleting'").all();
-    // An administrator can edit the name. It must not lead out of the directory.
-    return new Set(rows.map(({ name }) => String(name)).filter(isDatabaseName));
   });
 }
 

@@ -8,7 +8,7 @@ import type { Config } from '../config/config.ts';
 import type { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { sendSignal } from '../pocketbase/process/signals.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
-import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
+import { GLOBAL_NAME, globalDirOf } from '../supervisor/global-instance.ts';
 import type { Cluster, NodeLoad } from './cluster.ts';
 import { type CopiesDeps, prepareCopies, prepareCopy } from './copies.ts';
 
@@ -33,7 +33,7 @@ export async function joinFleet(
   const copies: CopiesDeps = {
     ownershipOf: (name) => cluster.ownershipOf(name),
     directoryOf: (name) =>
-      name === GLOBAL_NAME ? join(config.dataDir, GLOBAL_NAME) : join(config.userDatabasesDir, name),
+      name === GLOBAL_NAME ? globalDirOf(config.dataDir) : join(config.userDatabasesDir, name),
     ...replicas,
     controlPlane: GLOBAL_NAME,
     log,

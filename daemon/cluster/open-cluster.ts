@@ -9,6 +9,8 @@ import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { ClusterConfig } from '../config/cluster.ts';
 import { keyId } from '../keys/derived-keys.ts';
+import { globalDirOf } from '../supervisor/global-instance.ts';
+import { dataDirOf } from '../supervisor/instance-spec.ts';
 import { Cluster } from './cluster.ts';
 import { writeEpoch } from './copies.ts';
 import { EtcdCoordinator } from './etcd/etcd-coordinator.ts';
@@ -97,7 +99,7 @@ async function fleetOf(dataDir: string, wanted: string | null): Promise<string> 
   const path = join(dataDir, 'fleet-id');
   const text = await readFile(path, 'utf8').catch(unlessMissing);
   if (text === null) {
-    if (wanted !== null && (await exists(join(dataDir, 'global', 'pb_data', 'data.db'))))
+    if (wanted !== null && (await exists(join(dataDirOf(globalDirOf(dataDir)), 'data.db'))))
       throw new FathomError(
         'config.invalid',
         `FATHOM_FLEET_ID: ${dataDir} has the data of another fleet; use an empty data directory`,

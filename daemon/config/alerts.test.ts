@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FathomError } from '../../shared/errors.ts';
+import { settingProblems } from '../../test/helpers/setting-problems.ts';
 import { loadConfig } from './config.ts';
 
 const SECRETS = {
@@ -19,15 +19,7 @@ const warnings = (url: string) =>
     text.startsWith('ALERT'),
   );
 
-function problemsOf(env: Partial<Record<string, string>>): string[] {
-  try {
-    load(env);
-  } catch (error) {
-    if (error instanceof FathomError) return error.fields.map(({ path, message }) => `${path}: ${message}`);
-    throw error;
-  }
-  return [];
-}
+const problemsOf = (env: Partial<Record<string, string>>) => settingProblems(() => load(env));
 
 describe('settings of alerts', () => {
   it('are off by default', () => {

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { FathomError } from '../../shared/errors.ts';
+import { settingProblems } from '../../test/helpers/setting-problems.ts';
 import { loadConfig } from './config.ts';
 import { generateSecret } from './sources/secrets-file.ts';
 import { GENERATED_SECRETS } from './sources/variables.ts';
@@ -11,15 +11,7 @@ const CLUSTER = { FATHOM_CLUSTER: 'http://10.0.0.1:2379', FATHOM_NODE: 'n1' };
 const load = (env: Record<string, string>) =>
   loadConfig({ commandLine: {}, env: { ...SECRETS, ...env }, cwd: '/srv' }).config.cluster;
 
-function problemsOf(env: Record<string, string>): string[] {
-  try {
-    load(env);
-  } catch (error) {
-    if (error instanceof FathomError) return error.fields.map(({ path, message }) => `${path}: ${message}`);
-    throw error;
-  }
-  return [];
-}
+const problemsOf = (env: Record<string, string>) => settingProblems(() => load(env));
 
 describe('settings of a cluster', () => {
   it('are off by default', () => {

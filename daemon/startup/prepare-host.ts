@@ -11,7 +11,7 @@ import { requireUnnamedPorts } from '../databases/named-ports.ts';
 import { Binaries } from '../pocketbase/binary/binaries.ts';
 import { type Binary, verifyBinary } from '../pocketbase/binary/binary.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
-import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
+import { globalDirOf } from '../supervisor/global-instance.ts';
 import { prepareLogs } from '../supervisor/log-maintenance.ts';
 
 /** Resources of the host: directories, the lock on the data directory, PocketBase's executable and the daemon's log. */
@@ -44,7 +44,7 @@ export async function prepareHost(
     config.userDatabasesDir,
     join(config.dataDir, 'run'),
     dirname(config.socketPath),
-    join(config.dataDir, GLOBAL_NAME),
+    globalDirOf(config.dataDir),
   ]) {
     await makePrivateDir(directory);
   }
@@ -52,7 +52,7 @@ export async function prepareHost(
   resources.defer(() => lock.release());
   // The current directory may be removed, for example by the next deployment. Then no process could be started.
   process.chdir(config.dataDir);
-  requireUnnamedPorts(join(config.dataDir, GLOBAL_NAME, 'pb_data', 'data.db'), {
+  requireUnnamedPorts(join(globalDirOf(config.dataDir), 'pb_data', 'data.db'), {
     SERVER_PORT: config.server.port,
     PB_GLOBAL_PORT: config.globalPort,
   });

@@ -9,8 +9,9 @@ import { DirectoryTarget } from '../../daemon/backups/targets/directory-target.t
 import { TargetProblem } from '../../daemon/backups/targets/target-problem.ts';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import type { Deployment } from '../helpers/deployment.ts';
+import { type DestroyedHost, destroyHost, SECRETS } from '../helpers/destroyed-host.ts';
 import { addDocument, readAsOwner } from '../helpers/documents.ts';
-import { FATHOMD, fathomd } from '../helpers/fathomd.ts';
+import { FATHOMD } from '../helpers/fathomd.ts';
 import { PASSWORD, signUpMany, type Tenant, untilInstance, untilRunning } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { refreshStatus } from '../helpers/http-call.ts';
@@ -21,13 +22,10 @@ import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 const OWNERS = 5;
-const SECRETS = ['AES_MASTER_KEY', 'JWT_SECRET', 'PB_ENCRYPTION_KEY', 'PB_ADMIN_PASSWORD'];
 
-interface Stage {
+interface Stage extends DestroyedHost {
   fathom: Deployment;
   tenants: Tenant[];
-  target: string;
-  keyFile: string;
   /** Tokens of before: session, database. */
   tokens: { session: string; database: string };
 }
@@ -41,29 +39,13 @@ async function destroyedHost(): Promise<Stage> {
     for (let number = 0; number <= index; number += 1)
       await addDocument(fathom, tenant, `document ${number}`);
   const [first] = tenants;
-  const outside = await scratch();
-  const keyFile = join(outside, 'recovery-key.txt');
-  const recoveryKey = await fathomd(['backups', 'recovery-key', '--socket', fathom.socketPath]);
-  await writeFile(keyFile, recoveryKey.stdout, { mode: 0o600 });
-  const created = await fathomd(['backups', 'create', '--all', '--socket', fathom.socketPath]);
-  expect([created.exitCode, created.stderr]).toEqual([0, '']);
-  const target = join(outside, 'target');
-  await cp(join(fathom.dataDir, 'backups'), target, { recursive: true });
-  await daemon.stop();
-  for (const entry of await readdir(fathom.dataDir))
-    await rm(join(fathom.dataDir, entry), { recursive: true });
-  for (const name of SECRETS) delete fathom.env[name];
+  const left = await destroyHost(fathom, daemon);
   return {
+    ...left,
     fathom,
     tenants,
-    target,
-    keyFile,
     tokens: { session: first?.token ?? '', database: first?.ownerToken ?? '' },
   };
-}
-
-function restoreCommand({ fathom, target, keyFile }: Stage): string[] {
-  return ['restore', '--from', target, '--recovery-key', keyFile, '--data-dir', fathom.dataDir];
 }
 
 /** What a restore does, as its directory shows it. */
@@ -109,7 +91,7 @@ async function checkFleet({ fathom, tenants, tokens }: Stage): Promise<void> {
 it('a host that was destroyed comes back from its backups with the recovery key', async () => {
   const stage = await destroyedHost();
   const { fathom, tenants, target } = stage;
-  const restored = await runInProcess(restoreCommand(stage), { cwd: '/', env: fathom.env });
+  const restored = await runInProcess(stage.restoreCommand, { cwd: '/', env: fathom.env });
   expect(restored).toMatchObject({
     code: 0,
     out: textWith(`databases: ${OWNERS} with`, 'next:'),
@@ -121,7 +103,7 @@ it('a host that was destroyed comes back from its backups with the recovery key'
   expect(settings).toContain(`BACKUP_TARGET=${target}`);
 
   // The one that was backed up last is restored first.
-  const json = await runInProcess([...restoreCommand(stage), '--json'], { cwd: '/', env: fathom.env });
+  const json = await runInProcess([...stage.restoreCommand, '--json'], { cwd: '/', env: fathom.env });
   expect(json).toMatchObject({ code: 73, err: textWith('has ended already') });
   await fathom.start();
   await checkFleet(stage);
@@ -142,7 +124,7 @@ it('SIGKILL in the middle is no problem: the same command continues', async () =
   const random = randomFrom(seed);
   const stage = await destroyedHost();
   const { fathom } = stage;
-  const run = () => fathom.launch({}, [FATHOMD, ...restoreCommand(stage), '--parallel', '2']);
+  const run = () => fathom.launch({}, [FATHOMD, ...stage.restoreCommand, '--parallel', '2']);
   const stages = stagesOf(fathom);
   let finished = false;
   let next = 0;
@@ -186,7 +168,7 @@ it('uses an earlier backup where the last one is damaged, and says so', async ()
   const [id = ''] = await readdir(manifests);
   await cp(join(manifests, id), join(manifests, '99990101t000000z-00000000.json'));
   await rm(join(target, 'chunks', lost), { recursive: true });
-  const command = [...restoreCommand(stage), '--json'];
+  const command = [...stage.restoreCommand, '--json'];
   const { code, out } = await runInProcess(command, { cwd: '/', env: fathom.env });
   expect(code).toBe(1);
   expect(JSON.parse(out)).toMatchObject({
@@ -219,7 +201,7 @@ it('ends when the target fails, uses no earlier backup for it, and continues lat
     onProgress: () => {},
   });
   await expect(restoring).rejects.toThrow(TargetProblem);
-  const again = await runInProcess([...restoreCommand(stage), '--json'], { cwd: '/', env: fathom.env });
+  const again = await runInProcess([...stage.restoreCommand, '--json'], { cwd: '/', env: fathom.env });
   expect(again.code).toBe(0);
   expect(JSON.parse(again.out)).toMatchObject({ older: [], missing: [] });
   await fathom.start();

@@ -1,17 +1,16 @@
-import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { putFiles } from '../helpers/applications.ts';
 import type { Daemon, Deployment } from '../helpers/deployment.ts';
+import { destroyHost } from '../helpers/destroyed-host.ts';
 import { addDocument } from '../helpers/documents.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { instance, signUp, untilInstance, untilRunning } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
-import { scratch } from '../helpers/scratch.ts';
 import { textWith } from '../helpers/text-with.ts';
 import { untilEnded } from './stage.ts';
 
-const SECRETS = ['AES_MASTER_KEY', 'JWT_SECRET', 'PB_ENCRYPTION_KEY', 'PB_ADMIN_PASSWORD'];
 const SHOP = {
   'shop/migrations/1800000000_orders.js':
     "migrate((app) => app.save(new Collection({ type: 'base', name: 'orders', createRule: '', fields: [{ name: 'text', type: 'text' }] })));",
@@ -36,20 +35,8 @@ async function order(fathom: Deployment, name: string): Promise<number> {
 
 /** Destroys the host, restores it from a copy of its backups, without its applications, and starts it. */
 async function restoreElsewhere(fathom: Deployment, daemon: Daemon): Promise<{ report: string }> {
-  const outside = await scratch();
-  const keyFile = join(outside, 'recovery-key.txt');
-  const target = join(outside, 'target');
-  const key = await fathomd(['backups', 'recovery-key', '--socket', fathom.socketPath]);
-  await writeFile(keyFile, key.stdout, { mode: 0o600 });
-  const created = await fathomd(['backups', 'create', '--all', '--socket', fathom.socketPath]);
-  expect([created.exitCode, created.stderr]).toEqual([0, '']);
-  await cp(join(fathom.dataDir, 'backups'), target, { recursive: true });
-  await daemon.stop();
-  for (const entry of await readdir(fathom.dataDir))
-    await rm(join(fathom.dataDir, entry), { recursive: true });
-  for (const name of SECRETS) delete fathom.env[name];
-  const options = ['--recovery-key', keyFile, '--data-dir', fathom.dataDir];
-  const { exitCode, stdout } = await fathomd(['restore', '--from', target, ...options]);
+  const { restoreCommand } = await destroyHost(fathom, daemon);
+  const { exitCode, stdout } = await fathomd(restoreCommand);
   expect(exitCode).toBe(0);
   await fathom.start();
   return { report: stdout };

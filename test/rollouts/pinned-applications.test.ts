@@ -1,19 +1,17 @@
-import { cp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { putFiles } from '../helpers/applications.ts';
 import type { Deployment } from '../helpers/deployment.ts';
+import { destroyHost } from '../helpers/destroyed-host.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { instance, signUp, untilInstance, untilRunning } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { installVersion } from '../helpers/installed-versions.ts';
-import { scratch } from '../helpers/scratch.ts';
 import { upstreamBuild } from '../helpers/upstream-builds.ts';
 import { untilEnded } from './stage.ts';
 
 const VERSION = '0.40.6';
 const build = await upstreamBuild(VERSION, 'applications of pinned databases');
-const SECRETS = ['AES_MASTER_KEY', 'JWT_SECRET', 'PB_ENCRYPTION_KEY', 'PB_ADMIN_PASSWORD'];
 const SHOP = {
   'shop/migrations/1800000000_orders.js':
     "migrate((app) => app.save(new Collection({ type: 'base', name: 'orders', fields: [{ name: 'text', type: 'text' }] })));",
@@ -46,27 +44,8 @@ it.runIf(build !== null)(
     expect(await greeting(fathom, pinned.name)).toBe('hello');
     await fathom.client.databases.pin(pinned.name, { version: VERSION });
 
-    const outside = await scratch();
-    const keyFile = join(outside, 'recovery-key.txt');
-    const target = join(outside, 'target');
-    const key = await fathomd(['backups', 'recovery-key', '--socket', fathom.socketPath]);
-    await writeFile(keyFile, key.stdout, { mode: 0o600 });
-    const created = await fathomd(['backups', 'create', '--all', '--socket', fathom.socketPath]);
-    expect([created.exitCode, created.stderr]).toEqual([0, '']);
-    await cp(join(fathom.dataDir, 'backups'), target, { recursive: true });
-    await before.stop();
-    for (const entry of await readdir(fathom.dataDir))
-      await rm(join(fathom.dataDir, entry), { recursive: true });
-    for (const name of SECRETS) delete fathom.env[name];
-    const restored = await fathomd([
-      'restore',
-      '--from',
-      target,
-      '--recovery-key',
-      keyFile,
-      '--data-dir',
-      fathom.dataDir,
-    ]);
+    const { restoreCommand } = await destroyHost(fathom, before);
+    const restored = await fathomd(restoreCommand);
     expect(restored).toMatchObject({
       exitCode: 0,
       stdout: expect.stringContaining(`fathomd pocketbase install ${VERSION}`) as string,

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { isDatabaseName } from '../../../shared/database-name.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import { forEachConcurrent } from '../../base/concurrent.ts';
 import { lockDataDir } from '../../base/files/data-dir-lock.ts';
 import { exists, makePrivateDir, unlessMissing } from '../../base/files/dir.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
 import { replaceFile, syncDirectory } from '../../base/files/replace-file.ts';
+import { readStoredDatabases, type StoredDatabase } from '../../control-plane/stored-databases.ts';
 import { parseChoice } from '../../databases/applications/choice.ts';
 import { readNeededHooks } from '../../databases/applications/needed-hooks.ts';
 import { DOCUMENTS, EVERY } from '../../databases/applications/sources.ts';
@@ -16,7 +16,7 @@ import { endControlPlaneSessions, endSessions } from '../../databases/owner/end-
 import { isRefusedAfter, lastVersionOf } from '../../pocketbase/data/last-version.ts';
 import { UnsafeDatabase } from '../../pocketbase/data/schema-check.ts';
 import { withDatabase } from '../../pocketbase/data/sqlite.ts';
-import { GLOBAL_NAME } from '../../supervisor/global-instance.ts';
+import { globalDirOf } from '../../supervisor/global-instance.ts';
 import { dataDirOf, failedMarkerOf, hasRunMarkerOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
 import { BackupProblem } from '../backup-problem.ts';
 import { readEscrow, type Secrets } from '../keys/escrow.ts';
@@ -89,14 +89,6 @@ export interface HostReport {
   applications: string[];
 }
 
-interface Row {
-  name: string;
-  state: string;
-  version: string;
-  /** See `formatChoice`. */
-  applications: string;
-}
-
 /** Refuses a start on data that is not complete. @throws FathomError `data_dir.unusable` */
 export async function requireRestored(dataDir: string): Promise<void> {
   // The start reports a directory that cannot be used.
@@ -121,7 +113,7 @@ export async function restoreHost(options: HostRestore): Promise<HostReport> {
   const lock = lockDataDir(dataDir);
   try {
     if (isNew) await writeState(options);
-    for (const directory of [userDatabasesDir, join(dataDir, GLOBAL_NAME)]) await makePrivateDir(directory);
+    for (const directory of [userDatabasesDir, globalDirOf(dataDir)]) await makePrivateDir(directory);
     return await restoreAll(options);
   } finally {
     lock.release();
@@ -204,7 +196,7 @@ async function restoreControlPlane(
   { backups, secrets, report }: Found & { secrets: Secrets },
 ): Promise<void> {
   const { dataDir, version, from } = options;
-  const directory = join(dataDir, GLOBAL_NAME);
+  const directory = globalDirOf(dataDir);
   if (await exists(dataDirOf(directory))) return;
   const ids = backups.get(CONTROL_PLANE) ?? [];
   if (ids.length === 0)
@@ -239,16 +231,18 @@ async function restoreControlPlane(
 /** Databases that were backed up last come first: they were used last. */
 async function restoreDatabases(options: HostRestore, { backups, report }: Found): Promise<void> {
   const { dataDir, userDatabasesDir, parallel, onProgress } = options;
-  const rows = readRows(join(dataDir, GLOBAL_NAME));
+  const rows = readStoredDatabases(join(dataDirOf(globalDirOf(dataDir)), 'data.db'));
   const names = new Set(rows.map(({ name }) => name));
   report.unknown = [...backups.keys()]
     .filter((name) => name !== CONTROL_PLANE && !names.has(name))
     .toSorted();
   report.pinned = [...new Set(rows.flatMap(({ version }) => (version === '' ? [] : [version])))].toSorted();
-  const waiting: { row: Row; ids: readonly string[] }[] = [];
+  const dataDirIn = ({ name }: StoredDatabase) => dataDirOf(join(userDatabasesDir, name));
+  const used = new Set(rows.flatMap((row) => applicationsOf(row, dataDirIn(row))));
+  const waiting: { row: StoredDatabase; ids: readonly string[] }[] = [];
   for (const row of rows) {
     const ids = backups.get(row.name) ?? [];
-    if (existsSync(dataDirOf(join(userDatabasesDir, row.name)))) report.restored_before.push(row.name);
+    if (existsSync(dataDirIn(row))) report.restored_before.push(row.name);
     else if (ids.length > 0) waiting.push({ row, ids });
     else report.missing.push({ name: row.name, message: 'it was never backed up' });
   }
@@ -256,19 +250,19 @@ async function restoreDatabases(options: HostRestore, { backups, report }: Found
   const progress: HostProgress = { databases: waiting.length, ended: 0, bytes: 0 };
   onProgress(progress);
   await forEachConcurrent(waiting, parallel, async ({ row, ids }) => {
-    await restoreRow(options, { row, ids, report }, (bytes) => {
+    const applications = await restoreRow(options, { row, ids, report }, (bytes) => {
       progress.bytes += bytes;
       onProgress(progress);
     });
+    for (const application of applications) used.add(application);
     progress.ended += 1;
     onProgress(progress);
   });
-  const used = rows.flatMap((row) => applicationsOf(row, dataDirOf(join(userDatabasesDir, row.name))));
-  report.applications = [...new Set(used)].toSorted();
+  report.applications = [...used].toSorted();
 }
 
 /** Those that the row names, and those whose hooks it needs when it has all of a directory. */
-function applicationsOf({ applications }: Row, dataDir: string): string[] {
+function applicationsOf({ applications }: StoredDatabase, dataDir: string): string[] {
   const chosen = parseChoice(applications);
   const named = chosen.filter((name) => name !== '' && name !== EVERY);
   const file = join(dataDir, 'data.db');
@@ -286,27 +280,30 @@ async function startWithDaemon(directory: string): Promise<void> {
   await writeFile(failedMarkerOf(directory), '', { mode: 0o600, flush: true });
 }
 
+/** @returns the applications of what was restored */
 async function restoreRow(
   options: HostRestore,
-  { row, ids, report }: { row: Row; ids: readonly string[]; report: HostReport },
+  { row, ids, report }: { row: StoredDatabase; ids: readonly string[]; report: HostReport },
   onBytes: (bytes: number) => void,
-): Promise<void> {
+): Promise<string[]> {
   const { name } = row;
   const directory = join(options.userDatabasesDir, name);
   const restored = await restoreNewest(options, { name, ids, directory, onBytes, isOfUser: true });
   if ('message' in restored) {
     report.missing.push({ name, message: restored.message });
     await removeTree(directory);
-    return;
+    return [];
   }
   const { backup, staged, failures } = restored;
   const last = lastVersionOf(staged);
   if (row.version === '' && last !== null && isRefusedAfter(options.version, last))
     throw olderVersion(name, options.version, last);
-  if (applicationsOf(row, staged).some((one) => one !== DOCUMENTS)) await startWithDaemon(directory);
+  const applications = applicationsOf(row, staged);
+  if (applications.some((one) => one !== DOCUMENTS)) await startWithDaemon(directory);
   await putInPlace(directory);
   noteOlder(report, name, backup, failures);
   report.restored.push({ name, backup: backup.id, bytes: backup.bytes });
+  return applications;
 }
 
 type Restored = { backup: Backup; staged: string; failures: string[] } | { message: string };
@@ -363,26 +360,6 @@ async function putInPlace(directory: string): Promise<void> {
 
 function noteOlder(report: HostReport, name: string, { id }: Backup, [message]: readonly string[]): void {
   if (message !== undefined) report.older.push({ name, backup: id, message });
-}
-
-/** Rows of databases that should exist. */
-function readRows(directory: string): Row[] {
-  const file = join(dataDirOf(directory), 'data.db');
-  return withDatabase(file, { readOnly: true, isTrusted: true }, (database) =>
-    database
-      .prepare(
-        "SELECT name, state, pocketbase_version, applications FROM user_databases WHERE state <> 'deleting'",
-      )
-      .all()
-      .map((row) => ({
-        name: String(row['name']),
-        state: String(row['state']),
-        version: String(row['pocketbase_version'] ?? ''),
-        applications: String(row['applications'] ?? ''),
-      }))
-      // An administrator can edit the name. It must not lead out of the directory.
-      .filter(({ name }) => isDatabaseName(name)),
-  );
 }
 
 function olderVersion(what: string, version: string, last: string): FathomError {

@@ -1,5 +1,11 @@
 import { command, SETTINGS_OPTIONS } from '../command.ts';
 
+const DOMAIN = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'Domain of the site: api.DOMAIN, auth.DOMAIN and NAME.db.DOMAIN',
+} as const;
+
 const CERTIFICATE = {
   certificate: {
     type: 'string',
@@ -25,11 +31,7 @@ export const installCommands = [
         requiresArg: true,
         describe: 'Reverse proxy whose site is written; none removes the site',
       },
-      domain: {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Domain of the site: api.DOMAIN, auth.DOMAIN and NAME.db.DOMAIN',
-      },
+      domain: DOMAIN,
       ...CERTIFICATE,
     },
     async run(args, context) {
@@ -41,12 +43,7 @@ export const installCommands = [
     words: ['edge'],
     summary: 'Print the configuration of nginx for a container that is the reverse proxy of another one',
     options: {
-      domain: {
-        type: 'string',
-        demandOption: true,
-        requiresArg: true,
-        describe: 'Domain of the site: api.DOMAIN, auth.DOMAIN and NAME.db.DOMAIN',
-      },
+      domain: { ...DOMAIN, demandOption: true },
       ...CERTIFICATE,
       'env-file': SETTINGS_OPTIONS['env-file'],
     },
