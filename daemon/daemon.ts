@@ -134,6 +134,11 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   await services.archives.recover(leftovers);
   await reconciler.startAll(adoptable);
   services.journal.noteLoaded();
+  if (cluster) {
+    const { publishRoutes } = await import('./cluster/routes/publish-routes.ts');
+    const endRoutes = publishRoutes(cluster.routes, { ...services, apiPort: config.server.port });
+    resources.defer(() => endRoutes(fleetEnd === 'stop' ? 'stop' : 'leave'));
+  }
   rollouts.begin();
   await lifecycle.finishInterrupted(config.userDatabasesDir);
   // Afterwards, because deletions that end now request erasures.

@@ -8,6 +8,7 @@ import { Claims, type LostDatabase, type Ownership, removeNode } from './claims.
 import type { Coordinator } from './coordinator.ts';
 import { MEMBERS, memberKey, NODES, type NodeRecord, nodeKey, ownersOf, parseNode } from './records.ts';
 import { type NodeFacts, Registration } from './registration.ts';
+import { RouteWriter } from './routes/route-writer.ts';
 
 const RETRY_MS = 1_000;
 const CONCURRENT_CLAIMS = 16;
@@ -59,6 +60,8 @@ export interface ClusterHooks {
  * other node starts them.
  */
 export class Cluster {
+  /** Where the instances of this node are reached. */
+  readonly routes: RouteWriter;
   readonly #deps: ClusterDeps;
   readonly #claims: Claims;
   readonly #left = new AbortController();
@@ -71,6 +74,12 @@ export class Cluster {
     this.#deps = deps;
     const { coordinator, facts, clock } = deps;
     this.#claims = new Claims({ coordinator, facts, clock });
+    this.routes = new RouteWriter({
+      ...deps,
+      // Without a fence, databases run on without a session.
+      session: () => (deps.isFenced ? (this.#registration?.session ?? null) : null),
+      epochOf: (name) => this.#claims.ownershipOf(name)?.epoch ?? null,
+    });
   }
 
   /** What the start of the daemon waits for; null when it can go on. */
@@ -89,7 +98,10 @@ export class Cluster {
     const registration = new Registration({
       ...this.#deps,
       record: () => ({ ...facts, ...hooks.load(), at: clock.now().toISOString() }),
-      onSession: async () => this.#reportLost(await this.#claims.load(), hooks),
+      onSession: async () => {
+        this.#reportLost(await this.#claims.load(), hooks);
+        this.routes.noteSession();
+      },
       onLease: (until) => {
         if (isFenced) hooks.onLease(until);
       },
@@ -270,6 +282,8 @@ export class Cluster {
   ): Promise<void> {
     try {
       this.#reportLost(await this.#claims.review(view, changed), hooks);
+      const prefix = ownersOf(this.#deps.facts.fleet);
+      for (const key of changed) this.routes.noteOwner(key.slice(prefix.length));
     } catch (error) {
       this.#deps.log.error(`cannot read owners: ${messageOf(error)}`);
     }

@@ -5,26 +5,12 @@ import { execa } from 'execa';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type TestedStore, testCoordinator } from '../../test/helpers/coordinator-conformance.ts';
 import { hasEtcd, startEtcd } from '../../test/helpers/etcd.ts';
+import { etcdCoordinator, NO_TLS } from '../../test/helpers/etcd-coordinator.ts';
 import { MemoryCoordinator, MemoryStore } from '../../test/helpers/memory-coordinator.ts';
 import { scratch } from '../../test/helpers/scratch.ts';
 import { until } from '../../test/helpers/until.ts';
-import { createLog } from '../base/log/log.ts';
 import { systemClock } from '../base/time/clock.ts';
-import { EtcdCoordinator } from './etcd/etcd-coordinator.ts';
-import { type EtcdAccess, EtcdGateway } from './etcd/gateway.ts';
-
-const NO_TLS = { ca: null, cert: null, key: null };
-const log = createLog({
-  level: 'fatal',
-  output: { sinks: [], losses: () => ({ dropped: 0, problem: null }) },
-});
-
-function coordinatorOf(access: Partial<EtcdAccess>, cluster = 'test'): EtcdCoordinator {
-  const gateway = new EtcdGateway({ endpoints: [], tls: NO_TLS, credentials: null, ...access });
-  const coordinator = new EtcdCoordinator(gateway, { cluster, clock: systemClock, log });
-  onTestFinished(() => coordinator.close());
-  return coordinator;
-}
+import { EtcdGateway } from './etcd/gateway.ts';
 
 describe('in memory', () => {
   testCoordinator(async () => {
@@ -53,8 +39,8 @@ describe.skipIf(!hasEtcd('the tests of etcd'))('in etcd', () => {
     const etcd = await startEtcd();
     const proxy = await startProxy(etcd.port);
     return {
-      connect: () => coordinatorOf({ endpoints: [proxy.url] }),
-      direct: () => coordinatorOf({ endpoints: [etcd.url] }),
+      connect: () => etcdCoordinator({ endpoints: [proxy.url] }),
+      direct: () => etcdCoordinator({ endpoints: [etcd.url] }),
       whileCutOff: async (work) => {
         proxy.cut();
         await work();
@@ -70,7 +56,7 @@ describe.skipIf(!hasEtcd('the tests of etcd'))('in etcd', () => {
 
   it('ends a session that is not renewed', async () => {
     const { url } = await startEtcd();
-    const store = coordinatorOf({ endpoints: [url] });
+    const store = etcdCoordinator({ endpoints: [url] });
     const session = await store.openSession(2);
     await store.commit({ expect: [], put: [{ key: 'nodes/a', value: '', session }] });
     await until(async () => (await store.get('nodes/a')) === null, { what: 'the end of the session' });
@@ -79,7 +65,7 @@ describe.skipIf(!hasEtcd('the tests of etcd'))('in etcd', () => {
 
   it('reads more entries than fit in one answer', async () => {
     const { url } = await startEtcd();
-    const store = coordinatorOf({ endpoints: [url] });
+    const store = etcdCoordinator({ endpoints: [url] });
     const keys = Array.from({ length: 5_050 }, (_, n) => `m/${String(n).padStart(5, '0')}`);
     for (let n = 0; n < keys.length; n += 50)
       await store.commit({ expect: [], put: keys.slice(n, n + 50).map((key) => ({ key, value: '' })) });
@@ -88,25 +74,25 @@ describe.skipIf(!hasEtcd('the tests of etcd'))('in etcd', () => {
 
   it('separates clusters', async () => {
     const { url } = await startEtcd();
-    await coordinatorOf({ endpoints: [url] }, 'one').commit({
+    await etcdCoordinator({ endpoints: [url] }, 'one').commit({
       expect: [],
       put: [{ key: 'k/a', value: '1' }],
     });
-    expect(await coordinatorOf({ endpoints: [url] }, 'one.b').list('k/')).toEqual([]);
-    expect(await coordinatorOf({ endpoints: [url] }, 'one').list('k/')).toHaveLength(1);
+    expect(await etcdCoordinator({ endpoints: [url] }, 'one.b').list('k/')).toEqual([]);
+    expect(await etcdCoordinator({ endpoints: [url] }, 'one').list('k/')).toHaveLength(1);
   });
 
   it('uses another server when one does not answer', async () => {
     const etcd = await startEtcd();
     const closed = await startProxy(etcd.port);
     closed.cut();
-    const store = coordinatorOf({ endpoints: [closed.url, etcd.url] });
+    const store = etcdCoordinator({ endpoints: [closed.url, etcd.url] });
     expect(await store.get('k')).toBeNull();
   });
 
   it('reports servers that do not answer, and answers again when they do', async () => {
     const etcd = await startEtcd();
-    const store = coordinatorOf({ endpoints: [etcd.url] });
+    const store = etcdCoordinator({ endpoints: [etcd.url] });
     await store.commit({ expect: [], put: [{ key: 'k', value: '1' }] });
     await etcd.stop();
     await expect(store.get('k')).rejects.toMatchObject({ code: 'cluster.unavailable' });
@@ -126,11 +112,11 @@ describe.skipIf(!hasEtcd('the tests of etcd'))('in etcd', () => {
     await etcdctl('auth', 'enable');
     const refused = { code: 'cluster.unavailable' };
     const endpoints = [etcd.url];
-    await expect(coordinatorOf({ endpoints }).get('k')).rejects.toMatchObject(refused);
+    await expect(etcdCoordinator({ endpoints }).get('k')).rejects.toMatchObject(refused);
     await expect(
-      coordinatorOf({ endpoints, credentials: { user: 'fathom', password: 'other' } }).get('k'),
+      etcdCoordinator({ endpoints, credentials: { user: 'fathom', password: 'other' } }).get('k'),
     ).rejects.toMatchObject(refused);
-    const store = coordinatorOf({ endpoints, credentials: { user: 'fathom', password: 'pass word' } });
+    const store = etcdCoordinator({ endpoints, credentials: { user: 'fathom', password: 'pass word' } });
     const session = await store.openSession(60);
     expect(await store.commit({ expect: [], put: [{ key: 'k', value: '1', session }] })).toBe(true);
     expect(await store.renewSession(session)).toBe(true);
@@ -162,11 +148,14 @@ describe.skipIf(!hasEtcd('the tests of etcd'))('in etcd', () => {
     );
     const endpoints = [etcd.url];
     const refused = { code: 'cluster.unavailable' };
-    await expect(coordinatorOf({ endpoints }).get('k')).rejects.toMatchObject(refused);
+    await expect(etcdCoordinator({ endpoints }).get('k')).rejects.toMatchObject(refused);
     await expect(
-      coordinatorOf({ endpoints, tls: { ...NO_TLS, ca: ca ?? null } }).get('k'),
+      etcdCoordinator({ endpoints, tls: { ...NO_TLS, ca: ca ?? null } }).get('k'),
     ).rejects.toMatchObject(refused);
-    const store = coordinatorOf({ endpoints, tls: { ca: ca ?? null, cert: cert ?? null, key: key ?? null } });
+    const store = etcdCoordinator({
+      endpoints,
+      tls: { ca: ca ?? null, cert: cert ?? null, key: key ?? null },
+    });
     expect(await store.commit({ expect: [], put: [{ key: 'k', value: '1' }] })).toBe(true);
   });
 });

@@ -54,10 +54,11 @@ const ownerSchema = z.object({
 
 export type OwnerRecord = z.infer<typeof ownerSchema>;
 
-export const parseNode = (entry: Entry) => parse(entry, nodeSchema);
-export const parseOwner = (entry: Entry) => parse(entry, ownerSchema);
+export const parseNode = (entry: Entry) => parseEntry(entry, nodeSchema);
+export const parseOwner = (entry: Entry) => parseEntry(entry, ownerSchema);
 
-function parse<T>({ key, value }: Entry, schema: z.ZodType<T>): T {
+/** @throws FathomError `cluster.unavailable` */
+export function parseEntry<T>({ key, value }: Entry, schema: z.ZodType<T>): T {
   try {
     return schema.parse(JSON.parse(value));
   } catch (error) {

@@ -56,6 +56,11 @@ export class Registration {
     return this.#problem;
   }
 
+  /** Null while there is none. */
+  get session(): string | null {
+    return this.#session;
+  }
+
   get hasLease(): boolean {
     return this.#deps.clock.monotonic() < this.#until;
   }

@@ -1,0 +1,46 @@
+import type { EventBus } from '../../events/bus.ts';
+import type { Fleet } from '../../supervisor/fleet.ts';
+import type { Runner } from '../../supervisor/runner.ts';
+import { API_ROUTE, type Target } from './route.ts';
+import type { RouteWriter } from './route-writer.ts';
+
+/**
+ * Publishes the routes of all instances, and of the API.
+ *
+ * @returns a function that removes them, for an end with all instances, or leaves them as they are
+ */
+export function publishRoutes(
+  routes: RouteWriter,
+  {
+    fleet,
+    driver,
+    bus,
+    apiPort,
+  }: { fleet: Fleet; driver: { isHeld(port: number): boolean }; bus: EventBus; apiPort: number },
+): (instances: 'stop' | 'leave') => Promise<void> {
+  const ended = new AbortController();
+  const set = (runner: Runner) => routes.set(runner.spec.name, targetOf(runner, driver));
+  const unsubscribe = bus.subscribe((event) => {
+    if (event.kind === 'instance.removed') routes.set(event.name, { state: 'deleted' });
+    if (event.kind !== 'instance.phase' && event.kind !== 'instance.changed') return;
+    const runner = fleet.find(event.name);
+    if (runner) set(runner);
+  });
+  for (const runner of fleet.runners()) set(runner);
+  routes.set(API_ROUTE, { state: 'open', port: apiPort });
+  const kept = routes.keep(ended.signal);
+  return async (instances) => {
+    unsubscribe();
+    ended.abort();
+    await kept;
+    if (instances === 'stop') await routes.withdraw();
+  };
+}
+
+/** Connections to a held port wait for the process of the instance. */
+function targetOf({ state }: Runner, driver: { isHeld(port: number): boolean }): Target {
+  const { port, desired } = state.observed;
+  if (state.listeningPort !== null) return { state: 'open', port: state.listeningPort };
+  if (desired === 'stopped' || state.phase === 'failed') return { state: 'closed' };
+  return port !== null && driver.isHeld(port) ? { state: 'open', port } : { state: 'moving' };
+}
