@@ -94,5 +94,29 @@ export class FathomError extends Error {
 
 /** The message of any thrown value. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return isOfSchema(error) ? describeIssues(error.issues) : error.message;
+}
+
+/** Why a schema refuses a part of a value. */
+interface Issue {
+  path: readonly PropertyKey[];
+  message: string;
+}
+
+const MAX_ISSUES = 5;
+/** Names in a path can be texts of a client. */
+const MAX_PATH = 200;
+
+/** The message of an error of zod is JSON with all its details. Clients, which have no zod, use this module too. */
+function isOfSchema(error: Error): error is Error & { issues: readonly Issue[] } {
+  return 'issues' in error && Array.isArray(error.issues) && /^\$?Zod\w*Error$/.test(error.name);
+}
+
+function describeIssues(issues: readonly Issue[]): string {
+  const described = issues.slice(0, MAX_ISSUES).map(({ path, message }) => {
+    const where = path.join('.').slice(0, MAX_PATH);
+    return where === '' ? message : `${where}: ${message}`;
+  });
+  return described.join(' ');
 }

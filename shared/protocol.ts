@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import './api/contract/value-errors.ts';
 
 /** Increases with every change that an older client or daemon would misunderstand. */
 export const PROTOCOL_VERSION = 1;
@@ -10,11 +11,14 @@ export const WORK_SUBPROTOCOL = 'fathom.work.v1';
 /** A larger frame from a client closes the connection with code 1009. */
 export const MAX_CLIENT_FRAME_BYTES = 64 * 1024;
 
-const topic = z.union([
-  z.enum(['instances', 'queue', 'health', 'audit']),
-  z.templateLiteral(['logs:', z.string().min(1).max(128)]),
-  z.templateLiteral(['work:', z.string().regex(/^[a-z0-9-]{1,36}$/)]),
-]);
+const topic = z.union(
+  [
+    z.enum(['instances', 'queue', 'health', 'audit']),
+    z.templateLiteral(['logs:', z.string().min(1).max(128)]),
+    z.templateLiteral(['work:', z.string().regex(/^[a-z0-9-]{1,36}$/)]),
+  ],
+  'Must be instances, queue, health, audit, logs:NAME or work:ID.',
+);
 
 const frameId = z.union([z.int(), z.string().max(64)]);
 

@@ -59,10 +59,21 @@ export type WorkFrame =
 /** The topic of a project in the own database, by its id. */
 export type WorkTopic = WorkFrame['topic'];
 
+/** A request that failed, or a subscription that has ended. */
+export interface ErrorFrame {
+  type: 'error';
+  /** Of the request; null when none is the cause. */
+  id: FrameId | null;
+  /** Null when no topic is the cause, as of a frame that cannot be read. Daemons of before this field do not send it. */
+  topic?: string | null;
+  code: string;
+  message: string;
+}
+
 /** The frames that the daemon sends over the stream, except for projects. */
 export type ServerFrame =
   | SnapshotFrame
   | EventFrame
   | { type: 'ok'; id: FrameId }
-  | { type: 'error'; id: FrameId | null; code: string; message: string }
+  | ErrorFrame
   | { type: 'pong'; id: FrameId };

@@ -73,9 +73,7 @@ export class AlertStore {
   }
 }
 
-/** The first issue of a schema; messages of JSON quote the text. */
+/** Messages of JSON quote the text. */
 function oneLine(error: unknown): string {
-  const [issue] = error instanceof z.ZodError ? error.issues : [];
-  const text = issue ? `${issue.path.join('.')}: ${issue.message}` : messageOf(error);
-  return text.replace(/\s+/g, ' ');
+  return messageOf(error).replace(/\s+/g, ' ');
 }

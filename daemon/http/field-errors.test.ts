@@ -2,7 +2,7 @@ import type { FastifySchemaValidationError } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { NOT_BLANK } from '../../shared/work/texts.ts';
+import { BLANK, NOT_BLANK } from '../../shared/work/texts.ts';
 import { fieldErrorsOf } from './field-errors.ts';
 
 const schema = z.strictObject({
@@ -39,6 +39,7 @@ describe('fieldErrorsOf', () => {
     [{ title: '' }, { title: 'too_short' }],
     [{ title: ' \u3000\t' }, { title: 'blank' }],
     [{ title: '\u0001\u001b\u007f\n' }, { title: 'blank' }],
+    [{ title: '\u200b\u2060\ufeff\u3164' }, { title: 'blank' }],
     [{ title: 'a\0b' }, { title: 'blank' }],
     [{ count: 'x' }, { count: 'invalid_type' }],
     [{ count: 0 }, { count: 'too_small' }],
@@ -55,6 +56,23 @@ describe('fieldErrorsOf', () => {
     ],
   ])('has a code for each field of %j', (value, expected) => {
     expect(Object.fromEntries(errorsOf(value).map(({ path, code }) => [path, code]))).toEqual(expected);
+  });
+
+  it.each([
+    [{ name: 'a' }, 'Must have at least 2 characters.'],
+    [{ name: 5 }, 'Must be a text.'],
+    [{ title: '' }, 'Cannot be empty.'],
+    [{ title: '\u200b' }, BLANK.message],
+    [{ count: 'x' }, 'Must be a number.'],
+    [{ count: 6 }, 'Must be at most 5.'],
+    [{ kind: 'c' }, 'Must be one of: a, b.'],
+    [{ tags: ['a', 'b'] }, 'Must have at most 1 entry.'],
+    [{ parent: 5 }, 'Must be a text.'],
+    [{ even: 1 }, 'is not even'],
+    [{ place: {} }, 'Cannot be left out.'],
+    [{ foo: 1 }, 'There is no such field.'],
+  ])('says what a field of %j must be', (value, message) => {
+    expect(errorsOf(value)).toMatchObject([{ message }]);
   });
 
   it.each([

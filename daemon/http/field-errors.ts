@@ -1,4 +1,5 @@
 import type { FastifySchemaValidationError } from 'fastify';
+import { LEFT_OUT } from '../../shared/api/contract/value-errors.ts';
 import type { FieldError } from '../../shared/errors.ts';
 import { BLANK, NOT_BLANK } from '../../shared/work/texts.ts';
 
@@ -46,9 +47,9 @@ function describe({ code, path, message, details }: Issue): FieldError[] {
   const isLength = origin === 'string' || origin === 'array';
   switch (code) {
     case 'invalid_type':
-      return one(message.endsWith('received undefined') ? 'required' : 'invalid_type');
+      return one(message === LEFT_OUT ? 'required' : 'invalid_type');
     case 'invalid_value':
-      return one('not_one_of');
+      return one(message === LEFT_OUT ? 'required' : 'not_one_of');
     case 'too_small':
       return one(isLength ? 'too_short' : 'too_small');
     case 'too_big':
@@ -62,7 +63,7 @@ function describe({ code, path, message, details }: Issue): FieldError[] {
     case 'invalid_format':
       return pattern === `/${NOT_BLANK}/` ? one(BLANK.code, BLANK.message) : one('invalid_format');
     case 'invalid_union':
-      return describeUnion(errors, path) ?? one('invalid');
+      return message === LEFT_OUT ? one('required') : (describeUnion(errors, path) ?? one('invalid'));
     default:
       return one('invalid');
   }

@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { closestWord } from '../../shared/closest.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { modulePath } from '../base/package.ts';
@@ -115,9 +115,7 @@ export function predictFailure(
   }
   if (known?.payload === undefined || !('payload' in task)) return null;
   const parsed = known.payload.safeParse(task.payload);
-  return parsed.success
-    ? null
-    : `the payload is invalid, so this task fails: ${z.prettifyError(parsed.error)}`;
+  return parsed.success ? null : `the payload is invalid, so this task fails: ${messageOf(parsed.error)}`;
 }
 
 function describeUnknownType(type: string, tasksDir: string): string {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { NewSchedule, Schedule, ScheduledTask } from '../../shared/api/schedules.ts';
 import { allDatabasesSchema, scheduledTaskSchema } from '../../shared/api/schedules.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
@@ -260,7 +260,7 @@ function latestRun(cron: string, timezone: string, now: Date): number | null {
 function parseStored<Schema extends z.ZodType>(schema: Schema, stored: unknown): z.output<Schema> {
   const parsed = schema.safeParse(stored);
   if (parsed.success) return parsed.data;
-  throw new FathomError('request.invalid', `it is not valid: ${z.prettifyError(parsed.error)}`);
+  throw new FathomError('request.invalid', `it is not valid: ${messageOf(parsed.error)}`);
 }
 
 /** @throws FathomError `request.invalid` for a task with a user or a key, which all databases would share */

@@ -186,8 +186,9 @@ describe('fathom.v1+proto', () => {
   it('answers with the id of the request', () => {
     expect(read({ type: 'ok', id: 'a' })).toMatchObject({ id: 'a', payload: { case: 'ok' } });
     expect(read({ type: 'pong', id: 7 })).toMatchObject({ id: '7', payload: { case: 'pong' } });
-    expect(read({ type: 'error', id: null, code: 'c', message: 'm' })).toMatchObject({
+    expect(read({ type: 'error', id: null, topic: 'logs:d', code: 'c', message: 'm' })).toMatchObject({
       id: '',
+      topic: 'logs:d',
       payload: { case: 'error', value: { code: 'c', message: 'm' } },
     });
   });

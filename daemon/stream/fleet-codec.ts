@@ -46,7 +46,11 @@ function messageOfFrame(frame: StreamFrame): object {
     case 'pong':
       return { id: String(frame.id), [frame.type]: {} };
     case 'error':
-      return { id: String(frame.id ?? ''), error: { code: frame.code, message: frame.message } };
+      return {
+        id: String(frame.id ?? ''),
+        topic: frame.topic ?? '',
+        error: { code: frame.code, message: frame.message },
+      };
     case 'snapshot':
       return { topic: frame.topic, seq: frame.seq, ...snapshotOf(frame) };
     case 'event':

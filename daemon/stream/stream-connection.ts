@@ -12,7 +12,8 @@ import type { Clock } from '../base/time/clock.ts';
 import type { Catalog } from '../databases/catalog.ts';
 import type { EventBus } from '../events/bus.ts';
 import { type Caller, seesAll } from '../http/caller.ts';
-import { redactEvent, redactInstance } from '../http/redact.ts';
+import { logLevelOf, toFathomError } from '../http/problem.ts';
+import { redactDetail, redactEvent, redactInstance } from '../http/redact.ts';
 import { withTimes } from '../pocketbase/logs/log-times.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
@@ -93,12 +94,10 @@ export class StreamConnection {
   #receive(value: unknown): void {
     const frame = clientFrameSchema.safeParse(value);
     if (!frame.success) {
-      const [issue] = frame.error.issues;
-      const where = issue?.path.join('.') ?? '';
       const form = this.#codec.isBinary ? 'a WebSocketMessage that clients send' : 'JSON in a text frame';
-      const what = value === null ? `it must be ${form}` : (issue?.message ?? '');
-      const message = `not a frame of this protocol: ${where ? `${where}: ` : ''}${what}`;
-      this.#outbox.send({ type: 'error', id: idOf(value), code: 'request.invalid', message });
+      const what = value === null ? `it must be ${form}` : messageOf(frame.error);
+      const error = new FathomError('request.invalid', `not a frame of this protocol: ${what}`);
+      this.#sendError(error, idOf(value), null);
       return;
     }
     const { data } = frame;
@@ -113,16 +112,25 @@ export class StreamConnection {
     ...frame
   }: Exclude<ClientFrame, { type: 'ping' }>): Promise<void> {
     if (this.#outbox.closed) return;
-    try {
-      for (const topic of topics) {
+    for (const topic of topics) {
+      try {
         if (type === 'unsubscribe') this.#unsubscribe(topic);
         else await this.#subscribe(topic, frame);
+      } catch (error) {
+        this.#sendError(error, id, topic);
+        return;
       }
-      this.#outbox.send({ type: 'ok', id });
-    } catch (error) {
-      const code = error instanceof FathomError ? error.code : 'internal';
-      this.#outbox.send({ type: 'error', id, code, message: messageOf(error) });
     }
+    this.#outbox.send({ type: 'ok', id });
+  }
+
+  /** @param id of the frame of the client; null when none is the cause @param topic null when none is the cause */
+  #sendError(error: unknown, id: ClientFrame['id'] | null, topic: string | null): void {
+    const known = toFathomError(error);
+    const level = logLevelOf(known);
+    if (level !== null) this.#deps.log[level]({ err: error, topic }, 'a request of a stream failed');
+    const message = redactDetail(this.#caller, known);
+    this.#outbox.send({ type: 'error', id, topic, code: known.code, message });
   }
 
   async #subscribe(topic: string, { from, parts = false }: SubscribeOptions): Promise<void> {
@@ -261,7 +269,7 @@ export class StreamConnection {
       event: (event) => this.#outbox.event(topic, event),
       end: (error) => {
         this.#unsubscribe(topic);
-        this.#reportEnd(topic, error);
+        this.#sendError(error, null, topic);
       },
     });
     this.#subscriptions.set(topic, end);
@@ -271,11 +279,6 @@ export class StreamConnection {
       this.#unsubscribe(topic);
       throw error;
     }
-  }
-
-  #reportEnd(topic: string, error: unknown): void {
-    const code = error instanceof FathomError ? error.code : 'internal';
-    this.#outbox.send({ type: 'error', id: null, code, message: `${topic}: ${messageOf(error)}` });
   }
 
   async #subscribeToLog(topic: string, name: string, from: number | undefined): Promise<void> {
@@ -315,7 +318,7 @@ export class StreamConnection {
         // For a slow client, lines wait in the file instead of in memory.
         () => this.#outbox.drained(),
       )
-      .catch((error: unknown) => this.#reportEnd(topic, error));
+      .catch((error: unknown) => this.#sendError(error, null, topic));
   }
 
   /** Returns failed requests since the first line of the snapshot. */

@@ -148,7 +148,10 @@ it('ends the subscription to a topic whose snapshot cannot be read, and accepts 
     return JSON.parse(data.toString()) as unknown;
   };
   state.fails = true;
-  expect(await ask()).toMatchObject({ type: 'error', id: 1, message: 'away' });
+  const refused = await ask();
+  expect(refused).toMatchObject({ type: 'error', id: 1, topic: 'audit', code: 'internal' });
+  // Only the log has the cause.
+  expect(JSON.stringify(refused)).not.toContain('away');
   expect(state.bus.listeners).toBe(0);
   state.fails = false;
   expect(await ask()).toMatchObject({ type: 'snapshot', topic: 'audit' });

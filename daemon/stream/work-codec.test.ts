@@ -71,6 +71,11 @@ it.each([
   expect(read(frame)).toMatchObject({ messageId: 'a', payload });
 });
 
+it('names the project of an error', () => {
+  const frame = { type: 'error', id: null, topic: 'work:p', code: 'c', message: 'm' } as const;
+  expect(read(frame)).toMatchObject({ messageId: '', projectId: 'p', payload: { case: 'error' } });
+});
+
 it('sends a snapshot as a resync', () => {
   const frame = { type: 'snapshot', topic: 'work:p', seq: 3, data: { phase: 'asleep' } } as const;
   expect(read(frame)).toMatchObject({

@@ -33,12 +33,13 @@ export const workCodec: Codec = {
       case 'error':
         return encode({
           message_id: String(frame.id ?? ''),
+          project_id: projectOf(frame.topic ?? ''),
           error: { code: frame.code, message: frame.message },
         });
       case 'snapshot':
         return encode({
           seq: frame.seq,
-          project_id: frame.topic.slice(frame.topic.indexOf(':') + 1),
+          project_id: projectOf(frame.topic),
           resync: frame.data as JsonValue,
         });
       case 'event':
@@ -46,6 +47,11 @@ export const workCodec: Codec = {
     }
   },
 };
+
+/** All topics of this subprotocol are projects. */
+function projectOf(topic: string): string {
+  return topic.slice(topic.indexOf(':') + 1);
+}
 
 function encode(message: JsonValue): Uint8Array {
   return toBinary(WebSocketMessageSchema, fromJson(WebSocketMessageSchema, message));

@@ -1,6 +1,13 @@
 import { fullJitterMs } from '../backoff.ts';
 import type { Topic } from '../events.ts';
-import type { EventFrame, ServerFrame, SnapshotFrame, WorkFrame, WorkTopic } from '../server-frames.ts';
+import type {
+  ErrorFrame,
+  EventFrame,
+  ServerFrame,
+  SnapshotFrame,
+  WorkFrame,
+  WorkTopic,
+} from '../server-frames.ts';
 import { type StreamClock, systemClock } from './stream-clock.ts';
 import type { OpenSocket, SocketListener, StreamSocket } from './stream-connection.ts';
 import { parseServerFrame } from './stream-frames.ts';
@@ -188,7 +195,7 @@ export class FleetStream {
         return;
       }
       case 'error':
-        this.#refused(frame.id, frame.message, frame.code);
+        this.#refused(frame);
         return;
       case 'ok':
         this.#requests.delete(Number(frame.id));
@@ -203,8 +210,9 @@ export class FleetStream {
     else this.#options.onEvent(frame);
   }
 
-  #refused(id: number | string | null, message: string, code: string): void {
-    const topic = this.#requests.get(Number(id));
+  /** The frame of a subscription that has ended has no id. */
+  #refused({ id, topic: ended, message, code }: ErrorFrame): void {
+    const topic = this.#requests.get(Number(id)) ?? (id === null ? this.#followed(ended) : undefined);
     if (topic === undefined) return;
     this.#requests.delete(Number(id));
     if (code === 'request.invalid' && this.#asksForParts(topic)) {
@@ -215,6 +223,10 @@ export class FleetStream {
     this.#tracker.refuse(topic);
     this.#options.onTopicRefused?.(topic, message, code);
     this.#settle();
+  }
+
+  #followed(topic: string | null | undefined): StreamTopic | undefined {
+    return Array.from(this.#topics).find((one) => one === topic);
   }
 
   #settle(): void {

@@ -213,17 +213,21 @@ describe('frames of a client', () => {
       return stream.untilFrame(isAnswerTo(id), `id ${id}`, { from });
     };
     expect(await answered({ type: 'ping', id: 1 }, 1)).toEqual({ type: 'pong', id: 1 });
-    const invalid = { type: 'error', code: 'request.invalid' };
+    const invalid = { type: 'error', topic: null, code: 'request.invalid' };
     expect(await answered('not json', null)).toMatchObject(invalid);
     expect(await answered(Buffer.from([1, 2, 3]), null)).toMatchObject(invalid);
     expect(await answered('[]', null)).toMatchObject(invalid);
     expect(await answered({ type: 'subscribe', id: 2, topics: [] }, 2)).toMatchObject(invalid);
-    expect(await answered({ type: 'subscribe', id: 3, topics: ['nope'] }, 3)).toMatchObject(invalid);
+    expect(await answered({ type: 'subscribe', id: 3, topics: ['nope'] }, 3)).toMatchObject({
+      ...invalid,
+      message:
+        'not a frame of this protocol: topics.0: Must be instances, queue, health, audit, logs:NAME or work:ID.',
+    });
     expect(await answered({ type: 'dance', id: 4 }, 4)).toMatchObject(invalid);
     expect(await answered({ type: 'ping', id: 5, more: 1 }, 5)).toMatchObject(invalid);
     expect(await answered({ type: 'ping', id: { a: 1 } }, null)).toMatchObject(invalid);
     const unknown = { type: 'subscribe', id: 6, topics: ['logs:../../etc/passwd'] };
-    expect(await answered(unknown, 6)).toMatchObject({ type: 'error', code: 'not_found' });
+    expect(await answered(unknown, 6)).toMatchObject({ topic: unknown.topics[0], code: 'not_found' });
     expect(await answered({ type: 'ping', id: 7 }, 7)).toEqual({ type: 'pong', id: 7 });
   });
 

@@ -92,7 +92,10 @@ it('closes a connection for text and for a frame that is too large, and answers 
     ['3', '00000000-0000-4000-8000-000000000000', 'not_found'],
     ['4', '../instances', 'request.invalid'],
   ] as const)
-    expect((await odd.subscribe(id, projectId)).payload).toMatchObject({ case: 'error', value: { code } });
+    expect(await odd.subscribe(id, projectId)).toMatchObject({
+      projectId: code === 'not_found' ? projectId : '',
+      payload: { case: 'error', value: { code } },
+    });
 });
 
 it('takes the first subprotocol that it has', async () => {

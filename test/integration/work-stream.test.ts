@@ -260,7 +260,11 @@ describe('who may follow', () => {
     ] as const)
       expect(await refusal(open(token), [`work:${id}`])).toMatchObject({ type: 'error', code: 'not_found' });
     const item = await created('/work-items', task());
-    expect(await refusal(open(), [`work:${item}`])).toMatchObject({ type: 'error', code: 'not_found' });
+    // The topics before it are followed.
+    const [refused, stream] = [`work:${item}`, open()];
+    expect(await refusal(stream, [topic, refused])).toMatchObject({ topic: refused, code: 'not_found' });
+    const later = await created('/work-items', task());
+    await untilEvent(stream, 'work_item.created', (event) => event.id === later);
   });
 
   it('an API key with the permission', async () => {
@@ -328,7 +332,7 @@ describe('a database that does not run', () => {
     const next = await created('/work-items', task());
     await untilEvent(late, 'work_item.created', (event) => event.id === next);
     const ended = await lost.untilFrame((frame) => frame.type === 'error', 'the end');
-    expect(ended).toMatchObject({ id: null, code: 'not_found' });
+    expect(ended).toMatchObject({ id: null, topic: `work:${UNKNOWN}`, code: 'not_found' });
     await fallAsleep(name);
   });
 
@@ -373,7 +377,7 @@ describe('a database that does not run', () => {
     await stream.subscribe(1, `work:${own}`);
     await fathom.client.databases.delete(dora.database.name);
     const ended = await stream.untilFrame((frame) => frame.type === 'error', 'the end');
-    expect(ended).toMatchObject({ id: null, code: 'not_found' });
+    expect(ended).toMatchObject({ id: null, topic: `work:${own}`, code: 'not_found' });
   });
 });
 

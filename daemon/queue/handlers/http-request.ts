@@ -1,7 +1,7 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { LookupFunction } from 'node:net';
-import { z } from 'zod';
+import { messageOf } from '../../../shared/errors.ts';
 import { type Address, hostOf } from '../../base/network-targets.ts';
 import type { BuiltInTaskContext } from './context.ts';
 import { httpPayloadSchema } from './http-payload.ts';
@@ -22,8 +22,7 @@ export async function handle(
   { signal, task, keepAnswer, allowedTargets, UnrecoverableError }: BuiltInTaskContext,
 ): Promise<{ status: number }> {
   const parsed = httpPayloadSchema.safeParse(given);
-  if (!parsed.success)
-    throw new UnrecoverableError(`the payload is invalid: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new UnrecoverableError(`the payload is invalid: ${messageOf(parsed.error)}`);
   const { method, body, timeout_s, headers, secrets } = parsed.data;
   const url = new URL(parsed.data.url);
   const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);

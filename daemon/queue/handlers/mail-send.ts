@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { createTransport } from 'nodemailer';
-import { z } from 'zod';
+import { messageOf } from '../../../shared/errors.ts';
 import type { BuiltInTaskContext } from './context.ts';
 import { mailPayloadSchema } from './mail-payload.ts';
 import { resolveTarget, TargetRefused } from './target.ts';
@@ -16,8 +16,7 @@ export async function handle(
   { task, allowedTargets, UnrecoverableError }: BuiltInTaskContext,
 ): Promise<{ message_id: string; accepted: string[]; rejected: string[] }> {
   const parsed = mailPayloadSchema.safeParse(given);
-  if (!parsed.success)
-    throw new UnrecoverableError(`the payload is invalid: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new UnrecoverableError(`the payload is invalid: ${messageOf(parsed.error)}`);
   const { smtp, secrets, reply_to, ...mail } = parsed.data;
   const [{ address: host }] = await resolveTarget(smtp, allowedTargets).catch((error: unknown) => {
     throw error instanceof TargetRefused ? new UnrecoverableError(error.message) : error;

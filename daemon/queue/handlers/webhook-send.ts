@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { messageOf } from '../../../shared/errors.ts';
 import { requestTrusted, webhookHeaders } from '../../base/webhook.ts';
 import type { BuiltInTaskContext } from './context.ts';
 import { webhookPayloadSchema } from './webhook-payload.ts';
@@ -9,8 +9,7 @@ export async function handle(
   { signal, task, webhook, UnrecoverableError }: BuiltInTaskContext,
 ): Promise<{ sent: true }> {
   const parsed = webhookPayloadSchema.safeParse(given);
-  if (!parsed.success)
-    throw new UnrecoverableError(`the payload is invalid: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new UnrecoverableError(`the payload is invalid: ${messageOf(parsed.error)}`);
   if (webhook === null) throw new Error('EVENT_WEBHOOK_URL is not set where this worker runs');
   const body = JSON.stringify({ id: task.id, ...parsed.data });
   const headers = webhookHeaders(

@@ -51,8 +51,7 @@ export function readOwnerRules(type: string, tasksDir: string, log: Logger): Own
     const payload = z.fromJSONSchema(owners.payload);
     return { maxWaiting: owners.max_waiting, perHour: owners.per_hour, payload, shown: { type, ...owners } };
   } catch (error) {
-    const problem = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error);
-    log.warn({ type }, `owners cannot add '${type}': ${path} is not valid: ${problem}`);
+    log.warn({ type }, `owners cannot add '${type}': ${path} is not valid: ${messageOf(error)}`);
     return null;
   }
 }

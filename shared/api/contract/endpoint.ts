@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '../../errors.ts';
 import type { Permission } from '../accounts/permissions.ts';
+import './value-errors.ts';
 
 /** A group of operations in the OpenAPI document and docs/api.md. */
 export interface Tag {

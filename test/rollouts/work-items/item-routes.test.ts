@@ -92,6 +92,7 @@ describe('change', () => {
     ],
     ['an empty title', { title: '' }, { title: 'too_short' }],
     ['a title of control characters', { title: '\u0001\u001b\u007f' }, { title: 'blank' }],
+    ['a title of invisible characters', { title: '\u200b\u2060\ufeff\u202e\u3164' }, { title: 'blank' }],
     ['a title with a null character', { title: 'a\0b' }, { title: 'blank' }],
     [
       'white space as a title or label',
@@ -177,9 +178,16 @@ describe('creation', () => {
       codes(await stage.call('member', 'POST', records(collection), values));
     const title = { item_type: 'project', title: ' \t' };
     expect(await refused('pm_work_items', title)).toEqual([400, { title: 'blank' }]);
-    expect(await refused('pm_sprints', { project, name: ' ' })).toEqual([400, { name: 'blank' }]);
+    for (const name of [' ', '\u200b', '\ufeff', '\u{e0041}'])
+      expect(await refused('pm_sprints', { project, name })).toEqual([400, { name: 'blank' }]);
     const { id: work_item } = await add();
-    expect(await refused('pm_comments', { work_item, body: '\n' })).toEqual([400, { body: 'blank' }]);
+    for (const body of ['\n', '\u2060\u00ad', '\u{1d173}'])
+      expect(await refused('pm_comments', { work_item, body })).toEqual([400, { body: 'blank' }]);
+    const lane = { project, name: '\u3164', position: 9 };
+    expect(codes(await stage.call('owner', 'POST', records('pm_swim_lanes'), lane))).toEqual([
+      400,
+      { name: 'blank' },
+    ]);
     const path = records('pm_work_items', work_item);
     expect(codes(await stage.call('member', 'PATCH', path, { title: ' ' }))).toEqual([
       400,
