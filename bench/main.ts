@@ -9,6 +9,7 @@ import { benchSignUps } from './accounts/sign-ups.ts';
 import { benchBackups } from './backups/backups.ts';
 import { benchHostRestore } from './backups/host-restore.ts';
 import { benchWriteStall } from './backups/write-stall.ts';
+import { benchEdge } from './cluster/edge.ts';
 import { benchConsole, benchConsoleSize } from './console/console.ts';
 import { benchDatabaseList } from './fleet/database-list.ts';
 import { benchFleetStart } from './fleet/fleet-start.ts';
@@ -45,6 +46,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   wake: { about: 'Wake sleeping databases, against a bare boot', run: benchWake },
   awake: { about: 'Requests to an awake database, against a bare one', run: benchAwake },
   gateway: { about: 'Work items by the API, against the database itself', run: benchGateway },
+  edge: { about: 'Requests by HAProxy in front of a cluster, against requests without it', run: benchEdge },
   upgrade: { about: 'Time without an answer during an upgrade, against a bare restart', run: benchUpgrade },
   idle: { about: 'Processor and memory of an idle fleet', run: benchIdle },
   'large-fleet': { about: 'Start, processor and memory with 10,000 databases', run: benchLargeFleet },

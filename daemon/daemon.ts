@@ -134,11 +134,9 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   await services.archives.recover(leftovers);
   await reconciler.startAll(adoptable);
   services.journal.noteLoaded();
-  if (cluster) {
-    const { publishRoutes } = await import('./cluster/routes/publish-routes.ts');
-    const endRoutes = publishRoutes(cluster.routes, { ...services, apiPort: config.server.port });
-    resources.defer(() => endRoutes(fleetEnd === 'stop' ? 'stop' : 'leave'));
-  }
+  const routes =
+    cluster && (await import('./cluster/routes/publish-routes.ts')).publishRoutes(cluster.routes, services);
+  resources.defer(() => routes?.end(fleetEnd === 'stop' ? 'stop' : 'leave'));
   rollouts.begin();
   await lifecycle.finishInterrupted(config.userDatabasesDir);
   // Afterwards, because deletions that end now request erasures.
@@ -152,6 +150,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
     await seedDemo({ ...services, addTask: (task: NewTask) => queue.add(task) });
   }
   waitingFor = null;
+  routes?.openApi(config.server.port);
   log.info({ databases: catalog.size, api: services.apiUrl }, 'the daemon is ready');
   const { versions, remedy } = exposureOf(fleet.versions());
   if (remedy !== null) log.warn({ versions }, `instances have a vulnerable PocketBase; ${remedy}`);

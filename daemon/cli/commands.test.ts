@@ -12,10 +12,12 @@ it('has --json for every command except those that set up, run and replace the d
     'init',
     'completion',
     'install',
-    'edge',
     'upgrade',
     'rollback',
     'uninstall',
+    'edge nginx',
+    'edge haproxy',
+    'edge run',
   ]);
 });
 

@@ -8,6 +8,7 @@ import { daemonCommands } from './daemon/daemon-commands.ts';
 import { appCommands } from './databases/apps.ts';
 import { databaseCommands } from './databases/databases.ts';
 import { DERIVED_GROUPS, derivedCommands } from './derived-commands.ts';
+import { edgeCommands } from './host/edge-commands.ts';
 import { hostCommands } from './host/host-commands.ts';
 import { installCommands } from './host/install-commands.ts';
 import { nodeCommands } from './host/node-commands.ts';
@@ -20,6 +21,7 @@ export const COMMANDS = [
   ...daemonCommands,
   ...hostCommands,
   ...installCommands,
+  ...edgeCommands,
   ...nodeCommands,
   ...userCommands,
   ...invitationCommands,
@@ -40,6 +42,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   invitations: 'Invite people to sign up',
   users: 'Manage users and their roles',
   mail: 'Check the mail server of accounts',
+  edge: 'Configure and run reverse proxies in front of containers and clusters',
   nodes: 'Show and remove the nodes of a cluster',
   alerts: 'Check the channels of alerts',
   keys: 'Manage API keys of programs',

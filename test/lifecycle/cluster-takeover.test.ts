@@ -1,73 +1,13 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { readEntries } from '../../daemon/cluster/etcd/etcd-coordinator.ts';
-import { EtcdGateway } from '../../daemon/cluster/etcd/gateway.ts';
-import { OWNERS, parseOwner } from '../../daemon/cluster/records.ts';
 import { processStat } from '../../daemon/pocketbase/process/procfs.ts';
-import { createNode, LEASE_SECONDS, secretsOf, waitsFor } from '../helpers/cluster-node.ts';
-import type { Deployment } from '../helpers/deployment.ts';
+import { createNode, LEASE_SECONDS, waitsFor } from '../helpers/cluster-node.ts';
 import { addDocument, readAsOwner, titlesOf } from '../helpers/documents.ts';
-import { type Etcd, hasEtcd, startEtcd } from '../helpers/etcd.ts';
+import { hasEtcd, startEtcd } from '../helpers/etcd.ts';
 import { instance, PASSWORD, signUp, untilRunning } from '../helpers/fleet-actions.ts';
-import { fleetIdOf, keeperOf } from '../helpers/leaks.ts';
-import { litestream, scratchDirectory, untilStatus } from '../helpers/replication.ts';
+import { litestream, scratchDirectory } from '../helpers/replication.ts';
+import { createStandby, killServer, ownersIn, replicaOf, untilReplicated } from '../helpers/standby.ts';
 import { until } from '../helpers/until.ts';
-
-const replicaOf = (target: string) => ({
-  FATHOM_FENCE: 'on',
-  REPLICA: target,
-  LITESTREAM_BINARY_PATH: litestream ?? '',
-});
-
-/** An empty node that takes over the fleet of another one. */
-async function createStandby(etcd: Etcd, node: string, of: Deployment): Promise<Deployment> {
-  const fleet = (await readFile(join(of.dataDir, 'fleet-id'), 'utf8')).trim();
-  const env = { ...secretsOf(of), ...replicaOf(of.env['REPLICA'] ?? ''), FATHOM_FLEET_ID: fleet };
-  return createNode(etcd, node, env, { empty: true });
-}
-
-async function ownersIn(etcd: Etcd) {
-  const gateway = new EtcdGateway({
-    endpoints: [etcd.url],
-    tls: { ca: null, cert: null, key: null },
-    credentials: null,
-  });
-  try {
-    return (await readEntries(gateway, 'default', OWNERS)).map(parseOwner);
-  } finally {
-    gateway.close();
-  }
-}
-
-/** Waits until the replicas have everything that was written before now. */
-async function untilReplicated(etcd: Etcd, fathom: Deployment, node: string): Promise<void> {
-  const at = Date.now();
-  await until(
-    async () =>
-      (await ownersIn(etcd)).every(
-        (owner) => owner.node === node && owner.source?.includes(`/e${owner.epoch}`),
-      ),
-    { what: async () => `replicas of all databases: ${JSON.stringify(await ownersIn(etcd))}` },
-  );
-  await untilStatus(
-    fathom,
-    ({ databases, lag_seconds: lag }) => databases === 2 && lag !== null && Date.now() - lag * 1000 > at,
-    'replicas without a lag',
-  );
-}
-
-/** As when the server loses its power: everything of Fathom is killed, and the kernel ends the databases. */
-async function killServer(
-  fathom: Deployment,
-  daemon: { signal(name: NodeJS.Signals): void; exited: Promise<unknown> },
-) {
-  const { replica } = (await fathom.client.daemon.status()).backups;
-  const keeper = await keeperOf(fleetIdOf(fathom.dataDir));
-  daemon.signal('SIGKILL');
-  for (const pid of [keeper, replica?.pid ?? 0]) process.kill(pid, 'SIGKILL');
-  await daemon.exited;
-}
 
 describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a standby node', () => {
   it('takes over when a node is lost, and gives back without a loss', async () => {

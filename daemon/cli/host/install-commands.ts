@@ -1,12 +1,12 @@
-import { command, SETTINGS_OPTIONS } from '../command.ts';
+import { command } from '../command.ts';
 
-const DOMAIN = {
+export const DOMAIN = {
   type: 'string',
   requiresArg: true,
   describe: 'Domain of the site: api.DOMAIN, auth.DOMAIN and NAME.db.DOMAIN',
 } as const;
 
-const CERTIFICATE = {
+export const CERTIFICATE = {
   certificate: {
     type: 'string',
     requiresArg: true,
@@ -37,19 +37,6 @@ export const installCommands = [
     async run(args, context) {
       const actions = await import('./install-actions.ts');
       return actions.install(args, context);
-    },
-  }),
-  command({
-    words: ['edge'],
-    summary: 'Print the configuration of nginx for a container that is the reverse proxy of another one',
-    options: {
-      domain: { ...DOMAIN, demandOption: true },
-      ...CERTIFICATE,
-      'env-file': SETTINGS_OPTIONS['env-file'],
-    },
-    async run(args, context) {
-      const actions = await import('./install-actions.ts');
-      return actions.printEdge(args, context);
     },
   }),
   command({

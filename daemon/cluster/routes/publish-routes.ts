@@ -4,20 +4,18 @@ import type { Runner } from '../../supervisor/runner.ts';
 import { API_ROUTE, type Target } from './route.ts';
 import type { RouteWriter } from './route-writer.ts';
 
-/**
- * Publishes the routes of all instances, and of the API.
- *
- * @returns a function that removes them, for an end with all instances, or leaves them as they are
- */
+export interface PublishedRoutes {
+  /** Call it when the daemon is ready: until then, most of its routes answer with an error. */
+  openApi(port: number): void;
+  /** Removes the routes, for an end with all instances, or leaves them as they are. */
+  end(instances: 'stop' | 'leave'): Promise<void>;
+}
+
+/** Publishes the routes of all instances. */
 export function publishRoutes(
   routes: RouteWriter,
-  {
-    fleet,
-    driver,
-    bus,
-    apiPort,
-  }: { fleet: Fleet; driver: { isHeld(port: number): boolean }; bus: EventBus; apiPort: number },
-): (instances: 'stop' | 'leave') => Promise<void> {
+  { fleet, driver, bus }: { fleet: Fleet; driver: { isHeld(port: number): boolean }; bus: EventBus },
+): PublishedRoutes {
   const ended = new AbortController();
   const set = (runner: Runner) => routes.set(runner.spec.name, targetOf(runner, driver));
   const unsubscribe = bus.subscribe((event) => {
@@ -27,13 +25,15 @@ export function publishRoutes(
     if (runner) set(runner);
   });
   for (const runner of fleet.runners()) set(runner);
-  routes.set(API_ROUTE, { state: 'open', port: apiPort });
   const kept = routes.keep(ended.signal);
-  return async (instances) => {
-    unsubscribe();
-    ended.abort();
-    await kept;
-    if (instances === 'stop') await routes.withdraw();
+  return {
+    openApi: (port) => routes.set(API_ROUTE, { state: 'open', port }),
+    end: async (instances) => {
+      unsubscribe();
+      ended.abort();
+      await kept;
+      if (instances === 'stop') await routes.withdraw();
+    },
   };
 }
 

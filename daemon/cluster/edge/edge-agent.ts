@@ -1,0 +1,142 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { FathomError, messageOf } from '../../../shared/errors.ts';
+import { replaceFile } from '../../base/files/replace-file.ts';
+import type { Logger } from '../../base/log/log.ts';
+import type { Clock } from '../../base/time/clock.ts';
+import type { Coordinator, Entry } from '../coordinator.ts';
+import { ownersOf } from '../records.ts';
+import { routesOf } from '../routes/route.ts';
+import type { HaproxyMap } from './haproxy-map.ts';
+import type { Destination, RouteTable } from './route-table.ts';
+
+/** How often the process of HAProxy is looked at: a new one has the map of the file. */
+const LOOK_MS = 1_000;
+/** More changes replace the map as a whole. */
+const FEW = 20;
+
+export interface EdgeAgentDeps {
+  coordinator: Coordinator;
+  table: RouteTable;
+  fleet: string;
+  map: Pick<HaproxyMap, 'process' | 'replace' | 'set'>;
+  /** Path of the file from which HAProxy reads the map when it starts. */
+  mapFile: string;
+  clock: Clock;
+  log: Logger;
+}
+
+/**
+ * Keeps the map of HAProxy as the routes in etcd are. HAProxy goes on with the last routes without this process or without etcd.
+ */
+export class EdgeAgent {
+  readonly #deps: EdgeAgentDeps;
+  readonly #views: { owners: ReadonlyMap<string, Entry> | null; routes: ReadonlyMap<string, Entry> | null } =
+    {
+      owners: null,
+      routes: null,
+    };
+  readonly #changedNames = new Set<string>();
+  /** By host: what the file has. */
+  readonly #entries = new Map<string, string>();
+  /** The process of HAProxy that has these entries; null when none has. */
+  #served: string | null = null;
+  #changed = Promise.withResolvers<void>();
+  #problem: string | null = null;
+
+  constructor(deps: EdgeAgentDeps) {
+    this.#deps = deps;
+  }
+
+  /** Follows the routes until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { coordinator, fleet, clock } = this.#deps;
+    const watch = (prefix: string, which: 'owners' | 'routes') =>
+      coordinator.watch(
+        prefix,
+        (view, changed) => {
+          this.#views[which] = view;
+          for (const key of changed) this.#note(key);
+        },
+        signal,
+      );
+    const watches = [watch(ownersOf(fleet), 'owners'), watch(routesOf(fleet), 'routes')];
+    while (!signal.aborted) {
+      await Promise.race([this.#changed.promise, clock.sleep(LOOK_MS, signal)]);
+      this.#changed = Promise.withResolvers<void>();
+      if (signal.aborted) break;
+      await this.#update();
+    }
+    await Promise.all(watches);
+  }
+
+  #note(key: string): void {
+    for (const name of this.#deps.table.namesOf(key)) this.#changedNames.add(name);
+    this.#changed.resolve();
+  }
+
+  async #update(): Promise<void> {
+    const { owners, routes } = this.#views;
+    // Without one of them, known names would be taken for unknown ones.
+    if (owners === null || routes === null) return;
+    const names = [...this.#changedNames];
+    this.#changedNames.clear();
+    try {
+      const changes = new Map<string, string | null>();
+      for (const name of names) {
+        const value = await this.#valueOf(name, this.#deps.table.destinationOf(name, { owners, routes }));
+        const host = this.#deps.table.hostOf(name);
+        if ((this.#entries.get(host) ?? null) !== value) changes.set(host, value);
+      }
+      await this.#apply(changes);
+      if (this.#problem !== null) this.#deps.log.info('HAProxy has all routes again');
+      this.#problem = null;
+    } catch (error) {
+      for (const name of names) this.#changedNames.add(name);
+      this.#served = null;
+      const problem = messageOf(error);
+      if (this.#problem !== problem) this.#deps.log.error(`HAProxy does not have all routes: ${problem}`);
+      this.#problem = problem;
+    }
+  }
+
+  async #apply(changes: ReadonlyMap<string, string | null>): Promise<void> {
+    const { map, mapFile, log } = this.#deps;
+    const known = new Set(this.#entries.keys());
+    for (const [host, value] of changes)
+      if (value === null) this.#entries.delete(host);
+      else this.#entries.set(host, value);
+    // Before HAProxy has them: a new process reads the file.
+    if (changes.size > 0) await replaceFile(mapFile, mapText(this.#entries), { mode: 0o644, synced: false });
+    const process = await map.process();
+    if (process !== this.#served || changes.size > FEW) {
+      await map.replace(this.#entries);
+      this.#served = process;
+      log.info({ hosts: this.#entries.size }, 'HAProxy has all routes');
+      return;
+    }
+    for (const [host, value] of changes) {
+      await map.set(host, value, known.has(host));
+      log.info({ host, to: value }, 'a route has changed');
+    }
+  }
+
+  /** What HAProxy reads; null for an unknown name. */
+  async #valueOf(name: string, destination: Destination): Promise<string | null> {
+    if (destination === null || typeof destination === 'string') return destination;
+    const { address, port } = destination;
+    if (isIP(address) !== 0) return `${address}|${port}`;
+    try {
+      return `${(await lookup(address)).address}|${port}`;
+    } catch (error) {
+      throw new FathomError(
+        'cluster.unavailable',
+        `the address of the node of ${name}, ${address}, is not known here: ${messageOf(error)}; set FATHOM_NODE_ADDRESS to an IP address`,
+      );
+    }
+  }
+}
+
+export function mapText(entries: ReadonlyMap<string, string>): string {
+  return [...entries].map(([host, value]) => `${host} ${value}\n`).join('');
+}

@@ -1,0 +1,47 @@
+import type { EdgeHosts } from '../../config/edge-hosts.ts';
+import type { Entry } from '../coordinator.ts';
+import { ownersOf, parseOwner } from '../records.ts';
+import { API_ROUTE, parseRoute, routesOf } from '../routes/route.ts';
+
+/** Where requests for a name go. `moving`: they wait. Null: there is no such name. */
+export type Destination = { address: string; port: number } | 'moving' | 'closed' | null;
+
+type View = ReadonlyMap<string, Entry>;
+
+/** What the records of a fleet say about its host names. */
+export class RouteTable {
+  readonly #fleet: string;
+  readonly #controlPlane: string;
+  readonly #hosts: EdgeHosts;
+
+  constructor({ fleet, controlPlane, hosts }: { fleet: string; controlPlane: string; hosts: EdgeHosts }) {
+    this.#fleet = fleet;
+    this.#controlPlane = controlPlane;
+    this.#hosts = hosts;
+  }
+
+  /** The host names that depend on a record of an owner or a route. */
+  namesOf(key: string): string[] {
+    const name = key.slice(key.lastIndexOf('/') + 1);
+    return key === ownersOf(this.#fleet) + this.#controlPlane ? [name, API_ROUTE] : [name];
+  }
+
+  hostOf(name: string): string {
+    if (name === API_ROUTE) return this.#hosts.api;
+    return name === this.#controlPlane ? this.#hosts.auth : name + this.#hosts.databaseSuffix;
+  }
+
+  destinationOf(name: string, { owners, routes }: { owners: View; routes: View }): Destination {
+    const owned = name === API_ROUTE ? this.#controlPlane : name;
+    const ownerEntry = owners.get(ownersOf(this.#fleet) + owned);
+    if (ownerEntry === undefined) return null;
+    const routeEntry = routes.get(routesOf(this.#fleet) + name);
+    if (routeEntry === undefined) return 'moving';
+    const owner = parseOwner(ownerEntry);
+    const { node, epoch, address, port, state } = parseRoute(routeEntry);
+    // Of a former owner.
+    if (owner.node !== node || owner.epoch !== epoch) return 'moving';
+    if (state === 'deleted') return null;
+    return port === null || state === 'closed' ? 'closed' : { address, port };
+  }
+}

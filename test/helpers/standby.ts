@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readEntries } from '../../daemon/cluster/etcd/etcd-coordinator.ts';
+import { EtcdGateway } from '../../daemon/cluster/etcd/gateway.ts';
+import { OWNERS, parseOwner } from '../../daemon/cluster/records.ts';
+import { createNode, secretsOf } from './cluster-node.ts';
+import type { Deployment } from './deployment.ts';
+import type { Etcd } from './etcd.ts';
+import { NO_TLS } from './etcd-coordinator.ts';
+import { fleetIdOf, keeperOf } from './leaks.ts';
+import { litestream, statusOf } from './replication.ts';
+import { until } from './until.ts';
+
+/** Settings with which a node can be replaced by another one. */
+export const replicaOf = (target: string) => ({
+  FATHOM_FENCE: 'on',
+  REPLICA: target,
+  LITESTREAM_BINARY_PATH: litestream ?? '',
+});
+
+/** An empty node that takes over the fleet of another one. */
+export async function createStandby(
+  etcd: Pick<Etcd, 'url'>,
+  node: string,
+  of: Deployment,
+  more: Record<string, string> = {},
+): Promise<Deployment> {
+  const fleet = (await readFile(join(of.dataDir, 'fleet-id'), 'utf8')).trim();
+  const env = { ...secretsOf(of), ...replicaOf(of.env['REPLICA'] ?? ''), FATHOM_FLEET_ID: fleet, ...more };
+  return createNode(etcd, node, env, { empty: true });
+}
+
+export async function ownersIn(etcd: Pick<Etcd, 'url'>) {
+  const gateway = new EtcdGateway({
+    endpoints: [etcd.url],
+    tls: NO_TLS,
+    credentials: null,
+  });
+  try {
+    return (await readEntries(gateway, 'default', OWNERS)).map(parseOwner);
+  } finally {
+    gateway.close();
+  }
+}
+
+/** Waits until the replicas have everything that was written before now. */
+export async function untilReplicated(
+  etcd: Pick<Etcd, 'url'>,
+  fathom: Deployment,
+  node: string,
+): Promise<void> {
+  const at = Date.now();
+  await until(
+    async () =>
+      (await ownersIn(etcd)).every(
+        (owner) => owner.node === node && owner.source?.includes(`/e${owner.epoch}`),
+      ),
+    { what: async () => `replicas of all databases: ${JSON.stringify(await ownersIn(etcd))}` },
+  );
+  let seen: unknown = null;
+  await until(
+    async () => {
+      // Before the question: the lag is as old as the answer.
+      const askedAt = Date.now();
+      const { databases, lag_seconds: lag } = await statusOf(fathom);
+      seen = { databases, lag };
+      return databases === 2 && lag !== null && askedAt - lag * 1000 > at;
+    },
+    { what: () => `replicas without a lag: ${JSON.stringify(seen)}` },
+  );
+}
+
+/** As when the server loses its power: everything of Fathom is killed, and the kernel ends the databases. */
+export async function killServer(
+  fathom: Deployment,
+  daemon: { signal(name: NodeJS.Signals): void; exited: Promise<unknown> },
+) {
+  const { replica } = (await fathom.client.daemon.status()).backups;
+  const keeper = await keeperOf(fleetIdOf(fathom.dataDir));
+  daemon.signal('SIGKILL');
+  for (const pid of [keeper, replica?.pid ?? 0]) process.kill(pid, 'SIGKILL');
+  await daemon.exited;
+}
