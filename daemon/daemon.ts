@@ -118,8 +118,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   ]);
   found.delete(GLOBAL_NAME);
 
-  const { reconciler, ownerSync, lifecycle } = services;
-  await Promise.all([reconciler.load(), services.trash.load(), ownerSync.load()]);
+  const { reconciler, lifecycle } = services;
+  await Promise.all([reconciler.load(), services.trash.load()]);
   await cluster?.prune((name) => catalog.find(name) !== null || catalog.trashed.find(name) !== null);
   await services.pruneTemplates();
   await services.backups.load();
@@ -132,19 +132,22 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const left = await rollouts.recover([...found.values()].flat(), leftovers);
   const adoptable = await restores.recover(await drills.recover(left, leftovers), leftovers);
   await services.archives.recover(leftovers);
-  await reconciler.startAll(adoptable);
+  const { opened } = await reconciler.startAll(adoptable);
   services.journal.noteLoaded();
+  if (cluster) await opened;
   const routes =
     cluster && (await import('./cluster/routes/publish-routes.ts')).publishRoutes(cluster.routes, services);
   resources.defer(() => routes?.end(fleetEnd === 'stop' ? 'stop' : 'leave'));
-  rollouts.begin();
-  await lifecycle.finishInterrupted(config.userDatabasesDir);
-  // Afterwards, because deletions that end now request erasures.
-  await services.erasures.load();
-
-  waitingFor = 'the queue worker';
   resources.defer(() => queue.stop());
-  await queue.start();
+  const startQueue = async () => {
+    await lifecycle.finishInterrupted(config.userDatabasesDir);
+    // Afterwards, because deletions that end now request erasures.
+    await services.erasures.load();
+    waitingFor = 'the queue worker';
+    await queue.start();
+  };
+  await Promise.all([opened, startQueue()]);
+  rollouts.begin();
   if (options.demo) {
     waitingFor = 'the demo data';
     await seedDemo({ ...services, addTask: (task: NewTask) => queue.add(task) });

@@ -71,13 +71,7 @@ export class Catalog {
   }
 
   directoryOf(name: string): string {
-    // An administrator can edit the name in the control plane. It must not lead out of the directory.
-    if (!isDatabaseName(name)) {
-      throw new FathomError(
-        'internal',
-        `'${name}' in user_databases is not the name of a database; correct the row`,
-      );
-    }
+    if (!this.#entries.has(name)) requireName(name);
     return join(this.directory, name);
   }
 
@@ -85,8 +79,7 @@ export class Catalog {
   register(row: DatabaseRow, email: string | null): CatalogEntry {
     const known = this.#entries.get(row.name);
     if (known) return known;
-    // Checks the name, which an administrator can edit.
-    this.directoryOf(row.name);
+    requireName(row.name);
     const instance = new UserInstance(row, email, this.#deps, this);
     const runner = this.#deps.fleet.add(instance, row.port > 0 ? row.port : null);
     const entry = { row, runner, instance, superuserToken: instance.superuserToken, rollout: null };
@@ -310,6 +303,15 @@ export class Catalog {
     log.warn({ instance: other.row.name, port }, `${name} runs on its port, it gets another one`);
     return (await set(other, 0)) && set(entry, port);
   }
+}
+
+/** An administrator can edit the name in the control plane. It must not lead out of the directory. */
+function requireName(name: string): void {
+  if (isDatabaseName(name)) return;
+  throw new FathomError(
+    'internal',
+    `'${name}' in user_databases is not the name of a database; correct the row`,
+  );
 }
 
 /** @throws FathomError `conflict` while a rollout or other work changes its files or its version */

@@ -16,7 +16,7 @@ import { unknownUser } from '../accounts/user-repository.ts';
 import { type ControlPlaneClient, fieldsOf, isStatus, unreadable } from '../control-plane/client.ts';
 
 /** Rows in one response. All in one would need much memory for a moment, which stays with the process. */
-const PAGE_ROWS = 1_000;
+const PAGE_ROWS = 5_000;
 
 /** PocketBase's code for a value that breaks a unique index. */
 const NOT_UNIQUE = 'validation_not_unique';

@@ -100,10 +100,12 @@ export class Reconciler {
   }
 
   /**
-   * Begins to start all databases that should run, and takes over processes that still run. Resolves when the ports of all are
-   * open, and when processes that may not continue have ended, so that no process writes to files that are removed next.
+   * Begins to start all databases that should run, and takes over processes that still run. Resolves when processes that may
+   * not continue have ended, so that no process writes to files that are removed next.
+   *
+   * @returns `opened`, which resolves when the ports of all are open: with thousands, the keeper is busy for a while
    */
-  async startAll(found: readonly FoundProcess[]): Promise<void> {
+  async startAll(found: readonly FoundProcess[]): Promise<{ opened: Promise<void> }> {
     const processes = groupByInstance(found);
     const ends: Promise<void>[] = [];
     const outdated: string[] = [];
@@ -135,6 +137,10 @@ export class Reconciler {
       for (const orphan of orphans) ends.push(this.#end(orphan, 'no database of that name is known'));
     }
     await Promise.all(ends);
+    return { opened: this.#openPorts(outdated) };
+  }
+
+  async #openPorts(outdated: readonly string[]): Promise<void> {
     await this.#deps.fleet.openPorts();
     if (this.#deps.hasPreviousKey) await this.#adjustStopped();
     void this.#restartOutdated(outdated);

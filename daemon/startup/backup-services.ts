@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
 import type { UserLimits } from '../accounts/plans/user-limits.ts';
 import {
@@ -32,6 +31,7 @@ import type { Rollouts } from '../rollouts/rollouts.ts';
 import { exchangeSealedSecret, findSealedSecret, type SealedSecretsDeps } from '../secrets/sealed-secrets.ts';
 import type { DiskReserve } from '../supervisor/disk/disk-reserve.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
+import { dataDirOf } from '../supervisor/instance-spec.ts';
 
 /** The sealed secret with the public half of the recovery key. Sealed, so that it cannot be replaced in the table. */
 const RECOVERY_KEY = 'backup-recovery-key';
@@ -144,7 +144,7 @@ async function createBackups(
   const controlPlane: OwnedSubject = { name: CONTROL_PLANE, dataDir: globalData, owner: null };
   const toSubject = ({ name, user }: Pick<DatabaseRow, 'name' | 'user'>): OwnedSubject => ({
     name,
-    dataDir: join(catalog.directoryOf(name), 'pb_data'),
+    dataDir: dataDirOf(catalog.directoryOf(name)),
     owner: user,
   });
   const subjects = {

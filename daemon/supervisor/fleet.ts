@@ -50,6 +50,7 @@ export class Fleet {
   /** One object for all runners. */
   readonly #runnerDeps: RunnerDeps;
   readonly #runners = new Map<string, Runner>();
+  readonly #withProcess = new Set<Runner>();
   /** All runners by name; null after a change. */
   #sorted: readonly Runner[] | null = null;
   readonly #starts = new Semaphore(CONCURRENT_STARTS);
@@ -60,7 +61,11 @@ export class Fleet {
     this.#runnerDeps = {
       ...deps,
       starts: this.#starts,
-      publish: (event: FleetEvent) => deps.bus.publish(event),
+      publish: (event: FleetEvent) => {
+        if (event.kind === 'instance.changed' || event.kind === 'instance.phase')
+          this.#noteProcess(event.name);
+        deps.bus.publish(event);
+      },
     };
     this.#sampler = new Sampler(deps.clock);
     deps.driver.onRing((port) => this.#ring(port));
@@ -157,7 +162,7 @@ export class Fleet {
     const known = this.#runners.get(spec.name);
     if (known) return known;
     const keepsPort =
-      lastPort !== null && ('fixed' in spec.port || this.#deps.ports.reserve(spec.name, lastPort));
+      lastPort !== null && (this.#deps.ports.reserve(spec.name, lastPort) || 'fixed' in spec.port);
     const runner = new Runner(spec, this.#runnerDeps, keepsPort ? lastPort : null);
     this.#runners.set(spec.name, runner);
     this.#sorted = null;
@@ -181,6 +186,7 @@ export class Fleet {
     await runner.close('stop');
     await this.#deps.files.release(runner.spec.directory);
     this.#runners.delete(name);
+    this.#withProcess.delete(runner);
     this.#sorted = null;
     if (keepsPort) this.#deps.ports.close(name);
     else this.#deps.ports.release(name);
@@ -210,7 +216,7 @@ export class Fleet {
   }
 
   runners(matches: (runner: Runner) => boolean = () => true): Runner[] {
-    // Most of thousands do not match, and callers ask several times per second: a copy of all would be garbage.
+    // Most of thousands do not match: a copy of all would be garbage.
     const found: Runner[] = [];
     for (const runner of this.#runners.values()) if (matches(runner)) found.push(runner);
     return found;
@@ -232,9 +238,16 @@ export class Fleet {
     this.#sampler.recordDiskBytes(name, bytes);
   }
 
-  /** Instances with a process. */
+  /** Instances with a process. Most of thousands have none, and callers ask several times per second. */
   withProcess(): Runner[] {
-    return this.runners(({ state }) => state.observed.pid !== null);
+    return Array.from(this.#withProcess);
+  }
+
+  #noteProcess(name: string): void {
+    const runner = this.#runners.get(name);
+    if (!runner) return;
+    if (runner.state.observed.pid === null) this.#withProcess.delete(runner);
+    else this.#withProcess.add(runner);
   }
 
   /** The probes and usage of instances that have some. Most of thousands have no process. */

@@ -125,3 +125,31 @@ it('opens all databases with a process', async () => {
   await ownerSync.stop();
   expect(looks[0]).toBe('ann');
 });
+
+it.each(['start', 'sync'] as const)(
+  'reads the accounts once, when the first %s needs them',
+  async (first) => {
+    const { ownerSync, owners, looks, reads } = await stage('asleep');
+    owners.push(account('ann'), account('ben'));
+    const { ready } = ownerSync.beforeStart('ann');
+    expect(reads()).toBe(0);
+    if (first === 'start') await Promise.all([ready?.(), ready?.()]);
+    else ownerSync.syncAll();
+    await settle();
+    expect(reads()).toBe(1);
+    await ready?.();
+    expect(reads()).toBe(1);
+    await ownerSync.stop();
+    expect(looks).toEqual([]);
+  },
+);
+
+it('opens no sleeping database while the accounts are read for a start', async () => {
+  const { ownerSync, owners, looks } = await stage('asleep');
+  owners.push(account('ann'), account('ben'));
+  void ownerSync.load();
+  ownerSync.syncAll();
+  await settle();
+  await ownerSync.stop();
+  expect(looks).toEqual([]);
+});

@@ -50,14 +50,24 @@ export class OwnerSync {
   /** Users whose database is being created, while their account has not changed. */
   readonly #creating = new Set<string>();
   readonly #stopping = new AbortController();
+  /** The first reading of all accounts; null before it. */
+  #loading: Promise<void> | null = null;
   #unsubscribe: (() => void) | null = null;
 
   constructor(deps: OwnerSyncDeps) {
     this.#deps = deps;
   }
 
-  /** Reads all accounts, for instances that start before `start`. Never rejects: databases start without them, too. */
-  async load(): Promise<void> {
+  /**
+   * Resolves when all accounts are known; reads them at the first call. A start of a database waits for them. Never rejects:
+   * databases start without them, too.
+   */
+  load(): Promise<void> {
+    this.#loading ??= this.#load();
+    return this.#loading;
+  }
+
+  async #load(): Promise<void> {
     try {
       await this.#read(undefined);
     } catch (error) {
@@ -77,25 +87,30 @@ export class OwnerSync {
    * Returns the adjustment that writes the account before a start. A restored backup may contain an earlier password, or an
    * account that was still active.
    */
-  beforeStart(database: string): Adjustment | null {
+  beforeStart(database: string): Adjustment {
     const { clock, log } = this.#deps;
-    const account = this.#accounts.get(database);
-    if (!account) return null;
+    const account = () => this.#accounts.get(database);
     return {
+      ready: () => this.load(),
       isNeeded: (file) => {
-        const differs = accountDiffers(file, account) === true;
-        if (!differs) this.#unfinished.delete(account.id);
+        const wanted = account();
+        if (!wanted) return false;
+        const differs = accountDiffers(file, wanted) === true;
+        if (!differs) this.#unfinished.delete(wanted.id);
         return differs;
       },
       apply: (file) => {
-        const isChanged = writeAccount(file, account, clock.now()) === true;
-        this.#unfinished.delete(account.id);
+        const wanted = account();
+        if (!wanted) return;
+        const isChanged = writeAccount(file, wanted, clock.now()) === true;
+        this.#unfinished.delete(wanted.id);
         if (isChanged) {
-          log.info({ instance: database, user: account.id }, 'updated the account before the start');
+          log.info({ instance: database, user: wanted.id }, 'updated the account before the start');
         }
       },
       onFailure: (error) => {
-        if (this.#noteFailure(account, 1, error) === 'busy') this.#begin(account.id);
+        const wanted = account();
+        if (wanted && this.#noteFailure(wanted, 1, error) === 'busy') this.#begin(wanted.id);
       },
     };
   }
@@ -195,9 +210,7 @@ export class OwnerSync {
   }
 
   async #run(userId: string | undefined): Promise<void> {
-    const known = new Map(this.#accounts);
-    let owners = await this.#read(userId);
-    if (userId === undefined) owners = owners.filter((owner) => !this.#isSettled(owner, known));
+    let owners = await (userId === undefined ? this.#readUnsettled() : this.#read(userId));
     for (let attempt = 1; owners.length > 0 && !this.#stopping.signal.aborted; attempt += 1) {
       const busy: OwnerAccount[] = [];
       for (const owner of owners) {
@@ -219,6 +232,15 @@ export class OwnerSync {
       const ids = new Set(busy.map(({ id }) => id));
       owners = (await this.#read(userId)).filter(({ id }) => ids.has(id));
     }
+  }
+
+  /** Reads all accounts. Returns those that databases may not have. */
+  async #readUnsettled(): Promise<OwnerAccount[]> {
+    const isFirst = this.#loading === null;
+    await this.load();
+    const known = new Map(this.#accounts);
+    const owners = isFirst ? Array.from(known.values()) : await this.#read(undefined);
+    return owners.filter((owner) => !this.#isSettled(owner, known));
   }
 
   /** A database without a process gets the known account with its next start, so it only needs a changed one. */

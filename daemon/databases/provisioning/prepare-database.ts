@@ -94,6 +94,7 @@ type MigrationRun = Preparation & { template: Template };
 export async function prepareDatabase(run: Preparation, signal: AbortSignal): Promise<Prepared> {
   const file = fileOf(run);
   if (!existsSync(file)) return { reason: null, neededHooks: null };
+  await run.account?.ready?.();
   const adjustments = [...createAdjustments(run), recordLastVersion(run.version)];
   const { pending, needed, neededHooks } = inspect(file, run, adjustments);
   if (!run.template || pending.length === 0 || isHeld(run)) {

@@ -4,6 +4,8 @@ import { inTransaction, type OpenOptions, openDatabase } from './sqlite.ts';
 
 /** A change that a database file needs before its instance starts. */
 export interface Adjustment {
+  /** Resolves when `isNeeded` can tell. Absent when it can at once. */
+  ready?: () => Promise<void>;
   /** Whether the change is still missing. Only reads. */
   isNeeded: (database: DatabaseSync) => boolean;
   /** Makes the change within a write transaction. */

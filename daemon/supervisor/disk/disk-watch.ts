@@ -87,7 +87,7 @@ export class DiskWatch {
     const { fleet, clock, reasons, reserve } = this.#deps;
     const isHeld = reserve.state.isHeld && (await this.#sharesDisk());
     const nowMs = clock.monotonic();
-    const runners = fleet.runners((runner) => this.#isWatched(runner));
+    const runners = this.#runners();
     let waitMs = isHeld ? HOLD_CHECK_MS + runners.length * HOLD_MS_PER_DATABASE : MAX_WAIT_MS;
     for (const runner of runners) {
       this.#checkHold(runner, isHeld);
@@ -102,11 +102,14 @@ export class DiskWatch {
   }
 
   /** Only processes write. A stopped database that refuses writes is released too, so that its next start is a normal one. */
-  #isWatched({ spec, state }: Runner): boolean {
-    if (spec.kind !== 'user') return false;
-    if (state.observed.pid !== null) return true;
-    const watched = this.#watched.get(spec.name);
-    return watched !== undefined && refusalOf(watched) !== null;
+  #runners(): Runner[] {
+    const { fleet } = this.#deps;
+    const runners = new Set(fleet.withProcess().filter(({ spec }) => spec.kind === 'user'));
+    for (const [name, watched] of this.#watched) {
+      const runner = refusalOf(watched) === null ? null : fleet.find(name);
+      if (runner) runners.add(runner);
+    }
+    return Array.from(runners);
   }
 
   /** A disk that cannot be read now is the same one. */

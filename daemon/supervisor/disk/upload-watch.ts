@@ -198,7 +198,7 @@ export function watchUploads({
     wasHeld = isHeld;
     if (readsAll) for (const known of watched.values()) known.isAtRest = false;
     let waitMs = everyMs;
-    for (const runner of fleet.runners(isServing)) {
+    for (const runner of fleet.withProcess().filter(isServing)) {
       const known = watched.get(runner.spec.name);
       if (known?.isAtRest === true && known.pid === runner.state.observed.pid) continue;
       const next = await check(runner, isHeld).catch((error: unknown) => {
@@ -216,8 +216,7 @@ export function watchUploads({
 }
 
 function isServing({ spec, state }: Runner): boolean {
-  const { pid, desired } = state.observed;
-  return spec.kind === 'user' && pid !== null && state.phase === 'running' && desired === 'running';
+  return spec.kind === 'user' && state.phase === 'running' && state.observed.desired === 'running';
 }
 
 /** Temporary files, and files that are removed but still open: both take space that the disk limit does not count. */

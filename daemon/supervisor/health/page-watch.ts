@@ -84,9 +84,15 @@ export function watchPages(deps: {
     }
   };
 
+  const running = () =>
+    fleet
+      .withProcess()
+      .filter(isRunning)
+      .map(({ state }) => state.view());
+
   const intervalMs = Math.min(READ_LOGS_EVERY_MS, everyMs);
   const stopReadingLogs = repeat(clock, intervalMs, async () => {
-    for (const instance of fleet.list(isRunning)) {
+    for (const instance of running()) {
       if (stopped.signal.aborted) return;
       if (reportsDamage(instance)) await check(instance, true);
     }
@@ -94,7 +100,7 @@ export function watchPages(deps: {
       for (const name of map.keys()) if (fleet.find(name) === null) map.delete(name);
   });
   const stopChecking = repeat(clock, intervalMs, async () => {
-    for (const instance of fleet.list(isRunning).toSorted((a, b) => dueAt(a) - dueAt(b))) {
+    for (const instance of running().toSorted((a, b) => dueAt(a) - dueAt(b))) {
       const began = clock.monotonic();
       if (stopped.signal.aborted || dueAt(instance) > began) return;
       await check(instance, false);

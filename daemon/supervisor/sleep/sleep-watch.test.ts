@@ -74,6 +74,8 @@ function watch(databases: readonly Database[], maxAwake: number | null = null) {
     fleet: {
       size: runners.length + 1,
       runners: (matches) => (matches ? runners.filter(matches) : runners),
+      sortedRunners: () => runners,
+      withProcess: () => runners.filter(({ state }) => state.observed.pid !== null),
       sendCommands: () => Promise.resolve(),
       wake: (name) => {
         woken.push(name);

@@ -26,7 +26,7 @@ const JOB_CHECKS = 20;
 const FILE_CHECKS = 100;
 
 export interface SleepWatchDeps {
-  fleet: Pick<Fleet, 'runners' | 'wake' | 'size' | 'sendCommands'>;
+  fleet: Pick<Fleet, 'runners' | 'sortedRunners' | 'withProcess' | 'wake' | 'size' | 'sendCommands'>;
   settings: { maxAwake: number | null };
   /** In bytes. */
   memory: { available: () => number; total: () => number };
@@ -146,9 +146,8 @@ export class SleepWatch {
     const triedBeforeMs = clock.monotonic() - RETRY_LOOKS * lookEveryMs;
     const candidates: RunnerCandidate[] = [];
     let awake = 0;
-    for (const runner of fleet.runners(
-      ({ spec, state }) => spec.kind === 'user' && state.observed.pid !== null,
-    )) {
+    for (const runner of fleet.withProcess()) {
+      if (runner.spec.kind !== 'user') continue;
       awake += 1;
       const sleepAfterMs = timeOf(runner);
       const maySleep = sleepAfterMs !== null || (settings.maxAwake !== null && !runner.spec.staysAwake());
@@ -173,10 +172,13 @@ export class SleepWatch {
 
   /** Starts sleeping databases whose files are missing or damaged: the start fails with the reason. */
   #checkFiles(): void {
-    const asleep = this.#deps.fleet.runners(({ state }) => state.phase === 'asleep');
-    const first = this.#nextFiles < asleep.length ? this.#nextFiles : 0;
-    this.#nextFiles = first + FILE_CHECKS;
-    for (const runner of asleep.slice(first, first + FILE_CHECKS)) {
+    const runners = this.#deps.fleet.sortedRunners();
+    let checks = 0;
+    for (let look = 0; look < runners.length && checks < FILE_CHECKS; look += 1) {
+      const runner = runners[this.#nextFiles % runners.length];
+      this.#nextFiles = (this.#nextFiles + 1) % runners.length;
+      if (runner?.state.phase !== 'asleep') continue;
+      checks += 1;
       const { directory } = runner.spec;
       if (runner.spec.archived() === null && !this.#deps.hasUsableFiles(dataDirOf(directory))) runner.wake();
     }
