@@ -40,6 +40,29 @@ it('takes an answer that comes before the request is read, and that does not end
   await requestTrusted(url, { method: 'POST', body: 'x'.repeat(5_000_000) }, never);
 });
 
+it.each([
+  [429, '120', 120_000],
+  [503, ' 7 ', 7_000],
+  [503, '0', 0],
+  [503, '9'.repeat(40), 86_400_000],
+  [429, 'Thu, 01 Jan 1970 00:00:00 GMT', 0],
+  [429, 'Fri, 31 Dec 9999 23:59:59 GMT', 86_400_000],
+  [429, 'soon', undefined],
+  [429, '-5', 0],
+  [503, '', undefined],
+  [500, '120', undefined],
+  [302, '120', undefined],
+])('after %i with Retry-After: %s, asks for a wait of %s ms', async (status, header, expected) => {
+  const url = await listen((_request, response) =>
+    response.writeHead(status, { 'retry-after': header }).end(),
+  );
+  const failure: unknown = await requestTrusted(url, { method: 'POST', body: '{}' }, never).catch(
+    (error: unknown) => error,
+  );
+  expect((failure as Error).message).toContain(`answered ${status}`);
+  expect((failure as { retryAfterMs?: number }).retryAfterMs).toBe(expected);
+});
+
 it('reports a connection that is closed without an answer', async () => {
   const closed = await listen((request) => request.socket.destroy());
   await expect(requestTrusted(closed, { method: 'GET' }, never)).rejects.toThrow(/cannot reach .*hang up/);

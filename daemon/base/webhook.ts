@@ -2,8 +2,11 @@ import { createHmac } from 'node:crypto';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { messageOf } from '../../shared/errors.ts';
+import { parseRetryAfterHeader } from './time/retry-after.ts';
 
 const TIMEOUT_MS = 10_000;
+/** Answers whose Retry-After counts: too many requests, and unavailable. */
+const ANSWERS_WITH_TIME: readonly number[] = [429, 503];
 
 /** The signature of Standard Webhooks: `v1,` and the base64 of an HMAC-SHA256. @param timestampS seconds since 1970 */
 export function signWebhook(
@@ -31,7 +34,7 @@ export function webhookHeaders(
  * Sends a request to a URL of the administrator. Redirects are not followed: they could lead elsewhere. Any port is allowed,
  * unlike with `fetch`.
  *
- * @throws Error with the origin of the URL; the rest may contain a token
+ * @throws Error with the origin of the URL; the rest may contain a token. `retryAfterMs` is the wait that a busy server asks for
  */
 export async function requestTrusted(
   url: string,
@@ -54,7 +57,11 @@ export async function requestTrusted(
   if (status >= 200 && status < 300) return;
   const isRedirect = status >= 300 && status < 400;
   const remedy = isRedirect ? '; redirects are not followed, use the final address' : '';
-  throw new Error(`${origin} answered ${status}${remedy}`);
+  const failure = new Error(`${origin} answered ${status}${remedy}`);
+  const retryAfterMs = ANSWERS_WITH_TIME.includes(status)
+    ? parseRetryAfterHeader(response.headers['retry-after'] ?? null, Date.now())
+    : null;
+  throw retryAfterMs === null ? failure : Object.assign(failure, { retryAfterMs });
 }
 
 function firstAnswer(

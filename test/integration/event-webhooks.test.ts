@@ -100,6 +100,32 @@ it('an event is delivered after a kill of the daemon, with the same id, and not 
   expect(items.filter(({ status }) => !['done', 'processing'].includes(status))).toEqual([]);
 }, 180_000);
 
+it('an event that a busy receiver refuses is sent again after the time that it asks for', async () => {
+  const { settings, events } = await receiver((response, { data }) => {
+    response.writeHead(429, { 'retry-after': data['wait'] ?? '' }).end();
+  });
+  const fathom = await deployment(settings);
+  await fathom.start();
+  for (const [wait, seconds] of [
+    ['7200', 7_200],
+    ['900000', 86_400],
+  ] as const) {
+    const payload = { type: 'invoice.paid', timestamp: '2026-01-15T10:00:00Z', data: { wait } };
+    const { id } = await fathom.client.queue.add({ type: 'webhook.send', payload });
+    const task = await until(
+      async () => {
+        const found = await fathom.client.queue.get(id);
+        return found.status === 'pending' && found.attempts === 1 ? found : null;
+      },
+      { what: 'the second attempt to be planned' },
+    );
+    expect(task.last_error).toContain('answered 429');
+    const waitS = (Date.parse(task.run_at ?? '') - Date.parse(task.updated)) / 1000;
+    expect(Math.round(waitS)).toBe(seconds);
+  }
+  expect(events).toHaveLength(2);
+});
+
 it('an event that is refused is a dead letter in the end, and no event is recorded without a URL', async () => {
   const { settings, events } = await receiver((response) => response.writeHead(302, { location: '/' }).end());
   const fathom = await deployment({ QUEUE_POLL_INTERVAL: '1' });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -35,8 +35,11 @@ interface Received {
   encrypted: boolean;
 }
 
-async function mailServer(options: SMTPServerOptions): Promise<{ port: number; received: Received[] }> {
+async function mailServer(
+  options: SMTPServerOptions,
+): Promise<{ port: number; received: Received[]; sockets: Set<Socket> }> {
   const received: Received[] = [];
+  const sockets = new Set<Socket>();
   const server = new SMTPServer({
     authOptional: false,
     onAuth: ({ username, password }, _session, done) => {
@@ -55,11 +58,14 @@ async function mailServer(options: SMTPServerOptions): Promise<{ port: number; r
     },
     ...options,
   });
+  // Clients that end a connection early.
+  server.on('error', () => {});
+  server.server.on('connection', (socket) => sockets.add(socket));
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
   onTestFinished(() => new Promise<void>((resolve) => server.close(resolve)));
-  return { port: (server.server.address() as AddressInfo).port, received };
+  return { port: (server.server.address() as AddressInfo).port, received, sockets };
 }
 
 const MAIL = {
@@ -132,6 +138,49 @@ it('is not done when a recipient was refused, and not sent to the others again',
   expect(task).toMatchObject({ status: 'dead', attempts: 1 });
   expect(task.last_error).toEqual(textWith('ada@example.com', 'nobody@example.com', 'no such mailbox'));
   expect(received).toHaveLength(1);
+});
+
+it.each([
+  ['refuses the recipient', 550, 'to'],
+  ['refuses the recipient for now', 450, 'to'],
+  ['refuses the sender for now', 451, 'from'],
+  ['ends the connection', null, 'to'],
+] as const)('fails at once when a server without SMTPUTF8 %s', async (_, status, field) => {
+  const answer = (address: string, done: (error?: Error) => void) => {
+    if (!/\P{ASCII}/u.test(address)) done();
+    else if (status === null) for (const socket of sockets) socket.destroy();
+    else done(Object.assign(new Error('cannot be delivered'), { responseCode: status }));
+  };
+  const { port, sockets } = await mailServer({
+    key: readFileSync(KEY),
+    cert: readFileSync(CERTIFICATE),
+    hideSMTPUTF8: true,
+    onMailFrom: ({ address }, _session, done) => answer(address, done),
+    onRcptTo: ({ address }, _session, done) => answer(address, done),
+  });
+  const odd = 'j\u00fcrgen@example.com';
+  const task = await send({ port }, CREDENTIALS, { [field]: odd }, 5);
+  expect(task).toMatchObject({ status: 'dead', attempts: 1 });
+  expect(task.last_error).toEqual(textWith(odd, 'SMTPUTF8', 'use another address'));
+});
+
+it('delivers to letters outside ASCII over a server with SMTPUTF8, and tries again when it is busy', async () => {
+  const certificate = { key: readFileSync(KEY), cert: readFileSync(CERTIFICATE) };
+  const odd = { to: 'J\u00fcrgen <j\u00fcrgen@m\u00fcller.example>' };
+  const { port, received } = await mailServer(certificate);
+  expect(await send({ port }, CREDENTIALS, odd, 5)).toMatchObject({ status: 'done' });
+  expect(received).toHaveLength(1);
+  const busy = await mailServer({
+    ...certificate,
+    onRcptTo: (_address, _session, done) => done(Object.assign(new Error('busy'), { responseCode: 450 })),
+  });
+  // Only the last attempt of a temporary failure is dead.
+  const task = await send({ port: busy.port }, CREDENTIALS, odd, 1);
+  expect(task.last_error).not.toContain('SMTPUTF8');
+  // A domain alone is written in ASCII.
+  const plain = await mailServer({ ...certificate, hideSMTPUTF8: true });
+  const domain = { to: 'J\u00fcrgen <ada@m\u00fcller.example>' };
+  expect(await send({ port: plain.port }, CREDENTIALS, domain)).toMatchObject({ status: 'done' });
 });
 
 it('takes no line end into an envelope or a header', async () => {

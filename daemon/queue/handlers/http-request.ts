@@ -3,13 +3,13 @@ import { request as requestHttps } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { messageOf } from '../../../shared/errors.ts';
 import { type Address, hostOf } from '../../base/network-targets.ts';
+import { parseRetryAfterHeader } from '../../base/time/retry-after.ts';
 import type { BuiltInTaskContext } from './context.ts';
 import { httpPayloadSchema } from './http-payload.ts';
 import { resolveTarget, TargetRefused } from './target.ts';
 
 /** Stored characters of the response. */
 const STORED_CHARACTERS = 4_000;
-const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 /** Client errors after which a retry may succeed. */
 const RETRYABLE: readonly number[] = [408, 429];
 
@@ -109,11 +109,4 @@ async function readBeginning(response: IncomingMessage): Promise<string> {
   }
   response.destroy();
   return text;
-}
-
-/** Parses Retry-After (RFC 9110, 10.2.3): seconds or a date. Returns null when it is missing or invalid. */
-export function parseRetryAfterHeader(header: string | null, nowMs: number): number | null {
-  if (header === null) return null;
-  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - nowMs;
-  return Number.isNaN(ms) ? null : Math.min(Math.max(0, ms), MAX_RETRY_AFTER_MS);
 }
