@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { DaemonStatus } from '../shared/api/daemon.ts';
 import type { NewTask } from '../shared/api/queue.ts';
-import type { FathomError } from '../shared/errors.ts';
+import { FathomError } from '../shared/errors.ts';
 import { LOOK_EVERY_MS } from './backups/archived/inactive-databases.ts';
 import { requireRestored } from './backups/restore/restore-host.ts';
 import type { Logger } from './base/log/log.ts';
@@ -19,7 +19,7 @@ import { type Host, prepareHost } from './startup/prepare-host.ts';
 import { reload } from './startup/reload.ts';
 import { createApiWithStream } from './startup/routes.ts';
 import type { ServiceOptions } from './startup/service-options.ts';
-import { startControlPlane } from './startup/start-control-plane.ts';
+import { followControlPlane, startControlPlane } from './startup/start-control-plane.ts';
 import { GLOBAL_NAME, globalDirOf } from './supervisor/global-instance.ts';
 import { findLeftovers } from './supervisor/start/leftovers.ts';
 import { groupByInstance } from './supervisor/start/takeover.ts';
@@ -40,6 +40,11 @@ export interface DaemonOptions extends ServiceOptions {
   stopping?: AbortSignal;
 }
 
+interface StartedDaemon extends RunningDaemon {
+  /** Resolves when a member of a cluster must start again, because the control plane is on another node now, or on this one. */
+  leaderChanged: Promise<void>;
+}
+
 export interface RunningDaemon {
   /** Stops everything in order, or leaves the instances running. May be called again. */
   stop(fleet?: 'stop' | 'leave'): Promise<void>;
@@ -50,6 +55,56 @@ export interface RunningDaemon {
   stopped: Promise<void>;
 }
 
+/** Starts the daemon. A member of a cluster starts again when the control plane moves; its databases run on. @throws as `startDaemon` */
+export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
+  const first = await startUntilFollowed(config, options);
+  if (config.cluster === null) return first;
+  let [daemon, current] = [first, config];
+  let end: 'stop' | 'leave' | null = null;
+  const ending = new AbortController();
+  const signals = [ending.signal, ...(options.stopping ? [options.stopping] : [])];
+  const keep = async (): Promise<void> => {
+    for (;;) {
+      const isOver = daemon.stopped.then(() => true);
+      if (await Promise.race([isOver, daemon.leaderChanged.then(() => false)])) return;
+      if (end === null) await daemon.stop('leave');
+      if (end !== null) return daemon.stop(end);
+      // The next daemon opens its own socket.
+      const next = { ...options, adminSocketFd: null, stopping: AbortSignal.any(signals) };
+      daemon = await startUntilFollowed(current, next);
+      if (end !== null) return daemon.stop(end);
+    }
+  };
+  const stopped = keep();
+  return {
+    stop(instances = 'stop') {
+      end ??= instances;
+      ending.abort();
+      return Promise.race([daemon.stop(end).then(() => stopped), stopped]);
+    },
+    stopped,
+    async reload(next) {
+      current = next;
+      return daemon.reload(next);
+    },
+    instances: () => daemon.instances(),
+  };
+}
+
+/** Starts the daemon, again when the control plane of another node is lost meanwhile. @throws as `startDaemon` */
+async function startUntilFollowed(config: Config, options: DaemonOptions): Promise<StartedDaemon> {
+  for (let next = options; ; next = { ...options, adminSocketFd: null }) {
+    const attempt = { isMember: false };
+    try {
+      return await startDaemon(config, next, attempt);
+    } catch (error) {
+      const isLost =
+        attempt.isMember && error instanceof FathomError && error.code === 'control_plane.unavailable';
+      if (!isLost) throw error;
+    }
+  }
+}
+
 /**
  * Starts the daemon, each part after those that it depends on. The release of each resource is registered on the line after
  * it was acquired. Resolves when the start of the instances has begun.
@@ -57,7 +112,11 @@ export interface RunningDaemon {
  * @throws FathomError with an exit code. Everything that was started is stopped; user instances of an earlier daemon keep
  * running
  */
-export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
+async function startDaemon(
+  config: Config,
+  options: DaemonOptions,
+  attempt: { isMember: boolean },
+): Promise<StartedDaemon> {
   await using resources = new AsyncDisposableStack();
   const clock = systemClock;
   let fleetEnd: 'stop' | 'leave' | 'undo' = 'undo';
@@ -94,6 +153,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   // The control plane needs space for its start.
   await services.diskReserve.prepare();
   const lostFleet = Promise.withResolvers<FathomError>();
+  const leaderChanged = Promise.withResolvers<void>();
+  const moved = new AbortController();
   if (cluster) {
     const { joinFleet } = await import('./cluster/join-fleet.ts');
     await joinFleet(cluster, services, {
@@ -103,6 +164,10 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
         restore: (path, file) => services.replication.restoreLast(path, file, stopping),
       },
       onLost: lostFleet.resolve,
+      onLeaderChanged() {
+        moved.abort();
+        leaderChanged.resolve();
+      },
     });
   }
   const earlier = await services.driver.find();
@@ -112,9 +177,14 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   );
   log.info({ cgroup }, cgroup.reason === null ? 'instances have cgroups' : 'instances have no cgroups');
   const found = groupByInstance(earlier);
+  const leader = cluster?.share.leader ?? null;
+  attempt.isMember = leader !== null;
+  const onWait = (message: string) => (waitingFor = `node ${leader?.node ?? ''}: ${message}`);
   const [leftovers] = await Promise.all([
     findLeftovers(config.userDatabasesDir, [globalDirOf(config.dataDir)]),
-    startControlPlane(config, { host, services, processes: found.get(GLOBAL_NAME) ?? [] }),
+    leader === null
+      ? startControlPlane(config, { host, services, processes: found.get(GLOBAL_NAME) ?? [] })
+      : followControlPlane(leader.url, { services, stopping, moved: moved.signal, onWait }),
   ]);
   found.delete(GLOBAL_NAME);
 
@@ -130,7 +200,8 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   resources.defer(() => services.archives.stop());
   resources.defer(() => services.exports.stop());
   const left = await rollouts.recover([...found.values()].flat(), leftovers);
-  const adoptable = await restores.recover(await drills.recover(left, leftovers), leftovers);
+  const drilled = leader === null ? await drills.recover(left, leftovers) : left;
+  const adoptable = await restores.recover(drilled, leftovers);
   await services.archives.recover(leftovers);
   const { opened } = await reconciler.startAll(adoptable);
   services.journal.noteLoaded();
@@ -142,13 +213,14 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   const startQueue = async () => {
     await lifecycle.finishInterrupted(config.userDatabasesDir);
     // Afterwards, because deletions that end now request erasures.
+    if (leader !== null) return;
     await services.erasures.load();
     waitingFor = 'the queue worker';
     await queue.start();
   };
   await Promise.all([opened, startQueue()]);
   rollouts.begin();
-  if (options.demo) {
+  if (options.demo && leader === null) {
     waitingFor = 'the demo data';
     await seedDemo({ ...services, addTask: (task: NewTask) => queue.add(task) });
   }
@@ -181,6 +253,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   return {
     stop: (instances = 'stop') => end(instances, stopped.resolve),
     stopped: stopped.promise,
+    leaderChanged: leaderChanged.promise,
     reload: (next) => reload(next, { ...services, config }),
     instances: () => fleet.countByPhase(),
   };

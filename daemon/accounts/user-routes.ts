@@ -3,6 +3,7 @@ import { foldAddress } from '../../shared/email-address.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Catalog } from '../databases/catalog.ts';
+import { runsElsewhere } from '../databases/elsewhere/databases-elsewhere.ts';
 import type { DatabaseAccessDeps } from '../databases/owner/database-access.ts';
 import { summarizeOwnDatabase, withAccountCreated } from '../databases/owner/database-access.ts';
 import type { DatabaseTrash } from '../databases/trash/trash.ts';
@@ -93,6 +94,8 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
   /** True when the account is in the trash now, with its database. */
   const deleteWithDatabase = async (id: string, byOwner: boolean): Promise<boolean> => {
     const { catalog, trash } = deps;
+    const other = catalog.elsewhere.findByUser(id);
+    if (other !== null) throw runsElsewhere(other);
     const name = catalog.findByUser(id)?.row.name ?? catalog.trashed.findByUser(id)?.name;
     if (name !== undefined) await trash.delete(name, { withAccount: true, byOwner }).catch(unlessGone);
     return catalog.trashed.findByUser(id) !== null;

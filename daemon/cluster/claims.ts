@@ -5,6 +5,7 @@ import { type Change, type Coordinator, type Entry, MAX_CHANGES } from './coordi
 import { decideClaim, freed } from './ownership.ts';
 import {
   memberKey,
+  NODES,
   type NodeRecord,
   nodeKey,
   OWNERS,
@@ -41,6 +42,8 @@ export class Claims {
   readonly #clock: Clock;
   /** By name: records that were last seen with this node. Others change them only when this node has no session. */
   readonly #owned = new Map<string, Ownership>();
+  /** By name: the other node that owned it when its record was last seen. */
+  readonly #others = new Map<string, string>();
 
   constructor({
     coordinator,
@@ -65,14 +68,35 @@ export class Claims {
     for (const entry of await this.#coordinator.list(this.#prefix)) {
       view.set(entry.key, entry);
       const owner = parseOwner(entry);
-      if (owner.node === this.#node) this.#owned.set(this.#nameOf(entry.key), owner);
+      this.#note(this.#nameOf(entry.key), owner);
     }
+    for (const name of this.#others.keys()) if (!view.has(this.#prefix + name)) this.#others.delete(name);
     return this.review(view, before);
   }
 
   /** Null for a database that this node does not own. */
   ownershipOf(name: string): Ownership | null {
     return this.#owned.get(name) ?? null;
+  }
+
+  /** The other node that owns a database; null without one. */
+  otherOwnerOf(name: string): string | null {
+    return this.#others.get(name) ?? null;
+  }
+
+  /** The names of the databases that this node owns. */
+  ownedNames(): string[] {
+    return [...this.#owned.keys()];
+  }
+
+  /** Claims databases of other nodes that have ended. @returns their number */
+  async claimEnded(): Promise<number> {
+    if (this.#others.size === 0) return 0;
+    const online = new Set((await this.#coordinator.list(NODES)).map(({ key }) => key.slice(NODES.length)));
+    let claimed = 0;
+    for (const [name, node] of this.#others)
+      if (!online.has(node) && (await this.problem(name)) === null) claimed += 1;
+    return claimed;
   }
 
   /** The names of all databases of the fleet, also those of other nodes. */
@@ -130,8 +154,11 @@ export class Claims {
     for (const key of changed) {
       const name = this.#nameOf(key);
       const entry = view.get(key);
-      const isKept = entry !== undefined && parseOwner(entry).node === this.#node;
-      if (isKept || !this.#owned.delete(name)) continue;
+      const owner = entry === undefined ? null : parseOwner(entry);
+      const other = owner?.node ?? this.#node;
+      if (other === this.#node) this.#others.delete(name);
+      else this.#others.set(name, other);
+      if (owner?.node === this.#node || !this.#owned.delete(name)) continue;
       const reason = await this.problem(name);
       if (reason !== null) lost.push({ name, reason });
     }
@@ -163,6 +190,14 @@ export class Claims {
     }
   }
 
+  #note(name: string, owner: OwnerRecord): void {
+    if (owner.node === this.#node) {
+      this.#owned.set(name, owner);
+      this.#others.delete(name);
+    } else if (owner.node !== null) this.#others.set(name, owner.node);
+    else this.#others.delete(name);
+  }
+
   #nameOf(key: string): string {
     return key.slice(this.#prefix.length);
   }
@@ -180,14 +215,14 @@ export class Claims {
       const decision = decideClaim(owner, this.#node, { now: this.#clock.now(), isEnded });
       if (decision.kind === 'refuse') return { node: decision.owner, takeover };
       if (decision.kind === 'keep') {
-        if (owner) this.#owned.set(name, owner);
+        if (owner) this.#note(name, owner);
         return null;
       }
       if (isEnded) await this.#requireSession();
       const { record } = decision;
       const expect = [{ key, revision: entry?.revision ?? 0 }, ...(isEnded ? (other?.unchanged ?? []) : [])];
       if (await this.#coordinator.commit({ expect, put: [{ key, value: JSON.stringify(record) }] })) {
-        this.#owned.set(name, record);
+        this.#note(name, record);
         return null;
       }
     }

@@ -9,6 +9,7 @@ import type { Coordinator } from './coordinator.ts';
 import { MEMBERS, memberKey, NODES, type NodeRecord, nodeKey, ownersOf, parseNode } from './records.ts';
 import { type NodeFacts, Registration } from './registration.ts';
 import { RouteWriter } from './routes/route-writer.ts';
+import { SharedFleet } from './shared-fleet.ts';
 
 const RETRY_MS = 1_000;
 const CONCURRENT_CLAIMS = 16;
@@ -25,6 +26,8 @@ export interface ClusterDeps {
   leaseSeconds: number;
   /** Whether the databases end with the lease. */
   isFenced: boolean;
+  /** Whether this node may run databases of the control plane of another node. */
+  mayFollow?: boolean;
   /** Records with files that they are those of the owner with an epoch. */
   writeEpoch: (directory: string, epoch: number) => Promise<void>;
   /** Aborts when the daemon shall stop. Its start does not wait any longer then. */
@@ -44,6 +47,8 @@ export interface ClusterHooks {
   onLeaseOver(): void;
   /** Makes the files of a database those of its last owner. Its process does not run. */
   prepareCopy(name: string): Promise<void>;
+  /** The control plane, which was on another node, is on a third one now, or this node has claimed it. */
+  onLeaderChanged?(): void;
 }
 
 /**
@@ -52,8 +57,8 @@ export interface ClusterHooks {
  * ```
  *            join                 claimFleet
  *  waiting ────────▶ registered ────────────▶ owner of its control plane, then of each database that it starts
- *     ▲                  │
- *     └── session ended ─┘
+ *     ▲                  │       │
+ *     └── session ended ─┘       └▶ member: uses the control plane of its owner, and runs the databases that it owns itself
  * ```
  *
  * With a fence, all databases end when the lease is over, and start again with the next one. Without it, they run on: no
@@ -62,6 +67,7 @@ export interface ClusterHooks {
 export class Cluster {
   /** Where the instances of this node are reached. */
   readonly routes: RouteWriter;
+  readonly share: SharedFleet;
   readonly #deps: ClusterDeps;
   readonly #claims: Claims;
   readonly #left = new AbortController();
@@ -79,6 +85,13 @@ export class Cluster {
       // Without a fence, databases run on without a session.
       session: () => (deps.isFenced ? (this.#registration?.session ?? null) : null),
       epochOf: (name) => this.#claims.ownershipOf(name)?.epoch ?? null,
+    });
+    this.share = new SharedFleet({
+      ...deps,
+      claims: this.#claims,
+      claimProblem: (name) => this.#claimProblem(name),
+      mayTakeOver: () => this.allowsTakeover && (!deps.isFenced || this.#registration?.hasLease === true),
+      onLeaderChanged: () => this.#hooks?.onLeaderChanged?.(),
     });
   }
 
@@ -101,6 +114,7 @@ export class Cluster {
       onSession: async () => {
         this.#reportLost(await this.#claims.load(), hooks);
         this.routes.noteSession();
+        await this.share.readAddresses();
       },
       onLease: (until) => {
         if (isFenced) hooks.onLease(until);
@@ -125,24 +139,26 @@ export class Cluster {
   }
 
   /**
-   * Claims the control plane, and with it the fleet. Waits while another node owns it.
+   * Claims the control plane, and with it the fleet. While another node owns it, this node waits, or becomes a member.
    *
-   * @param onRefused called when another node owns it: nothing of this fleet may run here
+   * @param onRefused called when another node owns it: nothing of this fleet may run here, except what `mayRun` says
    */
-  async claimFleet(onRefused: () => Promise<void>): Promise<void> {
-    const { controlPlane } = this.#deps;
+  async claimFleet(onRefused: (mayRun: (name: string) => boolean) => Promise<void>): Promise<void> {
+    const { controlPlane, mayFollow = false } = this.#deps;
     let isRefused = false;
     await this.#retry(async () => {
       const reason = await this.#claimProblem(controlPlane);
-      if (reason === null) return;
+      if (reason === null) return this.share.lead();
       if (reason.code === 'owned_elsewhere' && !isRefused) {
-        await onRefused();
-        await this.#claims.freeReplicated();
+        await onRefused((name) => mayFollow && this.ownershipOf(name) !== null);
+        if (!mayFollow) await this.#claims.freeReplicated();
         isRefused = true;
       }
-      throw new FathomError('cluster.unavailable', reason.message);
+      if (!mayFollow || !(await this.share.follow()))
+        throw new FathomError('cluster.unavailable', reason.message);
     });
     this.#waitsFor = null;
+    this.#background.push(this.share.keep(this.#left.signal));
   }
 
   /** Why a database must not be started here. Claims one without an owner, and makes its files those of the last owner. */
@@ -180,13 +196,14 @@ export class Cluster {
     return this.#deps.facts.takeover;
   }
 
-  /** Claims all databases of the fleet. Resolves with those that this node owns now. */
+  /** Claims all databases of the fleet, unless this node is a member. Resolves with those that it owns now. */
   async claimAll(): Promise<string[]> {
+    if (this.share.leader !== null) return this.#claims.ownedNames();
     const owned: string[] = [];
     await forEachConcurrent(await this.#claims.names(), CONCURRENT_CLAIMS, async (name) => {
       const reason = await this.#claimProblem(name);
       if (reason === null) owned.push(name);
-      else this.#deps.log.error({ instance: name }, reason.message);
+      else this.#deps.log.warn({ instance: name }, reason.message);
     });
     return owned;
   }
@@ -281,9 +298,12 @@ export class Cluster {
     hooks: ClusterHooks,
   ): Promise<void> {
     try {
-      this.#reportLost(await this.#claims.review(view, changed), hooks);
       const prefix = ownersOf(this.#deps.facts.fleet);
-      for (const key of changed) this.routes.noteOwner(key.slice(prefix.length));
+      const names = [...changed].map((key) => key.slice(prefix.length));
+      await this.share.noticeMoves(names, async () => {
+        this.#reportLost(await this.#claims.review(view, changed), hooks);
+      });
+      for (const name of names) this.routes.noteOwner(name);
     } catch (error) {
       this.#deps.log.error(`cannot read owners: ${messageOf(error)}`);
     }

@@ -24,10 +24,13 @@ export async function joinFleet(
     config,
     replicas,
     onLost,
+    onLeaderChanged,
   }: {
     config: Pick<Config, 'dataDir' | 'userDatabasesDir'>;
     replicas: Pick<CopiesDeps, 'ownReplica' | 'restore'>;
     onLost: (error: FathomError) => void;
+    /** Called when a member must start again, to use another control plane or to run it. */
+    onLeaderChanged: () => void;
   },
 ): Promise<void> {
   const copies: CopiesDeps = {
@@ -52,9 +55,10 @@ export async function joinFleet(
       for (const pid of fleet.pids()) sendSignal(-pid, 'SIGKILL');
     },
     prepareCopy: (name) => prepareCopy(name, copies),
+    onLeaderChanged,
   });
-  await cluster.claimFleet(async () => {
-    for (const process of await driver.find()) await fleet.endFound(process);
+  await cluster.claimFleet(async (mayRun) => {
+    for (const process of await driver.find()) if (!mayRun(process.instance)) await fleet.endFound(process);
   });
   if (cluster.allowsTakeover) await prepareCopies(await cluster.claimAll(), copies);
 }

@@ -61,6 +61,7 @@ export async function openCluster(
     controlPlane,
     leaseSeconds: config.leaseSeconds,
     isFenced: config.isFenced,
+    mayFollow: config.fleetId !== null,
     writeEpoch,
     stopping,
     clock,

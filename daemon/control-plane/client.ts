@@ -29,7 +29,7 @@ interface AsUser {
 
 /** Calls the global PocketBase as its superuser. */
 export class ControlPlaneClient {
-  readonly #options: ControlPlaneOptions;
+  #options: ControlPlaneOptions;
   readonly #client: PocketBase;
   #signingIn: Promise<void> | null = null;
 
@@ -43,6 +43,12 @@ export class ControlPlaneClient {
       if (request.method === 'GET') request.signal ??= AbortSignal.timeout(READ_TIMEOUT_MS);
       return { url, options: request };
     };
+  }
+
+  /** Calls the global PocketBase of another host from now on. Call it before the first request. */
+  redirect(url: string): void {
+    this.#options = { ...this.#options, url, dataDir: null };
+    this.#client.baseURL = url;
   }
 
   /** Returns the superuser's token, for probes. @throws FathomError `control_plane.unavailable` */

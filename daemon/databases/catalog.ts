@@ -6,20 +6,24 @@ import { FathomError, messageOf } from '../../shared/errors.ts';
 import type { DatabaseRow, DatabaseRowChange } from '../../shared/hooks/control-plane-routes.ts';
 import { Batches } from '../base/batches.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
-import type { TokenSource } from '../keys/instance-access.ts';
+import { unseal } from '../keys/envelope.ts';
+import { superuserTokens, type TokenSource } from '../keys/instance-access.ts';
 import { connectionsProblem } from '../pocketbase/sandbox/level.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { maintenanceConflict } from '../supervisor/maintenance.ts';
 import type { Runner } from '../supervisor/runner.ts';
 import { ArchivedDatabases } from './archive/archived-databases.ts';
 import type { DatabaseRepository } from './database-repository.ts';
+import { DatabasesElsewhere, runsElsewhere } from './elsewhere/databases-elsewhere.ts';
 import { adjustStopped, recordVersion } from './provisioning/prepare-database.ts';
 import { deletedDatabase, TrashedDatabases } from './trash/trashed-databases.ts';
-import { UserInstance, type UserInstanceDeps } from './user-instance.ts';
+import { secretBelongsTo, UserInstance, type UserInstanceDeps } from './user-instance.ts';
 
 export interface CatalogDeps extends UserInstanceDeps {
   fleet: Fleet;
   repository: DatabaseRepository;
+  /** The URL of a database that another node runs, for clients. */
+  urlElsewhere: (name: string, port: number, address: string) => string;
 }
 
 /** Shown while an instance changes its access. */
@@ -52,6 +56,8 @@ export class Catalog {
   readonly trashed = new TrashedDatabases();
   /** Databases whose files are in a backup only. */
   readonly archived = new ArchivedDatabases();
+  /** Databases that other nodes run, which are no entries. */
+  readonly elsewhere = new DatabasesElsewhere();
   readonly #deps: CatalogDeps;
   readonly #entries = new Map<string, CatalogEntry>();
   readonly #byUser = new Map<string, CatalogEntry>();
@@ -89,6 +95,26 @@ export class Catalog {
     return entry;
   }
 
+  /** Notes a database that another node runs. */
+  registerElsewhere(row: DatabaseRow, { node, address }: { node: string; address: string }): void {
+    const { masterKeys, urlElsewhere, clock } = this.#deps;
+    let tokens: TokenSource | null = null;
+    this.elsewhere.set({
+      row,
+      node,
+      address,
+      url: row.port > 0 ? urlElsewhere(row.name, row.port, address) : null,
+      superuserToken() {
+        tokens ??= superuserTokens(
+          unseal(masterKeys, row.superuser_secret, secretBelongsTo(row.user)),
+          clock,
+        );
+        return tokens();
+      },
+    });
+    this.#noteChange(row.name);
+  }
+
   /** Records changes by the daemon from now on. Call this before reading rows, which may be older than these changes. */
   watchChanges(): Changes {
     const changed = new Set<string>();
@@ -116,9 +142,11 @@ export class Catalog {
     return this.#entries.get(name) ?? null;
   }
 
-  /** @throws FathomError `not_found`, `database.deleted` */
+  /** @throws FathomError `not_found`, `database.deleted`, `conflict` for one that another node runs */
   get(name: string): CatalogEntry {
     const entry = this.#entries.get(name);
+    const other = this.elsewhere.find(name);
+    if (!entry && other) throw runsElsewhere(other);
     const trashed = this.trashed.find(name);
     if (!entry && trashed) throw deletedDatabase(name, trashed.erase_at);
     if (!entry) throw new FathomError('not_found', `there is no database named '${name}'`);

@@ -23,6 +23,7 @@ import { servedHashes } from './applications/served-record.ts';
 import type { PackageFiles } from './applications/sources.ts';
 import { Catalog } from './catalog.ts';
 import type { DatabaseRepository } from './database-repository.ts';
+import type { FleetShare } from './elsewhere/fleet-share.ts';
 import { DatabaseLifecycle } from './lifecycle.ts';
 import { OwnerSync } from './owner/owner-sync.ts';
 import { Provisioner, type ProvisionerDeps, type ProvisionStep } from './provisioning/provisioner.ts';
@@ -60,6 +61,7 @@ export function createDatabaseServices(deps: {
   masterKeys: MasterKeys;
   seal: Seal;
   packageFiles: PackageFiles;
+  share: FleetShare | null;
   instanceLogsDir: string;
   onProvisionStep: ((step: ProvisionStep, name: string) => void) | undefined;
   onProvisioned: ProvisionerDeps['onProvisioned'];
@@ -129,6 +131,7 @@ export function createDatabaseServices(deps: {
       publicUrl: (name, port) =>
         expandPublicUrl(config.publicUrl, { name, port, host: connectHost(config.bindAddress) }),
     },
+    urlElsewhere: (name, port, host) => expandPublicUrl(config.publicUrl, { name, port, host }),
   });
   plans.onChange((hasChanged) => catalog.plansChanged(hasChanged));
   const ownerSync: OwnerSync = new OwnerSync({ repository, catalog, fleet, bus, clock, log, random });
@@ -142,6 +145,7 @@ export function createDatabaseServices(deps: {
     templates,
     masterKeys,
     seal: deps.seal,
+    share: deps.share,
     pbEncryptionKey: config.pbEncryptionKey,
     guard,
     settings: deps.settings,
@@ -180,6 +184,8 @@ export function createDatabaseServices(deps: {
       users,
       plans,
       provisioner,
+      share: deps.share,
+      onGained: (userId) => ownerSync.changed(userId),
       settings: deps.settings,
       sleep: deps.sleep,
       binaries,

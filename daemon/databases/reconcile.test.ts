@@ -13,9 +13,10 @@ import { MemoryGuard } from '../supervisor/health/memory-guard.ts';
 import { PortAllocator } from '../supervisor/start/ports.ts';
 import { Catalog, type CatalogDeps, type CatalogEntry } from './catalog.ts';
 import type { DatabaseRepository, ListedDatabases } from './database-repository.ts';
+import type { FleetShare } from './elsewhere/fleet-share.ts';
 import { DatabaseLifecycle } from './lifecycle.ts';
 import type { Provisioner } from './provisioning/provisioner.ts';
-import { Reconciler } from './reconcile.ts';
+import { type ReconcileDeps, Reconciler } from './reconcile.ts';
 
 const NAMES = ['2026-01-15-001-ann', '2026-01-15-002-ben'] as const;
 
@@ -98,9 +99,22 @@ let catalog: Catalog;
 let fleet: Fleet;
 let lifecycle: DatabaseLifecycle;
 let reconciler: Reconciler;
+let deps: ReconcileDeps;
+let gained: string[];
+let share: FleetShare & { leader: { node: string } | null; others: Map<string, string> };
 
 beforeEach(async () => {
   rows = new Rows();
+  gained = [];
+  share = {
+    leader: null,
+    others: new Map(),
+    elsewhere: (name) => {
+      const node = share.others.get(name);
+      return node === undefined ? null : { node, address: '10.0.0.2' };
+    },
+    onOwners: () => () => {},
+  };
   const repository = rows as unknown as DatabaseRepository;
   const time = new ManualTime();
   const log = createLog({ level: 'silent' });
@@ -155,6 +169,7 @@ beforeEach(async () => {
       instanceLogsDir: '/nowhere',
       logLimits: { dir: null, level: 'info', retentionMs: 1, maxBytes: 1 },
     },
+    urlElsewhere: (_name: string, port: number, address: string) => `http://${address}:${port}`,
   } as unknown as CatalogDeps);
   const provisioner = { settled: () => Promise.resolve() } as unknown as Provisioner;
   const users = { listWithoutDatabase: () => Promise.resolve([]) } as unknown as UserRepository;
@@ -172,7 +187,7 @@ beforeEach(async () => {
     log,
   });
   const settings: Pick<LiveSettings, 'signUps'> = { signUps: { mode: 'open', maxDatabases: null } };
-  reconciler = new Reconciler({
+  deps = {
     catalog,
     fleet,
     ports,
@@ -180,13 +195,16 @@ beforeEach(async () => {
     users,
     plans,
     provisioner,
+    share,
+    onGained: (userId) => gained.push(userId),
     settings,
     sleep: { isSupported: () => Promise.resolve(false), maySleep: () => false },
     binaries,
     applications: 'documents',
     hasPreviousKey: false,
     log,
-  });
+  };
+  reconciler = new Reconciler(deps);
   await reconciler.load();
 });
 
@@ -295,4 +313,40 @@ it('compares all rows at last, for changes without a time', async () => {
   for (let run = 0; run < 60; run += 1) await reconciler.catchUp();
   expect(catalog.get(NAMES[0]).row.desired).toBe('stopped');
   expect(rows.lists.filter((since) => since === undefined)).toHaveLength(2);
+});
+
+it('stops a database that another node owns, and starts it when this node owns it again', async () => {
+  fleet.get(NAMES[0]).start({ force: false });
+  share.others.set(NAMES[0], 'n2');
+  await reconciler.catchUp({ isFull: true });
+  expect(known()).toEqual([NAMES[1]]);
+  expect(fleet.find(NAMES[0])).toBeNull();
+  expect(catalog.elsewhere.find(NAMES[0])).toMatchObject({ node: 'n2', address: '10.0.0.2' });
+  expect(() => catalog.get(NAMES[0])).toThrow('node n2 runs');
+
+  share.others.clear();
+  await reconciler.catchUp({ isFull: true });
+  expect(known().toSorted()).toEqual([...NAMES]);
+  expect(catalog.elsewhere.size).toBe(0);
+  expect(gained).toEqual([catalog.get(NAMES[0]).row.user]);
+  expect(fleet.get(NAMES[0]).state.observed.desired).toBe('running');
+});
+
+it('forgets a database of another node with its row', async () => {
+  share.others.set(NAMES[0], 'n2');
+  await reconciler.catchUp({ isFull: true });
+  rows.rows.delete(NAMES[0]);
+  await reconciler.catchUp();
+  expect(catalog.elsewhere.size).toBe(0);
+});
+
+it('creates no databases on a member', async () => {
+  const asked: string[] = [];
+  share.leader = { node: 'n1' };
+  reconciler = new Reconciler({
+    ...deps,
+    users: { listWithoutDatabase: async () => asked.push('users') } as unknown as UserRepository,
+  });
+  await reconciler.catchUp();
+  expect(asked).toEqual([]);
 });

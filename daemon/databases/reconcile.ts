@@ -14,6 +14,7 @@ import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { adoptionProblem, groupByInstance, isOutdated } from '../supervisor/start/takeover.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
 import type { DatabaseRepository } from './database-repository.ts';
+import type { FleetShare } from './elsewhere/fleet-share.ts';
 import { isOpenToOthers } from './provisioning/prepare-database.ts';
 import type { Provisioner } from './provisioning/provisioner.ts';
 
@@ -25,6 +26,10 @@ export interface ReconcileDeps {
   users: UserRepository;
   plans: Plans;
   provisioner: Provisioner;
+  /** Null for a single server. */
+  share: Pick<FleetShare, 'leader' | 'elsewhere'> | null;
+  /** Called with the owner of a database that another node ran before. */
+  onGained: (userId: string) => void;
   binaries: Pick<Binaries, 'problemOf'>;
   settings: Pick<LiveSettings, 'signUps'>;
   sleep: Pick<SleepWatch, 'isSupported' | 'maySleep'>;
@@ -85,7 +90,7 @@ export class Reconciler {
   async #fillInApplications(rows: readonly DatabaseRow[]): Promise<void> {
     const { applications, repository } = this.#deps;
     const unknown = rows.filter((row) => !row.applications);
-    if (unknown.length === 0) return;
+    if (unknown.length === 0 || this.#isMember) return;
     await repository.fillInApplications(applications);
     for (const row of unknown) row.applications = applications;
   }
@@ -213,6 +218,7 @@ export class Reconciler {
     if (isFull || this.#runs % FULL_EVERY_RUNS === 0) this.#since = null;
     await plans.load();
     await this.#applyRows();
+    if (this.#isMember) return;
     const onlyVerified = settings.signUps.mode === 'verified';
     const unfinished = catalog
       .entries()
@@ -235,8 +241,10 @@ export class Reconciler {
     for (const row of rows) {
       // The row of a database that is being erased.
       if (changed.has(row.name) || catalog.trashed.find(row.name)) continue;
-      const entry = catalog.find(row.name) ?? this.#register(row);
+      const isGained = catalog.elsewhere.find(row.name) !== null && this.#otherNode(row) === null;
+      const entry = (await this.#giveAway(row)) ? null : (catalog.find(row.name) ?? this.#register(row));
       if (entry && row.state === 'ready') await this.#applyRow(entry, row);
+      if (entry && isGained) this.#startGained(entry);
     }
     if (since === undefined) {
       const named = new Set(rows.map(({ name }) => name));
@@ -244,10 +252,11 @@ export class Reconciler {
       for (const { row } of catalog.entries()) {
         if (!named.has(row.name) && !changed.has(row.name)) await this.#drop(row);
       }
+      for (const name of catalog.elsewhere.names()) if (!named.has(name)) catalog.elsewhere.remove(name);
     }
     this.#since = readFrom(at);
     // A deleted row does not show in the changes.
-    if (since !== undefined && count < catalog.size + this.#invalid.size) {
+    if (since !== undefined && count < catalog.size + catalog.elsewhere.size + this.#invalid.size) {
       this.#since = null;
       await this.#applyRows();
     }
@@ -316,7 +325,43 @@ export class Reconciler {
     );
   }
 
+  #startGained({ row, runner }: CatalogEntry): void {
+    this.#deps.onGained(row.user);
+    if (row.desired === 'running') runner.start({ force: false });
+  }
+
+  get #isMember(): boolean {
+    return (this.#deps.share?.leader ?? null) !== null;
+  }
+
+  #otherNode({ name }: DatabaseRow): { node: string; address: string } | null {
+    return this.#deps.share?.elsewhere(name) ?? null;
+  }
+
+  /** Stops a database that another node owns, and forgets it. Its files stay. False for one that this node may run. */
+  async #giveAway(row: DatabaseRow): Promise<boolean> {
+    const { catalog, fleet, log } = this.#deps;
+    const other = this.#otherNode(row);
+    if (other === null) return false;
+    if (catalog.find(row.name) !== null) {
+      await fleet.remove(row.name, { keepsPort: true });
+      catalog.forget(row.name);
+      log.info({ instance: row.name, node: other.node }, 'another node runs it now');
+    }
+    catalog.registerElsewhere(row, other);
+    return true;
+  }
+
   #register(row: DatabaseRow & { email: string | null }) {
+    const { catalog, ports } = this.#deps;
+    const other = this.#otherNode(row);
+    if (other !== null) {
+      // Otherwise a new database could get it.
+      if (row.port > 0) ports.reserve(row.name, row.port);
+      catalog.registerElsewhere(row, other);
+      return null;
+    }
+    catalog.elsewhere.remove(row.name);
     try {
       return this.#deps.catalog.register(row, row.email);
     } catch (error) {

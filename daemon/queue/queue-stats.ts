@@ -17,8 +17,9 @@ export interface QueueStatsDeps {
   log: Logger;
 }
 
-/** Describes the global PocketBase when it does not run; null when it runs. */
-export function missingInstance(fleet: Fleet): string | null {
+/** Describes the global PocketBase when it does not run; null when it runs, or when another host has it. */
+export function missingInstance({ fleet, queue }: Pick<QueueStatsDeps, 'fleet' | 'queue'>): string | null {
+  if (queue.isElsewhere) return null;
   const phase = fleet.find(GLOBAL_NAME)?.state.phase;
   return phase === 'running' ? null : `the global PocketBase (${phase ?? 'unknown'})`;
 }
@@ -30,7 +31,7 @@ export async function readQueueStats({
   clock,
   log,
 }: QueueStatsDeps): Promise<QueueStats | null> {
-  if (missingInstance(fleet) !== null) return null;
+  if (missingInstance({ fleet, queue }) !== null) return null;
   const { signal, cancel } = deadline(clock, TIMEOUT_MS);
   const late = new Promise<null>((resolve) => {
     signal.addEventListener('abort', () => resolve(null));

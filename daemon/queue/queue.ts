@@ -88,6 +88,8 @@ export class Queue {
   readonly #closeWorker: () => Promise<void>;
   #stopPruning: (() => Promise<void>) | null = null;
   #isStopped = false;
+  /** Whether another host has the global PocketBase. */
+  isElsewhere = false;
 
   constructor(options: QueueOptions) {
     this.#options = options;
@@ -113,6 +115,12 @@ export class Queue {
     });
     this.#worker = worker;
     this.#closeWorker = close;
+  }
+
+  /** Uses the global PocketBase of another host from now on. Call it before the first request. */
+  redirect(url: string): void {
+    this.#hooks.redirect(url);
+    this.isElsewhere = true;
   }
 
   /** Resolves when the worker is up. @throws as `Worker.start` */

@@ -44,6 +44,8 @@ export interface BackupServicesDeps {
   settings: LiveSettings;
   /** `pb_data` of the control plane. */
   globalData: string;
+  /** False on a node that uses the control plane of another one. */
+  hasControlPlane: () => boolean;
   secrets: SealedSecretsDeps;
   userLimits: UserLimits;
   diskReserve: DiskReserve;
@@ -132,6 +134,7 @@ async function createBackups(
     settings,
     databases,
     globalData,
+    hasControlPlane,
     secrets,
     userLimits,
     diskReserve,
@@ -152,10 +155,10 @@ async function createBackups(
     *all(): Iterable<OwnedSubject> {
       for (const { row } of catalog.entries()) yield toSubject(row);
       for (const trashed of catalog.trashed.all()) yield toSubject(trashed);
-      yield controlPlane;
+      if (hasControlPlane()) yield controlPlane;
     },
     find(name: string): OwnedSubject | null {
-      if (name === CONTROL_PLANE) return controlPlane;
+      if (name === CONTROL_PLANE) return hasControlPlane() ? controlPlane : null;
       const found = catalog.find(name)?.row ?? catalog.trashed.find(name);
       return found ? toSubject(found) : null;
     },

@@ -31,9 +31,8 @@ import { Activity } from '../metrics/activity.ts';
 import { Wakes } from '../metrics/wakes.ts';
 import { hasUsableFiles } from '../pocketbase/data/data-state.ts';
 import { cachedKeyUse } from '../pocketbase/data/key-use.ts';
-import { fleetIdOf } from '../pocketbase/process/command.ts';
 import { probe } from '../pocketbase/process/probe.ts';
-import { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
+import type { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { privateBytes } from '../pocketbase/process/procfs.ts';
 import { createDaemonQueue } from '../queue/worker/daemon-host.ts';
 import { Replication } from '../replication/replication.ts';
@@ -55,7 +54,7 @@ import { createBackupServices } from './backup-services.ts';
 import { daemonStatus } from './daemon-status.ts';
 import { createIdentityServices } from './identity-services.ts';
 import { createInactiveServices, type InactiveServices } from './inactive-services.ts';
-import type { Host } from './prepare-host.ts';
+import { createDriver, type Host } from './prepare-host.ts';
 import type { Services } from './routes.ts';
 import type { ServiceOptions } from './service-options.ts';
 import { createTrashServices, type TrashServices } from './trash-services.ts';
@@ -112,18 +111,7 @@ export async function createServices({
   const journal = new Journal(bus, clock);
   const activity = new Activity(bus);
   const wakes = new Wakes(bus, clock);
-  const driver = new ChildProcessDriver({
-    fleetId: await fleetIdOf(config.dataDir),
-    clock,
-    sandboxes: {
-      setting: config.sandbox,
-      fleetDirectories: [config.dataDir, config.userDatabasesDir],
-    },
-    go: config.go,
-    needsLease: config.cluster?.isFenced ?? false,
-    // Relative to the data directory, which is the current one: the path of a socket has at most 107 bytes.
-    keeper: { socketPath: join('run', 'keeper.sock'), logFile: join(host.logsDir, 'keeper.log') },
-  });
+  const driver = await createDriver(config, host, clock);
   resources.defer(() => driver.close());
   const ports = new PortAllocator({
     host: config.bindAddress,
@@ -134,8 +122,7 @@ export async function createServices({
     },
   });
   const damage: DamageRecord = new Map();
-  const diskReasons: DiskReasons = new Map();
-  const uploadReasons: DiskReasons = new Map();
+  const [diskReasons, uploadReasons]: [DiskReasons, DiskReasons] = [new Map(), new Map()];
   const replication = new Replication({ ...config, config: config.replica, cluster, clock, log });
   // After the databases, whose last changes it sends.
   resources.defer(() => replication.stop());
@@ -234,6 +221,7 @@ export async function createServices({
     masterKeys,
     seal,
     packageFiles: packageFiles(options.userMigrationsDir),
+    share: cluster?.share ?? null,
     instanceLogsDir,
     onProvisionStep: options.onProvisionStep,
     onProvisioned: (outcome, seconds) => activity.noteProvision(outcome, seconds),
@@ -284,6 +272,7 @@ export async function createServices({
     config,
     settings,
     globalData,
+    hasControlPlane: () => (cluster?.share.leader ?? null) === null,
     secrets: { client: controlPlane, masterKeys, seal },
     userLimits,
     diskReserve,

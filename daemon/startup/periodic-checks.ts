@@ -1,3 +1,4 @@
+import { repeat } from '../base/time/repeat.ts';
 import { keepReconciled } from '../databases/keep-reconciled.ts';
 import { watchUploads } from '../supervisor/disk/upload-watch.ts';
 import { GLOBAL_NAME } from '../supervisor/global-instance.ts';
@@ -6,6 +7,9 @@ import { maintainLogs } from '../supervisor/log-maintenance.ts';
 import { watchSignIns } from '../supervisor/sign-ins/sign-in-watch.ts';
 import type { DaemonServices } from './create-services.ts';
 import type { Host } from './prepare-host.ts';
+
+/** How often a member reads the accounts, in milliseconds. */
+const ACCOUNTS_EVERY_MS = 5_000;
 
 /** Starts the periodic checks: usage, damaged pages, old logs and audit entries, changed accounts and changed rows. */
 export function startPeriodicChecks({
@@ -81,28 +85,33 @@ export function startPeriodicChecks({
   resources.defer(
     maintainLogs({ fleet, own: host.ownLog, directory: host.instanceLogsDir, retentionMs, clock, log }),
   );
+  const isLeader = (cluster?.share.leader ?? null) === null;
   backups.start();
   resources.defer(() => backups.stop());
   replication.start(function* replicated() {
     const runners = [...catalog.entries()].map(({ runner }) => runner);
     // Who takes over the databases needs their accounts.
-    if (cluster?.allowsTakeover === true) runners.push(fleet.get(GLOBAL_NAME));
+    if (cluster?.allowsTakeover === true && isLeader) runners.push(fleet.get(GLOBAL_NAME));
     for (const runner of runners)
       yield { name: runner.spec.name, directory: runner.spec.directory, phase: () => runner.state.phase };
   });
-  erasures.start();
-  resources.defer(() => erasures.stop());
-  trash.start();
-  resources.defer(() => trash.stop());
-  inactive.start(inactiveLookMs);
-  resources.defer(() => inactive.stop());
-  drills.start();
-  resources.defer(() => drills.stop());
-  auditArchive.start();
-  resources.defer(() => auditArchive.stop());
+  if (isLeader) {
+    erasures.start();
+    resources.defer(() => erasures.stop());
+    trash.start();
+    resources.defer(() => trash.stop());
+    inactive.start(inactiveLookMs);
+    resources.defer(() => inactive.stop());
+    drills.start();
+    resources.defer(() => drills.stop());
+    auditArchive.start();
+    resources.defer(() => auditArchive.stop());
+  }
   ownerSync.start();
   resources.defer(() => ownerSync.stop());
-  resources.defer(keepReconciled({ reconciler, bus, clock, log }));
+  // The hooks of the control plane report changes to its own node.
+  if (!isLeader) resources.defer(repeat(clock, ACCOUNTS_EVERY_MS, async () => ownerSync.syncAll()));
+  resources.defer(keepReconciled({ reconciler, share: cluster?.share ?? null, bus, clock, log }));
   // First of all, so that a stop causes no alert.
   resources.defer(() => alerts.stop());
 }

@@ -11,6 +11,8 @@ import { requireUnnamedPorts } from '../databases/named-ports.ts';
 import { Binaries } from '../pocketbase/binary/binaries.ts';
 import { type Binary, verifyBinary } from '../pocketbase/binary/binary.ts';
 import { InstanceLog } from '../pocketbase/logs/instance-log.ts';
+import { fleetIdOf } from '../pocketbase/process/command.ts';
+import { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { globalDirOf } from '../supervisor/global-instance.ts';
 import { prepareLogs } from '../supervisor/log-maintenance.ts';
 
@@ -78,4 +80,24 @@ export async function prepareHost(
     logsDir,
     instanceLogsDir,
   };
+}
+
+/** Creates what starts processes of this host. */
+export async function createDriver(
+  config: Config,
+  { logsDir }: Pick<Host, 'logsDir'>,
+  clock: Clock,
+): Promise<ChildProcessDriver> {
+  return new ChildProcessDriver({
+    fleetId: await fleetIdOf(config.dataDir),
+    clock,
+    sandboxes: {
+      setting: config.sandbox,
+      fleetDirectories: [config.dataDir, config.userDatabasesDir],
+    },
+    go: config.go,
+    needsLease: config.cluster?.isFenced ?? false,
+    // Relative to the data directory, which is the current one: the path of a socket has at most 107 bytes.
+    keeper: { socketPath: join('run', 'keeper.sock'), logFile: join(logsDir, 'keeper.log') },
+  });
 }

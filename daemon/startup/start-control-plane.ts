@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns/promises';
+import { FathomError } from '../../shared/errors.ts';
 import { configureMail } from '../accounts/mail/mail-settings.ts';
 import { MAX_TRUSTED_NETWORKS } from '../accounts/sign-in/sign-in-limits.ts';
 import { configureSignInProviders } from '../accounts/sign-in/sign-in-providers.ts';
@@ -51,6 +52,56 @@ export async function startControlPlane(
   await configureMail(controlPlane, config);
   await configureGuard(controlPlane, config);
   await restoreSignInAddresses(services);
+}
+
+const RETRY_MS = 1_000;
+
+/**
+ * Uses the control plane of another node. Waits until it answers.
+ *
+ * @param options.moved aborts when it is on another node
+ * @throws the reason of `stopping`, FathomError `control_plane.unavailable` after `moved`
+ */
+export async function followControlPlane(
+  url: string,
+  {
+    services,
+    stopping,
+    moved,
+    onWait,
+  }: {
+    services: DaemonServices;
+    stopping: AbortSignal;
+    moved: AbortSignal;
+    onWait: (message: string) => void;
+  },
+): Promise<void> {
+  const { controlPlane, queue, clock } = services;
+  controlPlane.redirect(url);
+  queue.redirect(url);
+  await services.tryMigrations();
+  for (;;) {
+    stopping.throwIfAborted();
+    try {
+      // A server that is cut off does not refuse connections.
+      await Promise.race([controlPlane.token(), rejectedBy(moved)]);
+      await restoreSignInAddresses(services);
+      return;
+    } catch (error) {
+      if (!(error instanceof FathomError) || error.code !== 'control_plane.unavailable') throw error;
+      if (moved.aborted) throw error;
+      onWait(error.message);
+      await clock.sleep(RETRY_MS, AbortSignal.any([stopping, moved]));
+    }
+  }
+}
+
+function rejectedBy(moved: AbortSignal): Promise<never> {
+  const error = new FathomError('control_plane.unavailable', 'the control plane is on another node now');
+  return new Promise((_resolve, reject) => {
+    moved.addEventListener('abort', () => reject(error), { once: true });
+    if (moved.aborted) reject(error);
+  });
 }
 
 /** Lets owners sign in from their addresses while others fail on purpose, also after a restart of the daemon. */

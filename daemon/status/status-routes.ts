@@ -60,7 +60,7 @@ export function statusRoutes(app: Api, deps: StatusRoutesDeps): void {
     };
   };
   /** Returns null when the daemon is ready. */
-  const findMissing = () => waitingFor() ?? missingInstance(fleet);
+  const findMissing = () => waitingFor() ?? missingInstance(deps);
 
   serve(app, getStatus, async ({ caller }) => {
     const { wakes, ...status } = await deps.status();

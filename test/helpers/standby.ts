@@ -70,6 +70,11 @@ export async function untilReplicated(
   );
 }
 
+/** Waits until a member has become the node with the control plane. */
+export async function untilLeader(daemon: { output(): string }): Promise<void> {
+  await until(() => daemon.output().split('the daemon is ready').length > 2, { what: () => daemon.output() });
+}
+
 /** As when the server loses its power: everything of Fathom is killed, and the kernel ends the databases. */
 export async function killServer(
   fathom: Deployment,

@@ -6,8 +6,39 @@ import { addDocument, readAsOwner, titlesOf } from '../helpers/documents.ts';
 import { hasEtcd, startEtcd } from '../helpers/etcd.ts';
 import { instance, PASSWORD, signUp, untilRunning } from '../helpers/fleet-actions.ts';
 import { litestream, scratchDirectory } from '../helpers/replication.ts';
-import { createStandby, killServer, ownersIn, replicaOf, untilReplicated } from '../helpers/standby.ts';
+import {
+  createStandby,
+  killServer,
+  ownersIn,
+  replicaOf,
+  untilLeader,
+  untilReplicated,
+} from '../helpers/standby.ts';
 import { until } from '../helpers/until.ts';
+
+const MEMBER = 'this node is a member';
+
+describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a member', () => {
+  it('uses the control plane of another node, and runs nothing of its own', async () => {
+    const etcd = await startEtcd();
+    const one = await createNode(etcd, 'n1', replicaOf(await scratchDirectory()));
+    await one.start();
+    const user = await signUp(one);
+    const two = await createStandby(etcd, 'n2', one);
+    await two.start();
+    expect((await two.client.databases.list()).items).toEqual([]);
+    expect((await two.client.users.list()).items.map(({ email }) => email)).toContain(user.email);
+    const session = await two.client.auth.login({ email: user.email, password: PASSWORD });
+    const { url } = await instance(one, user.name);
+    expect(session.database).toMatchObject({ name: user.name, url, status: 'Running' });
+    await addDocument(one, { ...user, ownerToken: session.database?.token ?? '' }, 'signed in at n2');
+    await expect(two.client.databases.stop(user.name)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('node n1 runs'),
+    });
+    await expect(signUp(two)).rejects.toMatchObject({ code: 'conflict' });
+  });
+});
 
 describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a standby node', () => {
   it('takes over when a node is lost, and gives back without a loss', async () => {
@@ -17,13 +48,13 @@ describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a st
     const user = await signUp(one);
     await addDocument(one, user, 'before');
     const two = await createStandby(etcd, 'n2', one);
-    const standby = two.launch();
-    await waitsFor(two, standby, 'node n1 owns global');
+    const standby = await two.start();
+    expect(standby.output()).toContain(MEMBER);
     await untilReplicated(etcd, one, 'n1');
 
     const killedAt = performance.now();
     await killServer(one, first);
-    await until(() => standby.output().includes('the daemon is ready'), { what: () => standby.output() });
+    await untilLeader(standby);
     await untilRunning(two, user.name);
     const seconds = (performance.now() - killedAt) / 1000;
     console.log(`served again after ${seconds.toFixed(1)} s with a lease of ${LEASE_SECONDS} s`);
@@ -51,12 +82,11 @@ describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a st
     const user = await signUp(one);
     await addDocument(one, user, 'before');
     const two = await createStandby(etcd, 'n2', one);
-    const standby = two.launch();
+    const standby = await two.start();
     await untilReplicated(etcd, one, 'n1');
-    await waitsFor(two, standby, 'this node takes it over when the lease of n1 has ended');
     const { pid } = await instance(one, user.name);
     hung.signal('SIGSTOP');
-    await until(() => standby.output().includes('the daemon is ready'), { what: () => standby.output() });
+    await untilLeader(standby);
     expect(processStat(pid ?? 0)).toBeNull();
     await untilRunning(two, user.name);
     expect(titlesOf(two, user)).toEqual(['before']);
@@ -72,14 +102,17 @@ describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a st
     const first = await one.start();
     const user = await signUp(one);
     const two = await createStandby(etcd, 'n2', one);
-    const standby = two.launch();
-    await waitsFor(two, standby, 'node n1 owns global');
+    await two.start();
     await untilReplicated(etcd, one, 'n1');
     await rename(target, `${target}-away`);
     await writeFile(target, '');
     await addDocument(one, user, 'not replicated');
     expect(await first.stop()).toBe(0);
-    await waitsFor(two, standby, "run 'fathomd nodes remove n1'");
+    await until(
+      async () =>
+        (await two.client.nodes.list()).items.some(({ name, state }) => name === 'n1' && state === 'offline'),
+      { what: () => 'n1 to be offline' },
+    );
     expect((await ownersIn(etcd)).map(({ node }) => node)).toEqual(['n1', 'n1']);
     await rm(target);
     await rename(`${target}-away`, target);

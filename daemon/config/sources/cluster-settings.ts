@@ -48,8 +48,8 @@ export const CLUSTER_SETTINGS = {
     type: 'text',
     group: 'cluster',
     about:
-      "Id of the fleet of another node, see 'fathomd nodes list --json'. A node with an empty data directory takes over this " +
-      'fleet when the other one is lost.',
+      "Id of the fleet of another node, see 'fathomd nodes list --json'. A node with an empty data directory becomes a member of " +
+      'this fleet, and takes it over when the other one is lost.',
   },
   FATHOM_CLUSTER_CA: {
     type: 'path',

@@ -16,6 +16,7 @@ import type { Observed } from '../../supervisor/instance-state.ts';
 import { isSoon } from '../../supervisor/unavailable-reason.ts';
 import type { CatalogEntry } from '../catalog.ts';
 import type { DatabaseRepository } from '../database-repository.ts';
+import { createTokenElsewhere, type DatabaseElsewhere } from '../elsewhere/databases-elsewhere.ts';
 import { ensureAwake } from '../instance-client.ts';
 import type { Provisioner, Reserve } from '../provisioning/provisioner.ts';
 import { signOwnerToken, signWithKeys, type TokenLimit } from './owner-access.ts';
@@ -79,6 +80,8 @@ export async function summarizeOwnDatabase(
   deps: DatabaseAccessDeps,
 ): Promise<DatabaseSummary | null> {
   if (user.role !== 'user') return null;
+  const other = deps.provisioner.elsewhere(user.id);
+  if (other !== null) return summarizeElsewhere(other);
   const entry = await ensureUnlessUnverified(user, deps, { wakes: false });
   return entry === null ? AWAITING_VERIFICATION : summarizeDatabase(entry);
 }
@@ -163,12 +166,32 @@ export async function openDatabase(
   options: AccessOptions = { wakes: true },
 ): Promise<DatabaseAccess> {
   const sinceMs = deps.clock.monotonic();
+  const other = deps.provisioner.elsewhere(user.id);
+  if (other !== null) return openElsewhere(other, limit, deps);
   const entry = await ensureUnlessUnverified(user, deps, options);
   if (entry === null) return { ...AWAITING_VERIFICATION, token: null };
   const token = await createOwnerToken(entry, { limit, sinceMs }, deps);
   const summary = summarizeDatabase(entry);
   // Without a URL, another process could receive the token.
   return { ...summary, token: summary.url === null ? null : token };
+}
+
+function summarizeElsewhere({ row: { name, port, desired }, url }: DatabaseElsewhere): DatabaseSummary {
+  return { name, url, port: port > 0 ? port : null, status: desired === 'running' ? 'Running' : 'Stopped' };
+}
+
+async function openElsewhere(
+  other: DatabaseElsewhere,
+  limit: TokenLimit | null,
+  { clock, log }: DatabaseAccessDeps,
+): Promise<DatabaseAccess> {
+  const summary = summarizeElsewhere(other);
+  try {
+    return { ...summary, token: await createTokenElsewhere(other, limit, clock.now()) };
+  } catch (error) {
+    log.warn({ instance: summary.name, node: other.node }, `no token for the owner: ${messageOf(error)}`);
+    return { ...summary, token: null };
+  }
 }
 
 /** Returns null and logs a warning when the files of the instance cannot be read now; the session works without it. */

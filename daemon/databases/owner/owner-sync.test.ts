@@ -7,6 +7,7 @@ import { scratch } from '../../../test/helpers/scratch.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { ArchivedDatabases } from '../archive/archived-databases.ts';
 import type { CatalogEntry } from '../catalog.ts';
+import { DatabasesElsewhere } from '../elsewhere/databases-elsewhere.ts';
 import { OwnerSync } from './owner-sync.ts';
 
 const USER = 'ann000000000001';
@@ -28,6 +29,7 @@ async function stage(phase: InstancePhase | null = null) {
     },
     catalog: {
       archived: new ArchivedDatabases(),
+      elsewhere: new DatabasesElsewhere(),
       directoryOf: (name) => {
         looks.push(name);
         return join(directory, name);

@@ -22,7 +22,7 @@ const SYNC_TIMEOUT_MS = 10_000;
 
 export interface OwnerSyncDeps {
   repository: Pick<DatabaseRepository, 'listOwners'>;
-  catalog: Pick<Catalog, 'directoryOf' | 'find' | 'archived'>;
+  catalog: Pick<Catalog, 'directoryOf' | 'find' | 'archived' | 'elsewhere'>;
   fleet: Pick<Fleet, 'restart'>;
   bus: Pick<EventBus, 'subscribe'>;
   clock: Clock;
@@ -264,8 +264,9 @@ export class OwnerSync {
   /** Returns whether the account was written; `busy` needs a retry. */
   #write(owner: OwnerAccount, attempt: number): boolean | 'busy' {
     const { catalog, clock } = this.#deps;
-    // It has no files now. Its next start writes the account.
-    if (catalog.archived.find(owner.database)) return false;
+    // It has no files now, or another node has them. Its next start writes the account.
+    const { database } = owner;
+    if (catalog.archived.find(database) !== null || catalog.elsewhere.find(database) !== null) return false;
     // Its data may be replaced by a copy, so it is written afterwards.
     if (catalog.find(owner.database)?.runner.maintenance) return 'busy';
     try {

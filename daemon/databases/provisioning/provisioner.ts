@@ -20,6 +20,8 @@ import { NEW, type SleepWatch } from '../../supervisor/sleep/sleep-watch.ts';
 import type { PortAllocator } from '../../supervisor/start/ports.ts';
 import type { Catalog, CatalogEntry } from '../catalog.ts';
 import type { DatabaseRepository } from '../database-repository.ts';
+import { type DatabaseElsewhere, runsElsewhere } from '../elsewhere/databases-elsewhere.ts';
+import type { FleetShare } from '../elsewhere/fleet-share.ts';
 import type { OwnerKeys } from '../owner/owner-access.ts';
 import { deletedDatabase } from '../trash/trashed-databases.ts';
 import { secretBelongsTo } from '../user-instance.ts';
@@ -47,6 +49,8 @@ export interface ProvisionerDeps {
   seal: Seal;
   pbEncryptionKey: Uint8Array;
   guard: GuardSettings;
+  /** Null for a single server. */
+  share: Pick<FleetShare, 'leader'> | null;
   settings: Pick<LiveSettings, 'signUps'>;
   sleep: Pick<SleepWatch, 'startsAsleep'>;
   /** The disk has no space for another database. */
@@ -89,7 +93,16 @@ export class Provisioner {
   ): Promise<CatalogEntry> {
     const known = this.#deps.catalog.findByUser(user.id);
     if (known?.row.state === 'ready') return Promise.resolve(known);
+    const other = this.elsewhere(user.id);
+    if (other !== null) return Promise.reject(runsElsewhere(other));
+    const leader = this.#deps.share?.leader ?? null;
+    if (leader !== null && !known) return Promise.reject(createdElsewhere(leader));
     return this.#flights.run(user.id, () => this.#measure(() => this.#provision(user, reserve)));
+  }
+
+  /** The database of a user that another node runs. */
+  elsewhere(userId: string): DatabaseElsewhere | null {
+    return this.#deps.catalog.elsewhere.findByUser(userId);
   }
 
   /** Resolves when no provisioning for this user is in progress. Never rejects. */
@@ -294,6 +307,10 @@ function requireSameDatabase(directory: string, { recordId }: SuperuserKeys): vo
     'provision.failed',
     `${directory} contains the database of another account; move it away`,
   );
+}
+
+function createdElsewhere({ node }: { node: string }): FathomError {
+  return new FathomError('conflict', `node ${node} creates the databases of this fleet; use its API`);
 }
 
 function beingDeleted(name: string): FathomError {

@@ -25,10 +25,16 @@ const RETRYABLE: ReadonlySet<number> = new Set([408, 429, 503]);
 /** `URL` removes the default port. */
 const HTTP_PORT = 80;
 
+function targetOf(url: string): { host: string; target: { host: string; port: number } } {
+  const { host, hostname, port } = new URL(url);
+  // Sockets take an IPv6 address without brackets.
+  return { host, target: { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || HTTP_PORT) } };
+}
+
 /** Calls the queue's hooks of the global PocketBase (`pb_hooks/global/queue/*.js`) over persistent connections. */
 export class HookClient {
-  readonly #target: { host: string; port: number; timeoutMs: number };
-  readonly #headers: Readonly<Record<string, string>>;
+  #target: { host: string; port: number; timeoutMs: number };
+  #headers: Readonly<Record<string, string>>;
   readonly #timeoutMs: number;
   readonly #connections = new Set<HttpConnection>();
   readonly #turns = new Semaphore(MAX_CONNECTIONS);
@@ -37,15 +43,16 @@ export class HookClient {
 
   constructor({ url, hookToken, timeoutMs = TIMEOUT_MS }: HookClientOptions) {
     this.#timeoutMs = timeoutMs;
-    const { host, hostname, port } = new URL(url);
-    // Sockets take an IPv6 address without brackets.
-    const address = hostname.replace(/^\[|\]$/g, '');
-    this.#target = {
-      host: address,
-      port: Number(port || HTTP_PORT),
-      timeoutMs: timeoutMs + RESPONSE_MARGIN_MS,
-    };
+    const { host, target } = targetOf(url);
+    this.#target = { ...target, timeoutMs: timeoutMs + RESPONSE_MARGIN_MS };
     this.#headers = { host, 'content-type': 'application/json', [HOOK_TOKEN_HEADER]: hookToken };
+  }
+
+  /** Calls the global PocketBase of another host from now on. Call it before the first request. */
+  redirect(url: string): void {
+    const { host, target } = targetOf(url);
+    this.#target = { ...this.#target, ...target };
+    this.#headers = { ...this.#headers, host };
   }
 
   /**

@@ -1,0 +1,145 @@
+import type { PhaseReason } from '../../shared/api/instances.ts';
+import { FathomError } from '../../shared/errors.ts';
+import { urlHost } from '../../shared/host.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { Claims } from './claims.ts';
+import type { Coordinator } from './coordinator.ts';
+import { MEMBERS, type NodeRecord, nodeKey, ownersOf, parseNode, parseOwner } from './records.ts';
+import { parseRoute, routesOf } from './routes/route.ts';
+
+const LOOK_EVERY_MS = 1_000;
+
+/** The node with the control plane. */
+export interface Leader {
+  node: string;
+  /** Of its global PocketBase. */
+  url: string;
+}
+
+export interface SharedFleetDeps {
+  coordinator: Coordinator;
+  facts: Pick<NodeRecord, 'node' | 'fleet' | 'takeover' | 'secrets'>;
+  controlPlane: string;
+  claims: Claims;
+  /** As `Claims.problem`, and whether this node has a lease. */
+  claimProblem: (name: string) => Promise<PhaseReason | null>;
+  mayTakeOver: () => boolean;
+  onLeaderChanged: () => void;
+  clock: Clock;
+  log: Logger;
+}
+
+/** What this node has to know of the other nodes of its fleet: who has the control plane, and which databases they run. */
+export class SharedFleet {
+  readonly #deps: SharedFleetDeps;
+  #leader: Leader | null = null;
+  /** By name of the node. */
+  #addresses: ReadonlyMap<string, string> = new Map();
+  readonly #listeners = new Set<() => void>();
+
+  constructor(deps: SharedFleetDeps) {
+    this.#deps = deps;
+  }
+
+  /** The node with the control plane; null when it is this one. */
+  get leader(): Leader | null {
+    return this.#leader;
+  }
+
+  /** The other node that runs a database; null for one that this node runs, or may claim. */
+  elsewhere(name: string): { node: string; address: string } | null {
+    const { claims } = this.#deps;
+    const node = claims.otherOwnerOf(name) ?? this.#leader?.node ?? null;
+    if (node === null || claims.ownershipOf(name) !== null) return null;
+    return { node, address: this.#addresses.get(node) ?? node };
+  }
+
+  /** Calls `listener` when databases may have another owner. */
+  onOwners(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  lead(): void {
+    this.#leader = null;
+  }
+
+  /** False when no node has a control plane that this one can use. */
+  async follow(): Promise<boolean> {
+    this.#leader = await this.#findLeader();
+    if (this.#leader === null) return false;
+    this.#deps.log.info(
+      { node: this.#leader.node },
+      'this node is a member: it uses the control plane of another node',
+    );
+    return true;
+  }
+
+  /** Calls the listeners if `review` finds another owner of one of these databases. */
+  async noticeMoves(names: readonly string[], review: () => Promise<void>): Promise<void> {
+    const owners = () => names.map((name) => this.elsewhere(name)?.node);
+    const before = owners();
+    await review();
+    if (owners().every((node, index) => node === before[index])) return;
+    await this.readAddresses();
+    this.#notify();
+  }
+
+  async readAddresses(): Promise<void> {
+    const members = (await this.#deps.coordinator.list(MEMBERS)).map(parseNode);
+    this.#addresses = new Map(members.map(({ node, address }) => [node, address]));
+  }
+
+  /** Takes over from nodes that have ended: the leader all databases, a member the control plane. Never rejects. */
+  async keep(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#deps;
+    let problem: string | null = null;
+    for (;;) {
+      await clock.sleep(LOOK_EVERY_MS, signal);
+      if (signal.aborted) return;
+      try {
+        if (this.#leader === null) await this.#claimEnded();
+        else if (await this.#hasOtherLeader(this.#leader)) return this.#deps.onLeaderChanged();
+        problem = null;
+      } catch (error) {
+        if (!(error instanceof FathomError)) throw error;
+        if (problem !== error.message) log.warn(`cannot read the other nodes: ${error.message}`);
+        problem = error.message;
+      }
+    }
+  }
+
+  async #claimEnded(): Promise<void> {
+    const { claims, mayTakeOver } = this.#deps;
+    if (mayTakeOver() && (await claims.claimEnded()) > 0) this.#notify();
+  }
+
+  async #hasOtherLeader({ url }: Leader): Promise<boolean> {
+    const { claimProblem, controlPlane } = this.#deps;
+    if ((await claimProblem(controlPlane)) === null) return true;
+    const now = await this.#findLeader();
+    return now !== null && now.url !== url;
+  }
+
+  /** The node is online, has the same secrets, and databases can move between both. */
+  async #findLeader(): Promise<Leader | null> {
+    const { coordinator, facts, controlPlane } = this.#deps;
+    const [owned, routed] = await Promise.all([
+      coordinator.get(ownersOf(facts.fleet) + controlPlane),
+      coordinator.get(routesOf(facts.fleet) + controlPlane),
+    ]);
+    const owner = owned && parseOwner(owned);
+    const route = routed && parseRoute(routed);
+    if (owner === null || owner.node === null || owner.node === facts.node || !facts.takeover) return null;
+    if (route?.state !== 'open' || route.epoch !== owner.epoch) return null;
+    const online = await coordinator.get(nodeKey(owner.node));
+    const record = online && parseNode(online);
+    if (record?.takeover !== true || record.secrets !== facts.secrets) return null;
+    return { node: owner.node, url: `http://${urlHost(route.address)}:${route.port}` };
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
