@@ -16,6 +16,7 @@ import {
   PARALLEL,
   ROUNDS,
   requireSpace,
+  restoreSeconds,
   secondsOf,
 } from './workload.ts';
 
@@ -44,6 +45,7 @@ const MEASURES = {
 /**
  * Backups of a fleet with writers, against restic over copies that SQLite made. Times of backups include the copies of both
  * sides. Those of Fathom also include the check of each copy, and those of its restores the check of each restored database.
+ * Restores end when the disk has everything.
  */
 export async function benchBackups(): Promise<boolean> {
   const version = await findRestic();
@@ -101,7 +103,7 @@ async function measureRound(
   }
   for (const { side, measured } of inOrder) {
     const restored = join(directory, 'restored');
-    measured.restore = await secondsOf(() => side.restore(data, restored));
+    measured.restore = await restoreSeconds(() => side.restore(data, restored));
     await rm(restored, { recursive: true });
   }
   await rm(directory, { recursive: true });

@@ -17,12 +17,13 @@ import {
   PARALLEL,
   ROUNDS,
   requireSpace,
-  secondsOf,
+  restoreSeconds,
 } from './workload.ts';
 
 /**
  * `fathomd restore` on an empty host, against the restore of the same databases and files by restic. The command also
- * restores the control plane and the secrets, ends all sessions, checks each database, and syncs each file.
+ * restores the control plane and the secrets, ends all sessions, checks each database, and syncs each file. Both end
+ * when the disk has everything.
  */
 export async function benchHostRestore(): Promise<boolean> {
   const version = await findRestic();
@@ -41,7 +42,7 @@ export async function benchHostRestore(): Promise<boolean> {
     await restic.backUp(data);
     const restored = join(scratch, 'restored');
     const measure = async (restore: () => Promise<void>) => {
-      const seconds = await secondsOf(restore);
+      const seconds = await restoreSeconds(restore);
       await rm(restored, { recursive: true });
       return seconds;
     };

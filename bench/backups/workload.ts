@@ -30,3 +30,11 @@ export async function secondsOf(work: () => Promise<void>): Promise<number> {
   await work();
   return (performance.now() - started) / 1000;
 }
+
+/** Of a restore, until the disk has all that it wrote. restic leaves this to the system. */
+export function restoreSeconds(restore: () => Promise<void>): Promise<number> {
+  return secondsOf(async () => {
+    await restore();
+    await execa('sync');
+  });
+}
