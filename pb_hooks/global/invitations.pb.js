@@ -16,6 +16,8 @@ onRecordCreateExecute((e) => {
   }
 }, 'users');
 
+onRecordAuthWithOAuth2Request((e) => require(`${__hooks}/lib/invitations.js`).presentVerified(e), 'users');
+
 // After the transaction, because the daemon writes to the audit log.
 onRecordAfterCreateSuccess((e) => {
   const invitation = String(e.record?.get('invitation_used') ?? '');

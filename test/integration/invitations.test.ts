@@ -8,7 +8,8 @@ import { controlPlane } from '../helpers/fleet-state.ts';
 import { deployment } from '../helpers/harness.ts';
 import { call, PASSWORD, type Session } from '../helpers/http-call.ts';
 import { linkIn, type MailServer, mailServer, tokenIn } from '../helpers/mail-server.ts';
-import { openIdProvider, signInWithCode } from '../helpers/openid-provider.ts';
+import { LIAR, openIdProvider, signInWithCode } from '../helpers/openid-provider.ts';
+import { textWith } from '../helpers/text-with.ts';
 import { until } from '../helpers/until.ts';
 
 /** A sign-up at Fathom's API. */
@@ -193,6 +194,41 @@ describe('with SIGN_UP_MODE=invited', () => {
         what: 'the audit entry',
       },
     );
+  });
+
+  it('a provider that has verified the invited address needs no token', async () => {
+    const invited = await create({ email: 'Fay@Example.com', plan: 'gold', mail: false });
+    const signIn = (login: string, data?: object) => signInWithCode(fathom.globalUrl, login, data);
+    const refused = { status: 403, message: textWith('invitation') };
+    // Others, the address that its provider has not verified, and another address than the verified one.
+    await expect(signIn('gus')).rejects.toMatchObject(refused);
+    await create({ email: 'ann@example.org', mail: false });
+    await expect(signIn(LIAR, { email: 'fay@example.com' })).rejects.toMatchObject(refused);
+    await expect(signIn('fay', { email: 'gus@example.com' })).rejects.toMatchObject({
+      response: { data: { invitation: { code: 'validation_invalid_invitation' } } },
+    });
+    await expect(signIn('fay', { invitation: 'wrong' })).rejects.toMatchObject({ status: 400 });
+    expect(await usesOf(fathom, invited.id)).toBe(0);
+
+    const answers = await Promise.allSettled([signIn('fay'), signIn('fay'), signIn('fay')]);
+    expect(answers.map(({ status }) => status)).toContain('fulfilled');
+    const { record, meta } = await signIn('fay');
+    expect(await fathom.client.users.get(record.id)).toMatchObject({
+      email: 'fay@example.com',
+      verified: true,
+      plan: 'gold',
+    });
+    expect(meta?.['database']).toMatchObject({ status: 'Running' });
+    expect(await usesOf(fathom, invited.id)).toBe(1);
+    expect((await fathom.client.users.list({ search: 'fay@' })).total).toBe(1);
+
+    // One that is revoked or used does not count, and neither does one without an address.
+    const revoked = await create({ email: 'hal@example.com', mail: false });
+    await fathom.client.invitations.revoke(revoked.id);
+    await create();
+    await expect(signIn('hal')).rejects.toMatchObject(refused);
+    await fathom.client.users.delete(record.id);
+    await expect(signIn('fay')).rejects.toMatchObject({ status: 403 });
   });
 
   it('cannot be created for accounts, plans, addresses and numbers that do not fit', async () => {

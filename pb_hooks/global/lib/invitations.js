@@ -9,6 +9,8 @@ const { orNull } = rows;
 
 /** 32 bytes in base64url. */
 const TOKEN = /^[\w-]{43}$/;
+/** Begins the keys of tickets in the store of the process. */
+const TICKET = 'fathom_invitation_';
 const COLUMNS = 'id, email, plan, iif(mailed, 1, 0) AS mailed';
 const USABLE = 'hash = {:hash} AND uses < max_uses AND expires_at > {:now}';
 const MESSAGE =
@@ -60,6 +62,45 @@ function use(tx, record) {
 }
 
 /**
+ * Continues with a sign-in at a provider. A new account whose address the provider has verified uses the invitation for this
+ * address, without its token. The hash of the token is known only, so a ticket stands for it in the data of the new account.
+ *
+ * @param {core.RecordAuthWithOAuth2RequestEvent} e
+ */
+function presentVerified(e) {
+  const { email } = e.oAuth2User;
+  const data = JSON.parse(JSON.stringify(e.createData ?? {}));
+  // PocketBase leaves out an address that the provider has not verified.
+  const hash = e.isNewRecord && email !== '' && !isPresented(data.invitation) ? hashFor(e.app, email) : null;
+  if (hash === null) return e.next();
+  const ticket = $security.randomString(43);
+  e.app.store().set(TICKET + ticket, hash);
+  try {
+    e.createData = { ...data, invitation: ticket };
+    return e.next();
+  } finally {
+    e.app.store().remove(TICKET + ticket);
+  }
+}
+
+/**
+ * The hash of the last usable invitation for an address; null without one.
+ *
+ * @param {CoreApp} app
+ * @param {string} email
+ */
+function hashFor(app, email) {
+  const now = new DateTime().string();
+  const filter = "email != '' && expires_at > {:now}";
+  const open = app.findRecordsByFilter('invitations', filter, '-created', 0, 0, { now });
+  const found = open.find(
+    (one) =>
+      one && one.getInt('uses') < one.getInt('max_uses') && isSameMailbox(one.getString('email'), email),
+  );
+  return found?.getString('hash') ?? null;
+}
+
+/**
  * The row of a statement, or null if the token is not usable.
  *
  * @param {CoreApp} app
@@ -69,7 +110,8 @@ function use(tx, record) {
 function find(app, statement, token) {
   if (typeof token !== 'string' || !TOKEN.test(token)) return null;
   const invitation = new DynamicModel({ id: '', email: '', plan: '', mailed: 0 });
-  const bound = { hash: $security.sha256(token), now: new DateTime().string() };
+  const hash = app.store().get(TICKET + token) ?? $security.sha256(token);
+  const bound = { hash, now: new DateTime().string() };
   return orNull(() => {
     app.db().newQuery(statement).bind(bound).one(invitation);
     return invitation;
@@ -93,4 +135,4 @@ function invalid() {
   });
 }
 
-module.exports = { isPresented, present, use };
+module.exports = { isPresented, present, presentVerified, use };
