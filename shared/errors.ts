@@ -42,6 +42,7 @@ export const ERROR_CODES = {
   'database.full': { status: 507, exit: 75, title: 'The database takes no new data' },
   'application.missing': { status: 409, exit: 1, title: 'The database does not have this application' },
   'provision.failed': { status: 502, exit: 70, title: 'The database could not be provisioned' },
+  missing_archives: { status: 409, exit: 1, title: 'Archived databases are not on the target' },
   'backup.failed': { status: 502, exit: 70, title: 'The backup cannot be made or used' },
   'secret.undecryptable': { status: 500, exit: 78, title: 'A stored secret cannot be decrypted' },
   internal: { status: 500, exit: 70, title: 'Internal error' },

@@ -1,5 +1,5 @@
+import { acceptBackupTarget } from '../../shared/api/backup-target.ts';
 import {
-  acceptBackupTarget,
   createBackup,
   createRecoveryKey,
   type DatabaseBackups,
@@ -13,6 +13,7 @@ import type { UserLimits } from '../accounts/plans/user-limits.ts';
 import { requireCaller, requireOwnerOrAll, requireUserId, seesAll } from '../http/caller.ts';
 import { redactBackups } from '../http/redact.ts';
 import { type Api, serve, slicePage } from '../http/serve.ts';
+import type { DatabaseArchives } from './archived/database-archives.ts';
 import type { RecoveryKeys } from './keys/recovery-keys.ts';
 import { answered } from './run/answered.ts';
 import type { BackupOutcome, BackupSubject, Backups } from './service/backups.ts';
@@ -25,6 +26,7 @@ export interface OwnedSubject extends BackupSubject {
 
 export interface BackupRoutesDeps {
   backups: Backups;
+  archives: DatabaseArchives;
   backupOverview: BackupOverview;
   recoveryKeys: RecoveryKeys;
   userLimits: UserLimits;
@@ -37,7 +39,7 @@ export interface BackupRoutesDeps {
 /** Registers the routes of backups. */
 export function backupRoutes(
   app: Api,
-  { backups, backupOverview, recoveryKeys, backupSubjects, userLimits }: BackupRoutesDeps,
+  { backups, archives, backupOverview, recoveryKeys, backupSubjects, userLimits }: BackupRoutesDeps,
 ): void {
   const require = (name: string): OwnedSubject => {
     const subject = backupSubjects.find(name);
@@ -110,7 +112,8 @@ export function backupRoutes(
     recoveryKeys.create({ replace: request.body?.replace === true }),
   );
 
-  serve(app, acceptBackupTarget, () => {
+  serve(app, acceptBackupTarget, async (request) => {
+    if (request.body?.without_archives !== true) await answered(archives.requireKept());
     backups.acceptTarget();
     return { target: backupOverview.status().target };
   });

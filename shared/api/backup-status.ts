@@ -5,6 +5,9 @@ import { EXAMPLE_TIME } from './contract/fields.ts';
 /** Of all operations on backups. */
 export const backupsTag = { name: 'Backups', description: 'Make, list and restore backups of databases.' };
 
+/** A large database and a target that is far away take long. */
+export const BACKUP_TIMEOUT_MS = 3_600_000;
+
 const time = z.iso.datetime();
 
 export const backupFailureSchema = z.object({

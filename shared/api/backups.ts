@@ -1,16 +1,14 @@
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '../errors.ts';
 import { INSTANCE_PHASES } from '../instance.ts';
-import { backupFailureSchema, backupsTag } from './backup-status.ts';
+import { BACKUP_TIMEOUT_MS, backupFailureSchema, backupsTag } from './backup-status.ts';
+import { acceptBackupTarget } from './backup-target.ts';
 import { endpoint } from './contract/endpoint.ts';
 import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 import { pageOf, wholePageQuerySchema } from './contract/page.ts';
 import { databaseParams } from './databases.ts';
 import { checkEscrow, drillBackup } from './drills.ts';
 import { reasonSchema } from './instances.ts';
-
-/** A large database and a target that is far away take long. */
-export const BACKUP_TIMEOUT_MS = 3_600_000;
 
 const time = z.iso.datetime();
 const EXAMPLE_BACKUP = { id: '20260115t020000000z-4f2a9c11', created_at: EXAMPLE_TIME, bytes: 52_428_800 };
@@ -307,26 +305,6 @@ export const createRecoveryKey = endpoint({
   },
   errors: ['conflict'],
   timeoutMs: BACKUP_TIMEOUT_MS,
-});
-
-export const acceptBackupTarget = endpoint({
-  operationId: 'acceptBackupTarget',
-  method: 'POST',
-  path: '/api/v1/backups/accept-target',
-  tag: backupsTag,
-  summary: 'Use the backup target as it is, also when it was emptied or is another one',
-  description: 'Every database is then backed up again.',
-  permission: 'backups.configure',
-  audit: 'backup.accept-target',
-  command: 'backups accept-target',
-  responses: {
-    200: {
-      description: 'The target.',
-      schema: z
-        .object({ target: z.string() })
-        .meta({ id: 'AcceptedTarget', examples: [{ target: '/mnt/backups' }] }),
-    },
-  },
 });
 
 export const restoredSchema = z

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { backupsTag } from './backup-status.ts';
-import { BACKUP_TIMEOUT_MS, restoredSchema } from './backups.ts';
+import { BACKUP_TIMEOUT_MS, backupsTag } from './backup-status.ts';
+import { restoredSchema } from './backups.ts';
 import { endpoint } from './contract/endpoint.ts';
 import { idParams } from './contract/fields.ts';
 

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readdir, rename, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { expect, it } from 'vitest';
-import { messageOf } from '../../shared/errors.ts';
+import { type FathomError, messageOf } from '../../shared/errors.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { doctorFindings } from '../helpers/doctor-findings.ts';
 import { addDocument, readAsOwner } from '../helpers/documents.ts';
@@ -193,6 +193,38 @@ it('names a target that is away, and comes back when it is there again', async (
   await rename(`${target}-away`, target);
   await fathom.client.databases.start(tenant.name);
   expect(await readAsOwner(fathom, tenant)).toEqual(KEPT);
+});
+
+it('is named before a target without its backup is accepted', async () => {
+  const fathom = await deployment();
+  await fathom.start();
+  const kept = await archivedTenant(fathom);
+  const { acceptTarget } = fathom.client.backups;
+  expect(await acceptTarget()).toEqual({ target: join(fathom.dataDir, 'backups') });
+  // Also an archive whose own backup alone is lost.
+  const lost = await archivedTenant(fathom);
+  const target = join(fathom.dataDir, 'backups');
+  await rename(join(target, 'manifests', lost.name), join(fathom.dataDir, 'away'));
+  await expect(acceptTarget()).rejects.toMatchObject({
+    code: 'missing_archives',
+    message: textWith(lost.name, '--without-archives'),
+    fields: [{ path: lost.name, code: 'missing_archive' }],
+  });
+  await rename(target, `${target}-away`);
+  await mkdir(target);
+  const refused = await acceptTarget().catch((error: unknown) => error as FathomError);
+  expect('fields' in refused && refused.fields.map(({ path }) => path)).toEqual(
+    [kept.name, lost.name].toSorted(),
+  );
+  const command = await fathomd(['backups', 'accept-target'], fathom);
+  expect(command).toMatchObject({ exitCode: 1, stderr: textWith(kept.name, '--without-archives') });
+  // Nothing was accepted: the target that has the backup is still the one of this host.
+  await rm(target, { recursive: true });
+  await rename(`${target}-away`, target);
+  await fathom.client.databases.start(kept.name);
+  expect(await readAsOwner(fathom, kept)).toEqual(KEPT);
+  const accepted = await fathomd(['backups', 'accept-target', '--without-archives'], fathom);
+  expect(accepted).toMatchObject({ exitCode: 0 });
 });
 
 it('comes back from the former target when BACKUP_TARGET is away, or has a damaged copy', async () => {

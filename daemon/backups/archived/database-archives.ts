@@ -27,6 +27,7 @@ import { requireSpace } from '../restore/require-space.ts';
 import { beginSwap, endSwap, moveData, removeRestore } from '../restore/swap-data.ts';
 import { BackupFailed, type BackupProcesses, failed } from '../run/backup-processes.ts';
 import type { BackupSubject, Backups } from '../service/backups.ts';
+import { requireKept } from './kept-archives.ts';
 
 /** Steps of an archiving and of the way back that tests observe. */
 export type ArchiveStep = 'stored' | 'verified' | 'taken' | 'removed' | 'fetching' | 'fetched' | 'back';
@@ -113,6 +114,12 @@ export class DatabaseArchives {
     this.#stopped.abort();
     await this.#deps.processes.close();
     await this.#returns.idle();
+  }
+
+  /** See `requireKept`. @throws FathomError `missing_archives`; BackupFailed */
+  requireKept(): Promise<void> {
+    const { catalog, target, processes } = this.#deps;
+    return requireKept(catalog.archived, { target, processes });
   }
 
   /** Whether the files of a database are on their way. */

@@ -29,6 +29,13 @@ it('makes columns of the fields of an item, and options of a query without the p
   });
 });
 
+it('makes options of a body that can be left out', () => {
+  const body = z.strictObject({ force: z.boolean().default(false).describe('Also now.') }).nullish();
+  expect(commandFactsOf('notices send', { ...ENDPOINT, method: 'POST', body }).fields).toEqual([
+    { name: 'force', type: 'boolean', describe: 'Also now', isRequired: false },
+  ]);
+});
+
 it('makes options of a body and arguments of the path', () => {
   const body = z
     .strictObject({

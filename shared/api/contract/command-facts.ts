@@ -51,7 +51,9 @@ function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
   // A schema with an id is a definition that the root refers to.
   const name = root.$ref?.split('/').at(-1);
-  return (name === undefined ? undefined : root.$defs?.[name]) ?? root;
+  const named = (name === undefined ? undefined : root.$defs?.[name]) ?? root;
+  // A body that can be left out.
+  return named.anyOf?.find(({ properties }) => properties !== undefined) ?? named;
 }
 
 interface JsonSchema {

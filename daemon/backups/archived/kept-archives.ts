@@ -1,0 +1,40 @@
+import { FathomError } from '../../../shared/errors.ts';
+import { forEachConcurrent } from '../../base/concurrent.ts';
+import type { ArchivedDatabases } from '../../databases/archive/archived-databases.ts';
+import type { BackupProcesses } from '../run/backup-processes.ts';
+
+const CONCURRENT = 4;
+/** Names in the message. All of them are fields. */
+const SHOWN = 10;
+
+/**
+ * Requires that the backups of archived databases are on the target on which they were stored: they are all that is left of them.
+ *
+ * @param options.target BACKUP_TARGET; archives on former targets do not depend on it
+ * @throws FathomError `missing_archives` with the names; BackupFailed when the target does not answer
+ */
+export async function requireKept(
+  archived: Pick<ArchivedDatabases, 'all'>,
+  { target, processes }: { target: string; processes: Pick<BackupProcesses, 'run'> },
+): Promise<void> {
+  const missing: string[] = [];
+  const stored = archived.all().filter(([, database]) => database.target === target);
+  await forEachConcurrent(stored, CONCURRENT, async ([name, { backup }]) => {
+    const found = await processes.run({ kind: 'list', target, database: name });
+    if (!found.some(({ id }) => id === backup)) missing.push(name);
+  });
+  if (missing.length === 0) return;
+  missing.sort();
+  const more = missing.length > SHOWN ? ` and ${missing.length - SHOWN} more` : '';
+  throw new FathomError(
+    'missing_archives',
+    `the only backup of archived databases is not on ${target}: ${missing.slice(0, SHOWN).join(', ')}${more}; mount the target that has it, or accept that these databases are lost with --without-archives (without_archives)`,
+    {
+      fields: missing.map((path) => ({
+        path,
+        message: 'Its files are in a backup that is not on the target.',
+        code: 'missing_archive',
+      })),
+    },
+  );
+}
