@@ -63,7 +63,7 @@ function use(tx, record) {
 
 /**
  * Continues with a sign-in at a provider. A new account whose address the provider has verified uses the invitation for this
- * address, without its token. The hash of the token is known only, so a ticket stands for it in the data of the new account.
+ * address, without its token. Only the hash of the token is known, so the data of the new account has a ticket in its place.
  *
  * @param {core.RecordAuthWithOAuth2RequestEvent} e
  */
