@@ -90,6 +90,25 @@ describe.skipIf(!hasEtcd('the tests of etcd'))('in etcd', () => {
     expect(await store.get('k')).toBeNull();
   });
 
+  it('watches another server when one hangs', async () => {
+    const etcd = await startEtcd();
+    const proxy = await startProxy(etcd.port);
+    const store = etcdCoordinator({ endpoints: [proxy.url, etcd.url] });
+    let seen = '';
+    const end = new AbortController();
+    const watching = store.watch('w/', (view) => (seen = view.get('w/a')?.value ?? 'none'), end.signal);
+    const other = etcdCoordinator({ endpoints: [etcd.url] });
+    const write = (value: string) => other.commit({ expect: [], put: [{ key: 'w/a', value }] });
+    await until(() => seen === 'none', { what: 'the first view' });
+    await write('1');
+    await until(() => seen === '1', { what: 'a change by the stream' });
+    proxy.hang();
+    await write('2');
+    await until(() => seen === '2', { timeoutMs: 40_000, what: 'a change by another server' });
+    end.abort();
+    await watching;
+  });
+
   it('reports servers that do not answer, and answers again when they do', async () => {
     const etcd = await startEtcd();
     const store = etcdCoordinator({ endpoints: [etcd.url] });
@@ -160,15 +179,17 @@ describe.skipIf(!hasEtcd('the tests of etcd'))('in etcd', () => {
   });
 });
 
-/** Forwards connections, until it is cut. */
+/** Forwards connections, until it is cut or hangs. */
 async function startProxy(port: number) {
   const sockets = new Set<Socket>();
   let isCut = false;
+  let isHung = false;
   const server = createServer((client) => {
     if (isCut) {
       client.destroy();
       return;
     }
+    if (isHung) return;
     const upstream = connect(port, '127.0.0.1');
     for (const [from, to] of [
       [client, upstream],
@@ -200,6 +221,11 @@ async function startProxy(port: number) {
     cut: () => {
       isCut = true;
       end();
+    },
+    /** Connections stay open, and nothing is forwarded any more. */
+    hang: () => {
+      isHung = true;
+      for (const socket of sockets) socket.unpipe().pause();
     },
     join: () => {
       isCut = false;

@@ -14,8 +14,12 @@ export interface EtcdAccess {
 
 /** Of one attempt. All servers are tried within a lease of 15 s. */
 const TIMEOUT_MS = 3_000;
-/** A stream without a message for this long is opened again: the server may be gone. */
+/** A stream without a message for this long is opened again: its connection may be gone. */
 const IDLE_MS = 60_000;
+/** How often the server of a stream is asked whether it still agrees with the others. */
+const PROBE_MS = 5_000;
+/** Any key that the user of etcd may read. */
+const PROBED = { key: Buffer.from('/fathom/').toString('base64'), count_only: true };
 const KEEP_ALIVE_MS = 5_000;
 
 /** Codes of gRPC that etcd uses. */
@@ -89,11 +93,29 @@ export class EtcdGateway {
     });
   }
 
-  /** The messages of a stream, until it ends or the signal aborts. */
+  /**
+   * The messages of a stream, until it ends or the signal aborts. A server that is lost or has no majority sends none: then
+   * the stream fails, and the next one is at another server.
+   */
   async *stream<T>(path: string, body: object, schema: z.ZodType<T>, signal: AbortSignal): AsyncGenerator<T> {
-    const response = await this.#onOne((endpoint) => this.#authorised(endpoint, path, body, signal));
+    let server = '';
+    const response = await this.#onOne((endpoint) => {
+      server = endpoint;
+      return this.#authorised(endpoint, path, body, signal);
+    });
     response.socket.setTimeout(IDLE_MS);
-    yield* messagesOf(response, schema);
+    const probe = setInterval(() => {
+      this.callAt(server, '/v3/kv/range', PROBED).catch((error: unknown) => {
+        if (this.endpoints[this.#current] === server)
+          this.#current = (this.#current + 1) % this.endpoints.length;
+        response.destroy(new Error(`${server}: ${messageOf(error)}`));
+      });
+    }, PROBE_MS);
+    try {
+      yield* messagesOf(response, schema);
+    } finally {
+      clearInterval(probe);
+    }
   }
 
   /** Calls one server, for its own state. @throws the error of the connection, EtcdError */
