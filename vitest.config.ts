@@ -79,6 +79,12 @@ export default defineConfig({
         ],
       }),
       withProcesses({
+        // Faults of whole servers, each in a network namespace. Needs root.
+        name: 'cluster',
+        include: ['test/cluster/**/*.test.ts'],
+        testTimeout: 900_000,
+      }),
+      withProcesses({
         // The page of owners in a browser.
         name: 'web',
         include: ['test/web/**/*.test.ts'],

@@ -62,14 +62,14 @@ export interface Restartable {
   start(): Promise<void>;
 }
 
-/** @param env more settings of the edge */
+/** @param host where it runs: its address, and what a command there begins with */
 export async function startClusterEdge(
   etcd: Pick<Etcd, 'url'>,
-  env: Record<string, string> = {},
+  host: { address: string; within: readonly string[] } = { address: '127.0.0.1', within: [] },
 ): Promise<ClusterEdge> {
   const directory = await scratch();
   const port = await freePortRange(1);
-  const settings = { FATHOM_CLUSTER: etcd.url, FATHOM_NODE: 'edge', ...EDGE_SETTINGS, ...env };
+  const settings = { FATHOM_CLUSTER: etcd.url, FATHOM_NODE: 'edge', ...EDGE_SETTINGS };
   const files = ['--directory', directory, '--haproxy-socket', join(directory, 'admin.sock')];
   const print = ['edge', 'haproxy', '--user', 'none', '--http-port', String(port), ...files];
   const { stdout: configuration, stderr, exitCode } = await fathomd(print, { env: settings });
@@ -78,17 +78,18 @@ export async function startClusterEdge(
   await writeFile(file, `${configuration}\n`);
 
   let printed = '';
-  const open: ClusterEdge['open'] = (host, target, { method = 'GET', headers = {}, body, from } = {}) =>
+  const run = (command: readonly string[]) => [...host.within, ...command] as [string, ...string[]];
+  const open: ClusterEdge['open'] = (name, target, { method = 'GET', headers = {}, body, from } = {}) =>
     new Promise((resolve, reject) => {
       const call = request(
         {
-          host: '127.0.0.1',
+          host: host.address,
           port,
           path: target,
           method,
           agent: false,
           headers: {
-            host,
+            host: name,
             ...(body === undefined
               ? {}
               : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
@@ -102,12 +103,16 @@ export async function startClusterEdge(
       call.end(body);
     });
   const haproxy = restartable(
-    () => execa('haproxy', ['-db', '-f', file], { env: { PATH: HAPROXY_PATH }, reject: false, all: true }),
+    () => {
+      const [program, ...words] = run(['haproxy', '-db', '-f', file]);
+      return execa(program, words, { env: { PATH: HAPROXY_PATH }, reject: false, all: true });
+    },
     () => open('absent.invalid', '/').then((response) => response.resume() !== null),
   );
   const agent = restartable(
     () => {
-      const child = execa(FATHOMD, ['edge', 'run', ...files], {
+      const [program, ...words] = run([FATHOMD, 'edge', 'run', ...files]);
+      const child = execa(program, words, {
         env: { ...BASE_ENVIRONMENT, ...settings },
         extendEnv: false,
         reject: false,
@@ -129,8 +134,8 @@ export async function startClusterEdge(
     agent,
     haproxy,
     open,
-    call: async (host, target, options) => {
-      const response = await open(host, target, options);
+    call: async (name, target, options) => {
+      const response = await open(name, target, options);
       let text = '';
       for await (const chunk of response) text += String(chunk);
       return { status: response.statusCode ?? 0, headers: response.headers, text };

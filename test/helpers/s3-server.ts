@@ -64,11 +64,19 @@ async function install(): Promise<string> {
   }
 }
 
-/** @param directory of `findS3Server` */
-export async function startS3Server(directory: string): Promise<S3Server> {
+/**
+ * @param directory of `findS3Server`
+ * @param host where it runs: its address, and what a command there begins with
+ */
+export async function startS3Server(
+  directory: string,
+  host: { address: string; within: readonly string[] } = { address: '127.0.0.1', within: [] },
+): Promise<S3Server> {
   const port = await freePortRange(1);
-  const url = `http://127.0.0.1:${port}`;
-  const server = spawn('python3', ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], {
+  const url = `http://${host.address}:${port}`;
+  const moto = ['python3', '-m', 'moto.server', '-H', host.address, '-p', String(port)];
+  const [program = '', ...words] = [...host.within, ...moto];
+  const server = spawn(program, words, {
     env: { ...process.env, PYTHONPATH: directory },
     stdio: ['ignore', 'ignore', 'pipe'],
   });

@@ -32,7 +32,7 @@ export async function createStandby(
 
 export async function ownersIn(etcd: Pick<Etcd, 'url'>) {
   const gateway = new EtcdGateway({
-    endpoints: [etcd.url],
+    endpoints: etcd.url.split(','),
     tls: NO_TLS,
     credentials: null,
   });

@@ -8,6 +8,9 @@ const HOLD_STEP_MS = 50;
 /** Retries of a connection that is refused, a second apart: the process of a database starts again meanwhile. */
 const CONNECT_RETRIES = 3;
 
+/** What was sent to a server and not received there ends the connection. */
+const UNACKNOWLEDGED_S = 5;
+
 export interface HaproxySite {
   hosts: EdgeHosts;
   /** Paths of the files that `fathomd edge haproxy` writes. */
@@ -83,8 +86,13 @@ ${binds(site)}
 ${site.certificate === null ? '' : `    http-response set-header Strict-Transport-Security ${HSTS} if { ssl_fc }\n`}    default_backend fathom
 
 backend fathom
+    # Connections to a server that is lost end, also those without a request. Their clients then come again.
+    option srvtcpka
+    srvtcpka-idle 10s
+    srvtcpka-intvl 2s
+    srvtcpka-cnt 3
     # The address that was set above.
-    server any 0.0.0.0:0
+    server any 0.0.0.0:0 tcp-ut ${UNACKNOWLEDGED_S}s
 `;
 }
 
