@@ -205,6 +205,14 @@ export const PHASE_REASONS = {
       "use it on its node. When the server of that node is off and stays off, 'fathomd nodes remove NODE' frees its databases",
     page: 'cluster.md#owners',
   },
+  moving: {
+    text: 'it moves to another node',
+    cause:
+      'an administrator moves it to another node of the cluster. That node restores its replica and compares it',
+    retry: 'until_gone',
+    remedy: 'nothing: it starts on the other node, or here again when that node does not get the same bytes',
+    page: 'cluster.md#move-a-database',
+  },
   cluster_unreachable: {
     text: 'the cluster does not answer',
     cause: 'etcd does not answer, and this daemon has not seen yet that this node owns the database',

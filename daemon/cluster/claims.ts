@@ -31,7 +31,7 @@ type ClaimingNode = Pick<NodeRecord, 'node' | 'fleet' | 'takeover' | 'secrets'>;
 type Takeover = 'ready' | 'other_secrets' | 'none';
 
 /** What a node knows of a database that it owns. */
-export type Ownership = Pick<OwnerRecord, 'epoch' | 'source'>;
+export type Ownership = Pick<OwnerRecord, 'epoch' | 'source' | 'handover'>;
 
 /** The databases that this node owns. */
 export class Claims {
@@ -84,6 +84,11 @@ export class Claims {
     return this.#others.get(name) ?? null;
   }
 
+  /** Notes that this node has become the owner of a database. */
+  noteOwned(name: string, owner: OwnerRecord): void {
+    this.#note(name, owner);
+  }
+
   /** The names of the databases that this node owns. */
   ownedNames(): string[] {
     return [...this.#owned.keys()];
@@ -120,7 +125,8 @@ export class Claims {
 
   /** Records this node as the owner of a database. Resolves with the reason when it must not be started here, otherwise null. */
   async problem(name: string): Promise<PhaseReason | null> {
-    if (this.#owned.has(name)) return null;
+    const owned = this.#owned.get(name);
+    if (owned !== undefined && owned.handover === undefined) return null;
     try {
       const owner = await this.#claim(name);
       if (owner === null) return null;
@@ -214,10 +220,16 @@ export class Claims {
       const isEnded = takeover === 'ready' && other?.isOnline === false;
       const decision = decideClaim(owner, this.#node, { now: this.#clock.now(), isEnded });
       if (decision.kind === 'refuse') return { node: decision.owner, takeover };
-      if (decision.kind === 'keep') {
-        if (owner) this.#note(name, owner);
+      if (decision.kind === 'keep' && owner !== null) {
+        // An earlier daemon has offered it to another node, which could still take it.
+        const { handover, ...kept } = owner;
+        const put = [{ key, value: JSON.stringify(kept) }];
+        const expected = [{ key, revision: entry?.revision ?? 0 }];
+        if (handover !== undefined && !(await this.#coordinator.commit({ expect: expected, put }))) continue;
+        this.#note(name, kept);
         return null;
       }
+      if (decision.kind === 'keep') return null;
       if (isEnded) await this.#requireSession();
       const { record } = decision;
       const expect = [{ key, revision: entry?.revision ?? 0 }, ...(isEnded ? (other?.unchanged ?? []) : [])];

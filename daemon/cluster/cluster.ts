@@ -6,6 +6,7 @@ import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { Claims, type LostDatabase, type Ownership, removeNode } from './claims.ts';
 import type { Coordinator } from './coordinator.ts';
+import { Handovers, type WantedCopy } from './handovers.ts';
 import { MEMBERS, memberKey, NODES, type NodeRecord, nodeKey, ownersOf, parseNode } from './records.ts';
 import { type NodeFacts, Registration } from './registration.ts';
 import { RouteWriter } from './routes/route-writer.ts';
@@ -15,7 +16,7 @@ const RETRY_MS = 1_000;
 const CONCURRENT_CLAIMS = 16;
 
 /** What a node publishes of its load. */
-export type NodeLoad = Omit<NodeRecord, keyof NodeFacts | 'at'>;
+export type NodeLoad = Omit<NodeRecord, keyof NodeFacts | 'at' | 'serves'>;
 
 export interface ClusterDeps {
   coordinator: Coordinator;
@@ -47,6 +48,10 @@ export interface ClusterHooks {
   onLeaseOver(): void;
   /** Makes the files of a database those of its last owner. Its process does not run. */
   prepareCopy(name: string): Promise<void>;
+  /** Makes the files of a database those of a replica. @throws an error when they differ from what is wanted */
+  receiveCopy?(copy: WantedCopy): Promise<void>;
+  /** Records that the files of a database are those of the owner with an epoch. */
+  noteReceived?(name: string, epoch: number): Promise<void>;
   /** The control plane, which was on another node, is on a third one now, or this node has claimed it. */
   onLeaderChanged?(): void;
 }
@@ -68,6 +73,7 @@ export class Cluster {
   /** Where the instances of this node are reached. */
   readonly routes: RouteWriter;
   readonly share: SharedFleet;
+  readonly handovers: Handovers;
   readonly #deps: ClusterDeps;
   readonly #claims: Claims;
   readonly #left = new AbortController();
@@ -93,6 +99,14 @@ export class Cluster {
       mayTakeOver: () => this.allowsTakeover && (!deps.isFenced || this.#registration?.hasLease === true),
       onLeaderChanged: () => this.#hooks?.onLeaderChanged?.(),
     });
+    this.handovers = new Handovers({
+      ...deps,
+      claims: this.#claims,
+      serves: () => this.#waitsFor === null && this.#hooks?.receiveCopy !== undefined,
+      receiveCopy: async (copy) => this.#hooks?.receiveCopy?.(copy),
+      noteReceived: async (name, epoch) => this.#hooks?.noteReceived?.(name, epoch),
+      onReceived: () => this.share.notify(),
+    });
   }
 
   /** What the start of the daemon waits for; null when it can go on. */
@@ -110,7 +124,12 @@ export class Cluster {
     const { coordinator, cluster, facts, isFenced, clock, log } = this.#deps;
     const registration = new Registration({
       ...this.#deps,
-      record: () => ({ ...facts, ...hooks.load(), at: clock.now().toISOString() }),
+      record: () => ({
+        ...facts,
+        ...hooks.load(),
+        serves: this.#waitsFor === null,
+        at: clock.now().toISOString(),
+      }),
       onSession: async () => {
         this.#reportLost(await this.#claims.load(), hooks);
         this.routes.noteSession();
@@ -198,9 +217,10 @@ export class Cluster {
 
   /** Claims all databases of the fleet, unless this node is a member. Resolves with those that it owns now. */
   async claimAll(): Promise<string[]> {
-    if (this.share.leader !== null) return this.#claims.ownedNames();
+    const isMember = this.share.leader !== null;
+    const names = isMember ? this.#claims.ownedNames() : await this.#claims.names();
     const owned: string[] = [];
-    await forEachConcurrent(await this.#claims.names(), CONCURRENT_CLAIMS, async (name) => {
+    await forEachConcurrent(names, CONCURRENT_CLAIMS, async (name) => {
       const reason = await this.#claimProblem(name);
       if (reason === null) owned.push(name);
       else this.#deps.log.warn({ instance: name }, reason.message);
@@ -304,6 +324,10 @@ export class Cluster {
         this.#reportLost(await this.#claims.review(view, changed), hooks);
       });
       for (const name of names) this.routes.noteOwner(name);
+      for (const key of changed) {
+        const entry = view.get(key);
+        if (entry !== undefined) this.handovers.noteRecord(entry);
+      }
     } catch (error) {
       this.#deps.log.error(`cannot read owners: ${messageOf(error)}`);
     }
@@ -311,6 +335,8 @@ export class Cluster {
 
   #reportLost(lost: readonly LostDatabase[], hooks: ClusterHooks): void {
     for (const { name, reason } of lost) {
+      // It does not run, and this node has given it away.
+      if (this.handovers.isOffered(name)) continue;
       if (reason.code === 'cluster_unreachable') this.#deps.log.warn({ instance: name }, reason.message);
       else hooks.onLost(name, reason);
     }

@@ -1,14 +1,16 @@
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from '../../shared/errors.ts';
+import { FathomError, messageOf } from '../../shared/errors.ts';
 import { forEachConcurrent } from '../base/concurrent.ts';
 import { exists, makePrivateDir, unlessMissing } from '../base/files/dir.ts';
+import { hashFile } from '../base/files/hash-file.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import { replaceFile, syncDirectory } from '../base/files/replace-file.ts';
 import type { Logger } from '../base/log/log.ts';
 import { readStoredDatabases } from '../control-plane/stored-databases.ts';
 import { dataDirOf, hasRunMarkerOf, restoreDirOf } from '../supervisor/instance-spec.ts';
 import type { Ownership } from './claims.ts';
+import type { WantedCopy } from './handovers.ts';
 
 /** In the directory of an instance: the epoch of its owner when its files were restored or made here. */
 const EPOCH_FILE = 'owner-epoch';
@@ -78,11 +80,26 @@ export async function prepareCopy(name: string, deps: CopiesDeps): Promise<void>
   if (await exists(uploads)) await rename(uploads, join(dataDirOf(directory), UPLOADS));
 }
 
+/**
+ * Makes the files of a database, which another node owns and does not run, those of its replica.
+ *
+ * @throws FathomError `conflict` when the file differs from that of the owner, `not_found`, `backup.failed`
+ */
+export async function receiveCopy({ name, source, sha256 }: WantedCopy, deps: CopiesDeps): Promise<void> {
+  const directory = deps.directoryOf(name);
+  await restoreCopy(name, directory, { source, sha256, local: await readEpoch(directory), deps });
+}
+
 /** @returns where the files of an earlier owner are now; null without some */
 async function restoreCopy(
   name: string,
   directory: string,
-  { source, local, deps }: { source: string; local: number | null; deps: CopiesDeps },
+  {
+    source,
+    sha256,
+    local,
+    deps,
+  }: { source: string; sha256?: string; local: number | null; deps: CopiesDeps },
 ): Promise<string | null> {
   const { controlPlane, restore, log } = deps;
   await makePrivateDir(directory);
@@ -92,6 +109,8 @@ async function restoreCopy(
   await makePrivateDir(restoreDirOf(directory));
   await makePrivateDir(staged);
   await restore(source, join(staged, 'data.db'));
+  if (sha256 !== undefined && (await hashFile(join(staged, 'data.db'))) !== sha256)
+    throw new FathomError('conflict', `what was restored differs from data.db of its owner`);
   if (name === controlPlane) await writeFile(hasRunMarkerOf(directory), '', { mode: 0o600 });
   await rename(staged, dataDirOf(directory));
   await syncDirectory(directory);

@@ -10,7 +10,7 @@ import { sendSignal } from '../pocketbase/process/signals.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { GLOBAL_NAME, globalDirOf } from '../supervisor/global-instance.ts';
 import type { Cluster, NodeLoad } from './cluster.ts';
-import { type CopiesDeps, prepareCopies, prepareCopy } from './copies.ts';
+import { type CopiesDeps, prepareCopies, prepareCopy, receiveCopy, writeEpoch } from './copies.ts';
 
 /**
  * Joins the cluster, and waits until this node owns the fleet. Ends what runs of a fleet that another node owns.
@@ -55,6 +55,8 @@ export async function joinFleet(
       for (const pid of fleet.pids()) sendSignal(-pid, 'SIGKILL');
     },
     prepareCopy: (name) => prepareCopy(name, copies),
+    receiveCopy: (copy) => receiveCopy(copy, copies),
+    noteReceived: (name, epoch) => writeEpoch(copies.directoryOf(name), epoch),
     onLeaderChanged,
   });
   await cluster.claimFleet(async (mayRun) => {

@@ -29,6 +29,8 @@ const nodeSchema = z.object({
   at: z.iso.datetime(),
   /** Whether its databases end with its session, and are replicated: then other nodes may take them over. */
   takeover: z.boolean(),
+  /** Whether it runs databases. Nodes of earlier releases do not say so. */
+  serves: z.boolean().optional(),
   /** Ids of its secrets. Databases can be used only with the secrets of their last owner. */
   secrets: z.string(),
   databases: z.int(),
@@ -50,6 +52,16 @@ const ownerSchema = z.object({
   since: z.iso.datetime(),
   /** The last replica that is complete: its path below REPLICA. Null while there is none. */
   source: z.string().nullable(),
+  /** Another node may have it, when it has restored `source` as it is. The database runs nowhere meanwhile. */
+  handover: z
+    .object({
+      to: z.string(),
+      /** Of `data.db`. */
+      sha256: z.string(),
+      /** Why the other node does not take it; null while it has not said so. */
+      refused: z.string().nullable(),
+    })
+    .optional(),
 });
 
 export type OwnerRecord = z.infer<typeof ownerSchema>;

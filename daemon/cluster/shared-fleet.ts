@@ -48,11 +48,21 @@ export class SharedFleet {
   }
 
   /** The other node that runs a database; null for one that this node runs, or may claim. */
-  elsewhere(name: string): { node: string; address: string } | null {
+  elsewhere(
+    name: string,
+  ): { node: string; address: string; locate(): Promise<{ address: string; port: number } | null> } | null {
     const { claims } = this.#deps;
     const node = claims.otherOwnerOf(name) ?? this.#leader?.node ?? null;
     if (node === null || claims.ownershipOf(name) !== null) return null;
-    return { node, address: this.#addresses.get(node) ?? node };
+    return { node, address: this.#addresses.get(node) ?? node, locate: () => this.#locate(name, node) };
+  }
+
+  async #locate(name: string, node: string): Promise<{ address: string; port: number } | null> {
+    const { coordinator, facts } = this.#deps;
+    const entry = await coordinator.get(routesOf(facts.fleet) + name);
+    const route = entry && parseRoute(entry);
+    if (route?.state !== 'open' || route.node !== node || route.port === null) return null;
+    return { address: route.address, port: route.port };
   }
 
   /** Calls `listener` when databases may have another owner. */
@@ -83,7 +93,7 @@ export class SharedFleet {
     await review();
     if (owners().every((node, index) => node === before[index])) return;
     await this.readAddresses();
-    this.#notify();
+    this.notify();
   }
 
   async readAddresses(): Promise<void> {
@@ -112,7 +122,7 @@ export class SharedFleet {
 
   async #claimEnded(): Promise<void> {
     const { claims, mayTakeOver } = this.#deps;
-    if (mayTakeOver() && (await claims.claimEnded()) > 0) this.#notify();
+    if (mayTakeOver() && (await claims.claimEnded()) > 0) this.notify();
   }
 
   async #hasOtherLeader({ url }: Leader): Promise<boolean> {
@@ -139,7 +149,8 @@ export class SharedFleet {
     return { node: owner.node, url: `http://${urlHost(route.address)}:${route.port}` };
   }
 
-  #notify(): void {
+  /** Calls the listeners. */
+  notify(): void {
     for (const listener of this.#listeners) listener();
   }
 }

@@ -15,6 +15,7 @@ import type { Runner } from '../supervisor/runner.ts';
 import { ArchivedDatabases } from './archive/archived-databases.ts';
 import type { DatabaseRepository } from './database-repository.ts';
 import { DatabasesElsewhere, runsElsewhere } from './elsewhere/databases-elsewhere.ts';
+import type { OtherNode } from './elsewhere/fleet-share.ts';
 import { adjustStopped, recordVersion } from './provisioning/prepare-database.ts';
 import { deletedDatabase, TrashedDatabases } from './trash/trashed-databases.ts';
 import { secretBelongsTo, UserInstance, type UserInstanceDeps } from './user-instance.ts';
@@ -96,14 +97,13 @@ export class Catalog {
   }
 
   /** Notes a database that another node runs. */
-  registerElsewhere(row: DatabaseRow, { node, address }: { node: string; address: string }): void {
+  registerElsewhere(row: DatabaseRow, other: OtherNode): void {
     const { masterKeys, urlElsewhere, clock } = this.#deps;
     let tokens: TokenSource | null = null;
     this.elsewhere.set({
       row,
-      node,
-      address,
-      url: row.port > 0 ? urlElsewhere(row.name, row.port, address) : null,
+      other,
+      urlOf: (port, address) => urlElsewhere(row.name, port, address),
       superuserToken() {
         tokens ??= superuserTokens(
           unseal(masterKeys, row.superuser_secret, secretBelongsTo(row.user)),

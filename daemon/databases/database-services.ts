@@ -23,6 +23,7 @@ import { servedHashes } from './applications/served-record.ts';
 import type { PackageFiles } from './applications/sources.ts';
 import { Catalog } from './catalog.ts';
 import type { DatabaseRepository } from './database-repository.ts';
+import { DatabaseMoves, type DatabaseMovesDeps, type Handovers } from './elsewhere/database-moves.ts';
 import type { FleetShare } from './elsewhere/fleet-share.ts';
 import { DatabaseLifecycle } from './lifecycle.ts';
 import { OwnerSync } from './owner/owner-sync.ts';
@@ -42,6 +43,7 @@ export interface DatabaseServices {
   /** Removes templates that no database needs. Call it when the databases are known, and before one starts. Never rejects. */
   pruneTemplates(): Promise<void>;
   templates: Templates;
+  moves: DatabaseMoves;
 }
 
 /** Creates the services of user databases. */
@@ -61,7 +63,9 @@ export function createDatabaseServices(deps: {
   masterKeys: MasterKeys;
   seal: Seal;
   packageFiles: PackageFiles;
-  share: FleetShare | null;
+  /** Null for a single server. */
+  cluster: { share: FleetShare; handovers: Handovers } | null;
+  replicas: DatabaseMovesDeps['replicas'];
   instanceLogsDir: string;
   onProvisionStep: ((step: ProvisionStep, name: string) => void) | undefined;
   onProvisioned: ProvisionerDeps['onProvisioned'];
@@ -145,7 +149,7 @@ export function createDatabaseServices(deps: {
     templates,
     masterKeys,
     seal: deps.seal,
-    share: deps.share,
+    share: deps.cluster?.share ?? null,
     pbEncryptionKey: config.pbEncryptionKey,
     guard,
     settings: deps.settings,
@@ -184,7 +188,7 @@ export function createDatabaseServices(deps: {
       users,
       plans,
       provisioner,
-      share: deps.share,
+      share: deps.cluster?.share ?? null,
       onGained: (userId) => ownerSync.changed(userId),
       settings: deps.settings,
       sleep: deps.sleep,
@@ -195,6 +199,12 @@ export function createDatabaseServices(deps: {
     }),
     ownerSync,
     templates,
+    moves: new DatabaseMoves({
+      catalog,
+      handovers: deps.cluster?.handovers ?? null,
+      replicas: deps.replicas,
+      log,
+    }),
     tryMigrations: () => templates.refresh(),
     async pruneTemplates() {
       try {

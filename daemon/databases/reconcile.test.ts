@@ -111,7 +111,7 @@ beforeEach(async () => {
     others: new Map(),
     elsewhere: (name) => {
       const node = share.others.get(name);
-      return node === undefined ? null : { node, address: '10.0.0.2' };
+      return node === undefined ? null : { node, address: '10.0.0.2', locate: async () => null };
     },
     onOwners: () => () => {},
   };
@@ -321,7 +321,7 @@ it('stops a database that another node owns, and starts it when this node owns i
   await reconciler.catchUp({ isFull: true });
   expect(known()).toEqual([NAMES[1]]);
   expect(fleet.find(NAMES[0])).toBeNull();
-  expect(catalog.elsewhere.find(NAMES[0])).toMatchObject({ node: 'n2', address: '10.0.0.2' });
+  expect(catalog.elsewhere.find(NAMES[0])).toMatchObject({ other: { node: 'n2', address: '10.0.0.2' } });
   expect(() => catalog.get(NAMES[0])).toThrow('node n2 runs');
 
   share.others.clear();

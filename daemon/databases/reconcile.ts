@@ -14,7 +14,7 @@ import type { PortAllocator } from '../supervisor/start/ports.ts';
 import { adoptionProblem, groupByInstance, isOutdated } from '../supervisor/start/takeover.ts';
 import type { Catalog, CatalogEntry } from './catalog.ts';
 import type { DatabaseRepository } from './database-repository.ts';
-import type { FleetShare } from './elsewhere/fleet-share.ts';
+import type { FleetShare, OtherNode } from './elsewhere/fleet-share.ts';
 import { isOpenToOthers } from './provisioning/prepare-database.ts';
 import type { Provisioner } from './provisioning/provisioner.ts';
 
@@ -334,7 +334,7 @@ export class Reconciler {
     return (this.#deps.share?.leader ?? null) !== null;
   }
 
-  #otherNode({ name }: DatabaseRow): { node: string; address: string } | null {
+  #otherNode({ name }: DatabaseRow): OtherNode | null {
     return this.#deps.share?.elsewhere(name) ?? null;
   }
 

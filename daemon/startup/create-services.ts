@@ -109,8 +109,7 @@ export async function createServices({
   const ownPrograms = new Set<number>();
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
   const journal = new Journal(bus, clock);
-  const activity = new Activity(bus);
-  const wakes = new Wakes(bus, clock);
+  const [activity, wakes] = [new Activity(bus), new Wakes(bus, clock)];
   const driver = await createDriver(config, host, clock);
   resources.defer(() => driver.close());
   const ports = new PortAllocator({
@@ -221,7 +220,8 @@ export async function createServices({
     masterKeys,
     seal,
     packageFiles: packageFiles(options.userMigrationsDir),
-    share: cluster?.share ?? null,
+    cluster,
+    replicas: replication.paths,
     instanceLogsDir,
     onProvisionStep: options.onProvisionStep,
     onProvisioned: (outcome, seconds) => activity.noteProvision(outcome, seconds),

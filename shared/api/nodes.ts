@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { endpoint } from './contract/endpoint.ts';
-import { EXAMPLE_TIME } from './contract/fields.ts';
+import { databaseName, EXAMPLE_DATABASE, EXAMPLE_TIME } from './contract/fields.ts';
 
 const tag = { name: 'Nodes', description: 'Servers of a cluster, with FATHOM_CLUSTER.' };
 const time = z.iso.datetime();
@@ -104,5 +104,33 @@ export const removeNode = endpoint({
   timeoutMs: 60_000,
 });
 
+const nodeName = z.string().regex(NODE_NAME, 'is not the name of a node');
+
+const moveSchema = z
+  .strictObject({ node: nodeName.meta({ description: 'Name of the node that runs it afterwards.' }) })
+  .meta({ id: 'DatabaseMove', examples: [{ node: 'n2' }] });
+
+const movedSchema = z
+  .object({ name: databaseName, node: nodeName.meta({ description: 'The node that runs it.' }) })
+  .meta({ id: 'MovedDatabase', examples: [{ name: EXAMPLE_DATABASE, node: 'n2' }] });
+
+export const moveDatabase = endpoint({
+  operationId: 'moveDatabase',
+  method: 'POST',
+  path: '/api/v1/databases/{name}/move',
+  tag,
+  summary: 'Move a database to another node of the cluster',
+  description:
+    'Ends its process. The other node restores its replica, compares the SHA-256 of `data.db`, and starts it. Otherwise it starts here again, and the response is `conflict`. The node that runs it answers; others answer `conflict`. A database with uploaded files on the disk does not move.',
+  permission: 'nodes.write',
+  audit: 'database.move',
+  command: 'databases move',
+  params: z.object({ name: databaseName }),
+  body: moveSchema,
+  responses: { 200: { description: 'Where it is now.', schema: movedSchema } },
+  errors: ['not_found', 'conflict', 'cluster.unavailable', 'instance.failed'],
+  timeoutMs: 300_000,
+});
+
 /** Methods of `client.nodes`. */
-export const nodes = { list: listNodes, remove: removeNode };
+export const nodes = { list: listNodes, remove: removeNode, move: moveDatabase };

@@ -201,6 +201,19 @@ export const databaseCommands = [
     },
   }),
   command({
+    words: ['databases', 'move'],
+    summary: 'Move a database to another node of the cluster',
+    positionals: {
+      ...NAME,
+      node: { type: 'string', demandOption: true, describe: "Name of the node, see 'nodes list'" },
+    },
+    options: COMMON,
+    async run(args, context) {
+      const { moveDatabase } = await import('./move-action.ts');
+      return moveDatabase(args, context);
+    },
+  }),
+  command({
     words: ['databases', 'archive'],
     summary: 'Move the files of a database into a backup until its next use; asks for the name',
     positionals: NAME,

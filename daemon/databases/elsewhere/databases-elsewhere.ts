@@ -4,16 +4,16 @@ import type { DatabaseRow } from '../../../shared/hooks/control-plane-routes.ts'
 import { connectAddress } from '../../../shared/host.ts';
 import type { TokenSource } from '../../keys/instance-access.ts';
 import type { TokenLimit } from '../owner/owner-access.ts';
+import type { OtherNode } from './fleet-share.ts';
 
 const TIMEOUT_MS = 10_000;
 
 /** A database that another node runs. */
 export interface DatabaseElsewhere {
   row: Pick<DatabaseRow, 'name' | 'user' | 'port' | 'desired'>;
-  node: string;
-  address: string;
-  /** For clients; null while its port is not known. */
-  url: string | null;
+  other: OtherNode;
+  /** For clients. */
+  urlOf: (port: number, address: string) => string;
   superuserToken: TokenSource;
 }
 
@@ -51,7 +51,7 @@ export class DatabasesElsewhere {
 }
 
 /** The error for work that only the node of a database can do. */
-export function runsElsewhere({ row: { name }, node }: DatabaseElsewhere): FathomError {
+export function runsElsewhere({ row: { name }, other: { node } }: DatabaseElsewhere): FathomError {
   return new FathomError('conflict', `node ${node} runs ${name}; use the commands or the API of that node`);
 }
 
@@ -62,11 +62,12 @@ export function runsElsewhere({ row: { name }, node }: DatabaseElsewhere): Fatho
  * @throws ClientResponseError, FathomError `secret.undecryptable`
  */
 export async function createTokenElsewhere(
-  { row, address, superuserToken }: DatabaseElsewhere,
+  { row, superuserToken }: DatabaseElsewhere,
+  { address, port }: { address: string; port: number },
   limit: TokenLimit | null,
   now: Date,
 ): Promise<string> {
-  const client = new PocketBase(`http://${connectAddress(address, row.port)}`);
+  const client = new PocketBase(`http://${connectAddress(address, port)}`);
   client.authStore.save(await superuserToken());
   const seconds =
     limit === null ? 0 : Math.max(1, Math.floor((limit.expiresAt.getTime() - now.getTime()) / 1000));

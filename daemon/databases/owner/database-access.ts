@@ -81,7 +81,7 @@ export async function summarizeOwnDatabase(
 ): Promise<DatabaseSummary | null> {
   if (user.role !== 'user') return null;
   const other = deps.provisioner.elsewhere(user.id);
-  if (other !== null) return summarizeElsewhere(other);
+  if (other !== null) return (await findElsewhere(other, deps.log)).summary;
   const entry = await ensureUnlessUnverified(user, deps, { wakes: false });
   return entry === null ? AWAITING_VERIFICATION : summarizeDatabase(entry);
 }
@@ -176,20 +176,32 @@ export async function openDatabase(
   return { ...summary, token: summary.url === null ? null : token };
 }
 
-function summarizeElsewhere({ row: { name, port, desired }, url }: DatabaseElsewhere): DatabaseSummary {
-  return { name, url, port: port > 0 ? port : null, status: desired === 'running' ? 'Running' : 'Stopped' };
+async function findElsewhere(
+  { row: { name, port, desired }, other, urlOf }: DatabaseElsewhere,
+  log: Logger,
+): Promise<{ summary: DatabaseSummary; place: { address: string; port: number } | null }> {
+  const known = port > 0 ? { address: other.address, port } : null;
+  const place = await other.locate().catch((error: unknown) => {
+    log.warn({ instance: name, node: other.node }, `its present address is not known: ${messageOf(error)}`);
+    return known;
+  });
+  const status = place !== null ? 'Running' : desired === 'running' ? 'Starting' : 'Stopped';
+  const url = place === null ? null : urlOf(place.port, place.address);
+  return { summary: { name, url, port: place?.port ?? null, status }, place };
 }
 
 async function openElsewhere(
-  other: DatabaseElsewhere,
+  database: DatabaseElsewhere,
   limit: TokenLimit | null,
   { clock, log }: DatabaseAccessDeps,
 ): Promise<DatabaseAccess> {
-  const summary = summarizeElsewhere(other);
+  const { summary, place } = await findElsewhere(database, log);
+  if (place === null) return { ...summary, token: null };
   try {
-    return { ...summary, token: await createTokenElsewhere(other, limit, clock.now()) };
+    return { ...summary, token: await createTokenElsewhere(database, place, limit, clock.now()) };
   } catch (error) {
-    log.warn({ instance: summary.name, node: other.node }, `no token for the owner: ${messageOf(error)}`);
+    const { node } = database.other;
+    log.warn({ instance: summary.name, node }, `no token for the owner: ${messageOf(error)}`);
     return { ...summary, token: null };
   }
 }

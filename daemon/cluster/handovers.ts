@@ -1,0 +1,211 @@
+import { FathomError, messageOf } from '../../shared/errors.ts';
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { Claims } from './claims.ts';
+import type { Coordinator, Entry } from './coordinator.ts';
+import { type NodeRecord, nodeKey, type OwnerRecord, ownersOf, parseNode, parseOwner } from './records.ts';
+
+const LOOK_EVERY_MS = 200;
+/** A restore of several GB. */
+const TIMEOUT_MS = 180_000;
+/** A withdrawal can collide with the answer of the other node. */
+const ATTEMPTS = 5;
+
+/** A copy that must be byte for byte that of the last owner. */
+export interface WantedCopy {
+  name: string;
+  source: string;
+  sha256: string;
+}
+
+export interface HandoverDeps {
+  coordinator: Coordinator;
+  facts: Pick<NodeRecord, 'node' | 'fleet' | 'takeover' | 'secrets'>;
+  claims: Claims;
+  /** Whether this node runs databases now. */
+  serves: () => boolean;
+  /** Makes the files of a database those of a replica. @throws an error when they differ from what is wanted */
+  receiveCopy: (copy: WantedCopy) => Promise<void>;
+  /** Records that the files are those of the owner with an epoch. */
+  noteReceived: (name: string, epoch: number) => Promise<void>;
+  /** This node owns a database of another node now. */
+  onReceived: () => void;
+  clock: Clock;
+  log: Logger;
+}
+
+/**
+ * Moves databases between nodes that run. The record of the owner decides:
+ *
+ * ```
+ *  owned by n1 ── offer ──▶ owned by n1, offered to n2 ── n2 has the same bytes ──▶ owned by n2
+ *      ▲                            │        │
+ *      └──── withdrawn by n1 ◀──────┘        └──▶ refused by n2, withdrawn by n1
+ * ```
+ *
+ * Each arrow is one compare-and-swap, so the database never has two owners, and n1 takes it back only when n2 has not taken it.
+ */
+export class Handovers {
+  readonly #deps: HandoverDeps;
+  readonly #prefix: string;
+  readonly #offered = new Set<string>();
+  readonly #receiving = new Set<string>();
+
+  constructor(deps: HandoverDeps) {
+    this.#deps = deps;
+    this.#prefix = ownersOf(deps.facts.fleet);
+  }
+
+  /** Whether this node hands a database over now. */
+  isOffered(name: string): boolean {
+    return this.#offered.has(name);
+  }
+
+  /** @throws FathomError `not_found`, `conflict` for a node that cannot take databases of this one */
+  async requireTarget(node: string): Promise<void> {
+    const { coordinator, facts } = this.#deps;
+    if (node === facts.node) throw new FathomError('conflict', `${node} is this node`);
+    const entry = await coordinator.get(nodeKey(node));
+    if (entry === null)
+      throw new FathomError('not_found', `no node '${node}' is online; 'fathomd nodes list' shows all`);
+    const target = parseNode(entry);
+    const problem =
+      target.fleet !== facts.fleet
+        ? 'it has another fleet'
+        : !target.takeover || !facts.takeover
+          ? 'both nodes need FATHOM_FENCE=on and REPLICA'
+          : target.secrets !== facts.secrets
+            ? 'its secrets are other ones'
+            : target.serves !== true
+              ? 'it is no member of the fleet, or is starting; see FATHOM_FLEET_ID'
+              : null;
+    if (problem !== null) throw new FathomError('conflict', `${node} cannot take the database: ${problem}`);
+  }
+
+  /**
+   * Offers a database, which does not run, to another node, and waits until that node has it.
+   *
+   * @param offer.source the complete replica of this owner
+   * @throws FathomError `conflict` when this node keeps the database
+   */
+  async handOver(
+    { name, to, sha256, source }: WantedCopy & { to: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.#offered.add(name);
+    try {
+      await this.#offer(name, source, { to, sha256, refused: null });
+      const problem = await this.#untilAnswered(name, to, signal);
+      if (problem === null || !(await this.#withdraw(name))) return;
+      throw new FathomError('conflict', `${name} stays on this node: ${problem}`);
+    } finally {
+      this.#offered.delete(name);
+    }
+  }
+
+  /** Takes what is offered to this node. Never rejects. */
+  noteRecord(entry: Entry): void {
+    const { facts, serves, log } = this.#deps;
+    const name = entry.key.slice(this.#prefix.length);
+    const { handover } = parseOwner(entry);
+    if (handover?.to !== facts.node || handover.refused !== null) return;
+    if (this.#receiving.has(name) || !serves()) return;
+    this.#receiving.add(name);
+    this.#receive(name, entry)
+      .catch((error: unknown) => log.error({ instance: name }, `cannot take it over: ${messageOf(error)}`))
+      .finally(() => this.#receiving.delete(name));
+  }
+
+  async #offer(name: string, source: string, handover: OwnerRecord['handover']): Promise<void> {
+    const { entry, owner } = await this.#read(name);
+    const isOwn = owner.node === this.#deps.facts.node;
+    if (!isOwn || owner.source !== source)
+      throw new FathomError(
+        'conflict',
+        isOwn
+          ? `the replica of ${name} is not complete yet; try again in a moment`
+          : `${owner.node} owns ${name}`,
+      );
+    if (!(await this.#put(entry, { ...owner, handover })))
+      throw new FathomError('conflict', `the owner of ${name} changed; try again`);
+  }
+
+  /** @returns why the other node does not take it; null when it has it */
+  async #untilAnswered(name: string, to: string, signal: AbortSignal): Promise<string | null> {
+    const { coordinator, clock, facts } = this.#deps;
+    const until = clock.monotonic() + TIMEOUT_MS;
+    while (!signal.aborted && clock.monotonic() < until) {
+      await clock.sleep(LOOK_EVERY_MS, signal);
+      const { owner } = await this.#read(name);
+      if (owner.node !== facts.node) return null;
+      if (owner.handover?.refused) return `node ${to} refused it: ${owner.handover.refused}`;
+      if ((await coordinator.get(nodeKey(to))) === null) return `node ${to} went offline`;
+    }
+    return signal.aborted ? 'the move was ended' : `node ${to} did not take it in time`;
+  }
+
+  /** @returns false when another node has it already */
+  async #withdraw(name: string): Promise<boolean> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const { entry, owner } = await this.#read(name);
+      if (owner.node !== this.#deps.facts.node) return false;
+      const { handover, ...kept } = owner;
+      if (handover === undefined || (await this.#put(entry, kept))) return true;
+    }
+    throw new FathomError('cluster.unavailable', `the record of ${name} changed ${ATTEMPTS} times`);
+  }
+
+  async #receive(name: string, entry: Entry): Promise<void> {
+    const { claims, facts, receiveCopy, noteReceived, onReceived, clock, log } = this.#deps;
+    const { handover, ...offered } = parseOwner(entry);
+    if (handover === undefined) return;
+    const { sha256 } = handover;
+    const { source, epoch } = offered;
+    try {
+      if (source === null) throw new Error('it has no replica');
+      await receiveCopy({ name, source, sha256 });
+    } catch (error) {
+      log.error({ instance: name }, `it stays on node ${offered.node}: ${messageOf(error)}`);
+      await this.#put(entry, { ...offered, handover: { ...handover, refused: messageOf(error) } });
+      return;
+    }
+    const record: OwnerRecord = {
+      node: facts.node,
+      epoch: epoch + 1,
+      since: clock.now().toISOString(),
+      source,
+    };
+    if (!(await this.#accept(name, handover.sha256, record))) return;
+    claims.noteOwned(name, record);
+    await noteReceived(name, record.epoch);
+    log.info(
+      { instance: name, node: offered.node },
+      'this node has it now; its files are those of the other node',
+    );
+    onReceived();
+  }
+
+  /** @returns false when it is not offered any more */
+  async #accept(name: string, sha256: string, record: OwnerRecord): Promise<boolean> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const { entry, owner } = await this.#read(name);
+      const isOffered = owner.handover?.to === record.node && owner.handover.sha256 === sha256;
+      if (!isOffered || owner.epoch + 1 !== record.epoch) return false;
+      if (await this.#put(entry, record)) return true;
+    }
+    return false;
+  }
+
+  async #read(name: string): Promise<{ entry: Entry; owner: OwnerRecord }> {
+    const entry = await this.#deps.coordinator.get(this.#prefix + name);
+    if (entry === null) throw new FathomError('conflict', `${name} never started on a node; start it first`);
+    return { entry, owner: parseOwner(entry) };
+  }
+
+  #put({ key, revision }: Entry, record: OwnerRecord): Promise<boolean> {
+    return this.#deps.coordinator.commit({
+      expect: [{ key, revision }],
+      put: [{ key, value: JSON.stringify(record) }],
+    });
+  }
+}

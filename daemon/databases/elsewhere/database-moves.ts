@@ -1,0 +1,81 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FathomError } from '../../../shared/errors.ts';
+import { unlessMissing } from '../../base/files/dir.ts';
+import { hashFile } from '../../base/files/hash-file.ts';
+import type { Logger } from '../../base/log/log.ts';
+import { closeDatabases } from '../../pocketbase/data/close-databases.ts';
+import { dataDirOf } from '../../supervisor/instance-spec.ts';
+import { type Catalog, requireUnchanged } from '../catalog.ts';
+
+/** How databases get to other nodes. */
+export interface Handovers {
+  /** @throws FathomError `not_found`, `conflict` */
+  requireTarget(node: string): Promise<void>;
+  /** Resolves when the other node has it. @throws FathomError `conflict` when this node keeps it */
+  handOver(
+    offer: { name: string; to: string; sha256: string; source: string },
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
+export interface DatabaseMovesDeps {
+  catalog: Pick<Catalog, 'get' | 'archived'>;
+  /** Null for a single server. */
+  handovers: Handovers | null;
+  /** The paths of the replicas that this node writes. */
+  replicas: { of(name: string): Promise<string> };
+  log: Logger;
+}
+
+/** Moves databases to other nodes. */
+export class DatabaseMoves {
+  readonly #deps: DatabaseMovesDeps;
+
+  constructor(deps: DatabaseMovesDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Ends the process of a database, and gives its files to another node, which starts it. When the other node does not get the
+   * same bytes, the database starts here again.
+   *
+   * @throws FathomError `not_found`, `conflict`
+   */
+  async move(name: string, node: string): Promise<void> {
+    const { catalog, handovers, replicas, log } = this.#deps;
+    if (handovers === null)
+      throw new FathomError('conflict', 'this daemon is not a node of a cluster: FATHOM_CLUSTER is not set');
+    const entry = catalog.get(name);
+    const { row, runner } = entry;
+    requireUnchanged(entry);
+    if (row.state !== 'ready' || catalog.archived.find(name) !== null)
+      throw new FathomError('conflict', `${name} is archived, or is being created or deleted`);
+    await handovers.requireTarget(node);
+    const { directory } = runner.spec;
+    await requireNoUploads(name, directory);
+    const handOver = async (signal: AbortSignal) => {
+      await requireNoUploads(name, directory);
+      closeDatabases(dataDirOf(directory));
+      const sha256 = await hashFile(join(dataDirOf(directory), 'data.db'));
+      await handovers.handOver({ name, to: node, sha256, source: await replicas.of(name) }, signal);
+      // Otherwise it would start here again. The reconciliation removes it soon.
+      runner.stop();
+    };
+    await runner.maintain(handOver, { code: 'moving', message: `it moves to node ${node}` });
+    log.info({ instance: name, node }, 'moved a database to another node');
+  }
+}
+
+/** A replica has no uploaded files. @throws FathomError `conflict` */
+async function requireNoUploads(name: string, directory: string): Promise<void> {
+  const files = await readdir(join(dataDirOf(directory), 'storage'), {
+    recursive: true,
+    withFileTypes: true,
+  }).catch(unlessMissing);
+  if (files?.some((file) => file.isFile()) !== true) return;
+  throw new FathomError(
+    'conflict',
+    `${name} has uploaded files on the disk of this node, which do not move; let PocketBase store them in S3 first`,
+  );
+}

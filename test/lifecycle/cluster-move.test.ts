@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import { createNode } from '../helpers/cluster-node.ts';
+import type { Deployment } from '../helpers/deployment.ts';
+import { addDocument, titlesOf } from '../helpers/documents.ts';
+import { hasEtcd, startEtcd } from '../helpers/etcd.ts';
+import { fathomd } from '../helpers/fathomd.ts';
+import { instance, ownerOf, PASSWORD, signUp, type Tenant, untilRunning } from '../helpers/fleet-actions.ts';
+import { litestream, scratchDirectory } from '../helpers/replication.ts';
+import { createStandby, killServer, ownersIn, replicaOf, untilLeader } from '../helpers/standby.ts';
+import { until } from '../helpers/until.ts';
+
+async function addText(fathom: Deployment, tenant: Tenant, title: string): Promise<void> {
+  await (await ownerOf(fathom, tenant)).collection('documents').create({ title });
+}
+
+/** Waits until the replicas of the present owners are complete. */
+function untilMovable(etcd: { url: string }) {
+  return until(
+    async () => (await ownersIn(etcd)).every(({ source, epoch }) => source?.endsWith(`/e${epoch}`)),
+    { what: async () => JSON.stringify(await ownersIn(etcd)) },
+  );
+}
+
+/** Writes until a request fails. @returns the titles that were acknowledged */
+async function writeUntilRefused(fathom: Deployment, tenant: Tenant): Promise<string[]> {
+  const documents = (await ownerOf(fathom, tenant)).collection('documents');
+  const titles: string[] = [];
+  for (let count = 0; ; count += 1) {
+    const title = `write ${count}`;
+    try {
+      await documents.create({ title });
+    } catch {
+      return titles;
+    }
+    titles.push(title);
+  }
+}
+
+async function move(from: Deployment, name: string, to: string) {
+  return fathomd(['databases', 'move', name, to, '--json', '--socket', from.socketPath]);
+}
+
+describe.skipIf(!hasEtcd('the tests of moves') || litestream === null)('a database that moves', () => {
+  it('has all acknowledged writes on the other node, and on the way back', async () => {
+    const etcd = await startEtcd();
+    const one = await createNode(etcd, 'n1', replicaOf(await scratchDirectory()));
+    const first = await one.start();
+    const user = await signUp(one);
+    await addText(one, user, 'before');
+    const two = await createStandby(etcd, 'n2', one);
+    const second = await two.start();
+    await untilMovable(etcd);
+
+    const writes = writeUntilRefused(one, user);
+    expect(await move(one, user.name, 'n2')).toMatchObject({ exitCode: 0 });
+    const acknowledged = ['before', ...(await writes)];
+    await untilRunning(two, user.name);
+    expect(titlesOf(two, user)).toEqual(expect.arrayContaining(acknowledged));
+    expect(second.output()).toContain('its files are those of the other node');
+
+    const { url } = await instance(two, user.name);
+    await until(async () => (await one.client.databases.list()).items.length === 1, {
+      what: () => 'n1 to forget it',
+    });
+    await until(
+      async () =>
+        (await one.client.auth.login({ email: user.email, password: PASSWORD })).database?.url === url,
+      { what: () => `the URL at n2: ${url}` },
+    );
+    const session = await one.client.auth.login({ email: user.email, password: PASSWORD });
+    await addText(two, { ...user, ownerToken: session.database?.token ?? '' }, 'on n2');
+    await untilMovable(etcd);
+    expect(await move(two, user.name, 'n1')).toMatchObject({ exitCode: 0 });
+    await untilRunning(one, user.name);
+    expect(titlesOf(one, user)).toEqual(expect.arrayContaining([...acknowledged, 'on n2']));
+
+    await untilMovable(etcd);
+    expect(await move(one, user.name, 'n2')).toMatchObject({ exitCode: 0 });
+    await untilRunning(two, user.name);
+    const { pid } = await instance(two, user.name);
+    await untilMovable(etcd);
+    await killServer(one, first);
+    await untilLeader(second);
+    expect((await instance(two, user.name)).pid).toBe(pid);
+  });
+
+  it('stays where it is with uploaded files, or when the other node cannot take it', async () => {
+    const etcd = await startEtcd();
+    const one = await createNode(etcd, 'n1', replicaOf(await scratchDirectory()));
+    await one.start();
+    const user = await signUp(one);
+    await addText(one, user, 'before');
+    // It has the same fleet, and another target.
+    const two = await createStandby(etcd, 'n2', one, { REPLICA: await scratchDirectory() });
+    await two.start();
+    await untilMovable(etcd);
+    expect((await move(one, user.name, 'n3')).exitCode).not.toBe(0);
+    const refused = await move(one, user.name, 'n2');
+    expect(refused.exitCode).not.toBe(0);
+    expect(refused.stderr).toContain('node n2 refused it');
+    await untilRunning(one, user.name);
+    await addText(one, user, 'after');
+    expect(titlesOf(one, user)).toEqual(['after', 'before']);
+    expect((await ownersIn(etcd)).map(({ node, handover }) => ({ node, handover }))).toEqual([
+      { node: 'n1', handover: undefined },
+      { node: 'n1', handover: undefined },
+    ]);
+    await addDocument(one, user, 'with a file');
+    expect((await move(one, user.name, 'n2')).stderr).toContain('uploaded files');
+  });
+});
