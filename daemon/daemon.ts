@@ -200,9 +200,13 @@ async function startDaemon(
   resources.defer(() => services.archives.stop());
   resources.defer(() => services.exports.stop());
   const left = await rollouts.recover([...found.values()].flat(), leftovers);
-  const drilled = leader === null ? await drills.recover(left, leftovers) : left;
-  const adoptable = await restores.recover(drilled, leftovers);
-  await services.archives.recover(leftovers);
+  let adoptable = left;
+  // Most starts find nothing, and these look through all databases.
+  if (leftovers.size > 0) {
+    const drilled = leader === null ? await drills.recover(left, leftovers) : left;
+    adoptable = await restores.recover(drilled, leftovers);
+    await services.archives.recover(leftovers);
+  }
   const { opened } = await reconciler.startAll(adoptable);
   services.journal.noteLoaded();
   if (cluster) await opened;

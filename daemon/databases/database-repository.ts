@@ -15,8 +15,8 @@ import type {
 import { unknownUser } from '../accounts/user-repository.ts';
 import { type ControlPlaneClient, fieldsOf, isStatus, unreadable } from '../control-plane/client.ts';
 
-/** Rows in one response. All in one would need much memory for a moment, which stays with the process. */
-const PAGE_ROWS = 5_000;
+/** Rows in one response. All in one would need much memory for a moment, which stays with the process. Few would take longer: each response reads the users once. */
+const PAGE_ROWS = 2_500;
 
 /** PocketBase's code for a value that breaks a unique index. */
 const NOT_UNIQUE = 'validation_not_unique';
@@ -66,19 +66,39 @@ export class DatabaseRepository {
    */
   async list(since?: string): Promise<ListedDatabases> {
     const listed: ListedDatabases = { at: '', count: 0, rows: [] };
-    try {
-      for (let after = ''; ; ) {
-        const query = { after, limit: String(PAGE_ROWS), ...(since === undefined ? {} : { since }) };
-        const { state, rows, owners } = await this.#client.get<DatabaseList>('/api/fathom/databases', query);
-        // Later changes are found from the time of the first page on.
-        if (after === '') Object.assign(listed, state);
-        for (const row of rows) {
-          const owner = owners[row.user];
-          listed.rows.push(Object.assign(row, { email: owner?.email ?? null, plan: owner?.plan ?? '' }));
-        }
-        after = rows.at(-1)?.name ?? '';
-        if (rows.length < PAGE_ROWS) return listed;
+    for await (const { at, count, rows } of this.pages(since)) {
+      // Later changes are found from the time of the first page on.
+      if (listed.at === '') Object.assign(listed, { at, count });
+      for (const row of rows) listed.rows.push(row);
+    }
+    return listed;
+  }
+
+  /** The same, some rows at a time. The next ones are read while the caller handles them. @throws as `list` */
+  async *pages(since?: string): AsyncGenerator<ListedDatabases> {
+    let reading = this.#page('', since);
+    for (;;) {
+      const page = await reading;
+      const last = page.rows.length < PAGE_ROWS ? undefined : page.rows.at(-1);
+      if (last) {
+        reading = this.#page(last.name, since);
+        // The next turn reports it.
+        reading.catch(() => {});
       }
+      yield page;
+      if (!last) return;
+    }
+  }
+
+  async #page(after: string, since: string | undefined): Promise<ListedDatabases> {
+    const query = { after, limit: String(PAGE_ROWS), ...(since === undefined ? {} : { since }) };
+    try {
+      const { state, rows, owners } = await this.#client.get<DatabaseList>('/api/fathom/databases', query);
+      const withOwners = rows.map((row) => {
+        const owner = owners[row.user];
+        return Object.assign(row, { email: owner?.email ?? null, plan: owner?.plan ?? '' });
+      });
+      return { ...state, rows: withOwners };
     } catch (error) {
       if (!isStatus(error, 400)) throw error;
       throw unreadable(error);

@@ -72,6 +72,10 @@ class Rows {
     return { at: NOW, count: all.length, rows };
   }
 
+  async *pages(): AsyncGenerator<ListedDatabases> {
+    yield await this.list();
+  }
+
   update(id: string, changes: Partial<Row>): Promise<void> {
     Object.assign(this.rows.get(id) ?? {}, changes);
     return Promise.resolve();

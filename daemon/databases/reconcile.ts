@@ -79,11 +79,13 @@ export class Reconciler {
     const { ports, repository, plans } = this.#deps;
     await plans.load();
     ports.noteFreed(await repository.listFreedPorts());
-    const { rows, at } = await repository.list();
-    await this.#fillInApplications(rows);
-    for (const row of rows) this.#register(row);
-    await this.#verifyPinned(rows);
-    this.#since = readFrom(at);
+    for await (const { rows, at } of repository.pages()) {
+      await this.#fillInApplications(rows);
+      for (const row of rows) this.#register(row);
+      // Later changes are found from the time of the first page on.
+      this.#since ??= readFrom(at);
+    }
+    await this.#verifyPinned(this.#deps.catalog.entries().map(({ row }) => row));
   }
 
   /** Databases of earlier releases keep the applications that they have, also when FATHOM_APPS changes. */

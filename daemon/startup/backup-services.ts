@@ -147,7 +147,10 @@ async function createBackups(
   const controlPlane: OwnedSubject = { name: CONTROL_PLANE, dataDir: globalData, owner: null };
   const toSubject = ({ name, user }: Pick<DatabaseRow, 'name' | 'user'>): OwnedSubject => ({
     name,
-    dataDir: dataDirOf(catalog.directoryOf(name)),
+    // When it is used: all subjects are listed often.
+    get dataDir() {
+      return dataDirOf(catalog.directoryOf(name));
+    },
     owner: user,
   });
   const subjects = {

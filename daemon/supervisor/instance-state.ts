@@ -64,7 +64,8 @@ export class InstanceState {
   #usage: Usage | null = null;
   /** The last view, until the state changes. Weak: thousands of instances are listed rarely. */
   #view: WeakRef<Instance> | null = null;
-  readonly #watchers = new Set<() => void>();
+  /** No set: thousands of instances have none. */
+  #watchers: (() => void)[] = [];
 
   constructor(spec: InstanceSpec, deps: StateDeps, lastPort: number | null) {
     this.#spec = spec;
@@ -244,11 +245,11 @@ export class InstanceState {
       if (signal.aborted) return false;
       await new Promise<void>((resolve) => {
         const wake = () => {
-          this.#watchers.delete(wake);
+          this.#watchers = this.#watchers.filter((other) => other !== wake);
           signal.removeEventListener('abort', wake);
           resolve();
         };
-        this.#watchers.add(wake);
+        this.#watchers.push(wake);
         signal.addEventListener('abort', wake);
       });
     }

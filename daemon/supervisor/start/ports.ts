@@ -11,6 +11,8 @@ export function portOffset(userId: string, range: number): number {
   return hash % range;
 }
 
+const NONE: readonly number[] = [];
+
 export type PortCheck = (host: string, port: number) => Promise<boolean>;
 
 /** Opens and closes the listening sockets of ports. */
@@ -57,7 +59,7 @@ export class PortAllocator {
   readonly #range: number;
   readonly #sockets: PortSockets;
   readonly #owners = new Map<number, string>();
-  readonly #portsOf = new Map<string, Set<number>>();
+  readonly #portsOf = new Map<string, number[]>();
   /** Ports that clients of a former owner may still use, in the order in which they were freed. */
   readonly #freed = new Set<number>();
 
@@ -197,25 +199,24 @@ export class PortAllocator {
     this.#sockets.release(port);
   }
 
-  /** A copy: freeing a port changes the set. */
-  #claimsOf(owner: string): number[] {
-    return Array.from(this.#portsOf.get(owner) ?? []);
+  #claimsOf(owner: string): readonly number[] {
+    return this.#portsOf.get(owner) ?? NONE;
   }
 
   #take(owner: string, port: number): void {
     this.#drop(port);
     this.#owners.set(port, owner);
-    const ports = this.#portsOf.get(owner) ?? new Set();
-    this.#portsOf.set(owner, ports.add(port));
+    // Most have one, so an array takes the least memory.
+    this.#portsOf.set(owner, [...this.#claimsOf(owner), port]);
   }
 
   #drop(port: number): void {
     const owner = this.#owners.get(port);
     if (owner === undefined) return;
     this.#owners.delete(port);
-    const ports = this.#portsOf.get(owner);
-    ports?.delete(port);
-    if (ports?.size === 0) this.#portsOf.delete(owner);
+    const others = this.#claimsOf(owner).filter((one) => one !== port);
+    if (others.length > 0) this.#portsOf.set(owner, others);
+    else this.#portsOf.delete(owner);
   }
 
   #free(port: number): void {
