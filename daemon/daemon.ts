@@ -4,6 +4,7 @@ import type { NewTask } from '../shared/api/queue.ts';
 import { FathomError } from '../shared/errors.ts';
 import { LOOK_EVERY_MS } from './backups/archived/inactive-databases.ts';
 import { requireRestored } from './backups/restore/restore-host.ts';
+import { reportRestores } from './backups/restore/restored-events.ts';
 import type { Logger } from './base/log/log.ts';
 import { type Clock, systemClock } from './base/time/clock.ts';
 import type { Cluster } from './cluster/cluster.ts';
@@ -200,6 +201,8 @@ async function startDaemon(
   resources.defer(() => services.archives.stop());
   resources.defer(() => services.exports.stop());
   const left = await rollouts.recover([...found.values()].flat(), leftovers);
+  if (config.eventWebhook !== null)
+    reportRestores(restores, { ...services, addTask: (task) => queue.add(task) });
   let adoptable = left;
   // Most starts find nothing, and these look through all databases.
   if (leftovers.size > 0) {

@@ -4,6 +4,8 @@ import { withDatabase } from '../pocketbase/data/sqlite.ts';
 /** A database as the files of the control plane have it. */
 export interface StoredDatabase {
   name: string;
+  /** Id of the owner. */
+  user: string;
   state: string;
   /** The version of PocketBase that it is pinned to; empty for that of the fleet. */
   version: string;
@@ -20,6 +22,7 @@ export function readStoredDatabases(file: string): StoredDatabase[] {
       .all()
       .map((row) => ({
         name: String(row['name']),
+        user: String(row['user'] ?? ''),
         state: String(row['state']),
         version: String(row['pocketbase_version'] ?? ''),
         applications: String(row['applications'] ?? ''),

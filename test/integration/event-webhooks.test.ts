@@ -1,11 +1,17 @@
 import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { signWebhook } from '../../daemon/base/webhook.ts';
+import { destroyHost } from '../helpers/destroyed-host.ts';
+import { fathomd } from '../helpers/fathomd.ts';
 import { signUp } from '../helpers/fleet-actions.ts';
 import { deployment } from '../helpers/harness.ts';
 import { listening } from '../helpers/listening.ts';
+import { scratch } from '../helpers/scratch.ts';
 import { until } from '../helpers/until.ts';
 
 const KEY = randomBytes(32);
@@ -72,6 +78,40 @@ it('events of a user and its database arrive, signed, without data of the person
   expect(JSON.stringify(events)).not.toContain(email);
   expect(daemon.output() + JSON.stringify(await fathom.client.queue.list())).not.toContain(TOKEN);
 });
+
+it('restores of a database, of an archive and of a host are events with the time of the data', async () => {
+  const { settings, events } = await receiver(accept);
+  const fathom = await deployment(settings);
+  const daemon = await fathom.start();
+  const { userId: user, name: database } = await signUp(fathom, 'ann');
+  const restored = (count: number) =>
+    until(
+      () => {
+        const found = events.filter(({ type }) => type === 'database.restored');
+        return found.length === count ? found.at(-1)?.data : undefined;
+      },
+      { what: `${count} restores` },
+    );
+  const { id: backup, created_at: restored_to } = await fathom.client.backups.create(database);
+  await fathom.client.backups.restore(database, backup);
+  expect(await restored(1)).toEqual({ database, user, backup, restored_to });
+  await expect(fathom.client.backups.restore(database, 'none')).rejects.toMatchObject({ code: 'not_found' });
+
+  const file = join(await scratch(), 'archive.tar');
+  await writeFile(file, Readable.from(await fathom.client.exports.backup(database, backup)));
+  const imported = await fathom.client.imports.archive(user, { file });
+  expect(await restored(2)).toEqual({ database: imported.database, user, backup, restored_to });
+
+  const { restoreCommand } = await destroyHost(fathom, daemon);
+  const command = await fathomd(restoreCommand, { env: fathom.env });
+  expect(command.exitCode, command.stderr).toBe(0);
+  await fathom.start();
+  const ofHost = await restored(3);
+  expect(ofHost).toMatchObject({ database, user });
+  // The last backup, which `destroyHost` made.
+  expect(ofHost['backup']).not.toBe(backup);
+  expect(Date.parse(ofHost['restored_to'] ?? '')).toBeGreaterThan(Date.parse(restored_to));
+}, 120_000);
 
 it('an event is delivered after a kill of the daemon, with the same id, and not again', async () => {
   let isOpen = false;

@@ -35,6 +35,20 @@ it('knows how the last restore ended, also for the next daemon', async () => {
   expect(restoresIn(root).restores.of('b')).toBeNull();
 });
 
+it('reports restores that did not fail', async () => {
+  const root = await scratch();
+  await mkdir(join(root, 'a'));
+  const { restores } = restoresIn(root);
+  const reported: string[][] = [];
+  restores.onRestored((...restored) => {
+    reported.push(restored);
+    return Promise.resolve();
+  });
+  await restores.addFailed('a', 'first', new FathomError('not_found', 'there is no backup'));
+  await restores.add('a', 'second', null);
+  expect(reported).toEqual([['a', 'second']]);
+});
+
 it('keeps a result that cannot be stored until the end of the daemon', async () => {
   const { restores, warnings } = restoresIn(await scratch());
   await restores.add('gone', 'first', null);

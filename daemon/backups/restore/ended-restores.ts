@@ -57,8 +57,15 @@ export class EndedRestores {
   /** Null for a database without one. Files are read once. */
   readonly #last = new Map<string, EndedRestore | null>();
 
+  #onRestored: (database: string, backup: string) => Promise<void> = () => Promise.resolve();
+
   constructor(deps: EndedRestoresDeps) {
     this.#deps = deps;
+  }
+
+  /** @param report is called for each restore that did not fail; it does not reject */
+  onRestored(report: (database: string, backup: string) => Promise<void>): void {
+    this.#onRestored = report;
   }
 
   of(database: string): EndedRestore | null {
@@ -80,6 +87,7 @@ export class EndedRestores {
     } catch (error) {
       log.warn({ instance: database }, `cannot store how its restore ended: ${messageOf(error)}`);
     }
+    if (failure === null) await this.#onRestored(database, backup);
   }
 
   /** @returns the error for the caller */

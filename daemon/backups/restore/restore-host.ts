@@ -36,6 +36,7 @@ import { splitAtNow } from '../split-at-now.ts';
 import type { Target } from '../targets/target.ts';
 import { TargetFailure } from '../targets/target-failure.ts';
 import { TargetProblem } from '../targets/target-problem.ts';
+import { recordRestored } from './restored-events.ts';
 import { adjustRestoredRows } from './restored-rows.ts';
 import { restoredSettings } from './restored-settings.ts';
 
@@ -300,6 +301,8 @@ async function restoreRow(
     throw olderVersion(name, options.version, last);
   const applications = applicationsOf(row, staged);
   if (applications.some((one) => one !== DOCUMENTS)) await startWithDaemon(directory);
+  const controlPlane = join(dataDirOf(globalDirOf(options.dataDir)), 'data.db');
+  recordRestored(controlPlane, { name, user: row.user, id: backup.id }, new Date());
   await putInPlace(directory);
   noteOlder(report, name, backup, failures);
   report.restored.push({ name, backup: backup.id, bytes: backup.bytes });
