@@ -13,13 +13,19 @@ export interface PublishedRoutes {
 
 /** Publishes the routes of all instances. */
 export function publishRoutes(
-  routes: RouteWriter,
-  { fleet, driver, bus }: { fleet: Fleet; driver: { isHeld(port: number): boolean }; bus: EventBus },
+  routes: Pick<RouteWriter, 'set' | 'owns' | 'keep' | 'withdraw'>,
+  {
+    fleet,
+    driver,
+    bus,
+  }: { fleet: Pick<Fleet, 'find' | 'runners'>; driver: { isHeld(port: number): boolean }; bus: EventBus },
 ): PublishedRoutes {
   const ended = new AbortController();
   const set = (runner: Runner) => routes.set(runner.spec.name, targetOf(runner, driver));
   const unsubscribe = bus.subscribe((event) => {
-    if (event.kind === 'instance.removed') routes.set(event.name, { state: 'deleted' });
+    // One that went to another node may come back.
+    if (event.kind === 'instance.removed')
+      routes.set(event.name, { state: routes.owns(event.name) ? 'deleted' : 'moving' });
     if (event.kind !== 'instance.phase' && event.kind !== 'instance.changed') return;
     const runner = fleet.find(event.name);
     if (runner) set(runner);
@@ -41,6 +47,8 @@ export function publishRoutes(
 function targetOf({ state }: Runner, driver: { isHeld(port: number): boolean }): Target {
   const { port, desired } = state.observed;
   if (state.listeningPort !== null) return { state: 'open', port: state.listeningPort };
+  // Connections to the port here would end when it is on the other node.
+  if (state.reason?.code === 'moving') return { state: 'moving' };
   if (desired === 'stopped' || state.phase === 'failed') return { state: 'closed' };
   return port !== null && driver.isHeld(port) ? { state: 'open', port } : { state: 'moving' };
 }

@@ -49,6 +49,11 @@ export class RouteWriter {
     this.#look(name);
   }
 
+  /** Whether this node owns a name, as far as it knows. */
+  owns(name: string): boolean {
+    return this.#deps.epochOf(this.#ownerOf(name)) !== null;
+  }
+
   /** Call it when this node became the owner of a name, or lost it. */
   noteOwner(name: string): void {
     for (const one of name === this.#deps.controlPlane ? [name, API_ROUTE] : [name]) this.#look(one);
