@@ -124,7 +124,6 @@ export const moveDatabase = endpoint({
     'Ends its process. The other node restores its replica, compares the SHA-256 of `data.db`, and starts it. Otherwise it starts here again, and the response is `conflict`. The node that runs it answers; others answer `conflict`. A database with uploaded files on the disk does not move.',
   permission: 'nodes.write',
   audit: 'database.move',
-  command: 'databases move',
   params: z.object({ name: databaseName }),
   body: moveSchema,
   responses: { 200: { description: 'Where it is now.', schema: movedSchema } },

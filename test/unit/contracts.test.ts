@@ -92,6 +92,7 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   rotateSecrets: 'secrets rotate',
   getAdvisories: 'pocketbase advisories',
   listNodes: 'nodes list',
+  moveDatabase: 'databases move',
   removeNode: 'nodes remove',
   getStatus: 'status',
   getDoctorReport: 'doctor',
@@ -195,6 +196,8 @@ describe('the declared endpoints', () => {
     const listed = [...derived, ...Object.keys(COMMAND_OF), ...Object.keys(WITHOUT_COMMAND)];
     expect(listed.toSorted()).toEqual(ids.toSorted());
     for (const command of Object.values(COMMAND_OF)) expect(commands).toContain(command);
+    // A derived command would replace another one of its name.
+    expect(commands.size).toBe(COMMANDS.length);
   });
 
   it('send either a query or a body, as the methods of the client expect', () => {
