@@ -16,7 +16,8 @@ const WATCHED_MS_PER_INSTANCE = 10;
 /** The interval without a console, which is the maximum age of readings in the metrics. */
 const IDLE_INTERVAL_MS = 60_000;
 const FIRST_SAMPLE_AFTER_MS = 5_000;
-const EVENT_LOOP_RESOLUTION_MS = 100;
+/** Each reading wakes the process. */
+const EVENT_LOOP_RESOLUTION_MS = 500;
 
 interface MonitorDeps {
   fleet: Fleet;
