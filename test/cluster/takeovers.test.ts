@@ -11,8 +11,9 @@ import { EDGE_SETTINGS, hasHaproxy, hostOfDatabase, startClusterEdge } from '../
 import { fleetIdOf, keeperOf } from '../helpers/leaks.ts';
 import { litestream, statusOf } from '../helpers/replication.ts';
 import { findS3Server, startS3Server } from '../helpers/s3-server.ts';
-import { createStandby, killServer, replicaOf, untilReplicated } from '../helpers/standby.ts';
+import { createStandby, killServer, ownersIn, replicaOf, untilReplicated } from '../helpers/standby.ts';
 import { until } from '../helpers/until.ts';
+import { allowMembers } from './allow-members.ts';
 import { type Member, startMembers } from './etcd-members.ts';
 import { createNetwork, type Host, hasNamespaces } from './network.ts';
 import { ProcessWatch } from './process-watch.ts';
@@ -68,6 +69,7 @@ describe.skipIf(!parts.every(Boolean))('a cluster of three servers', () => {
     const one = await createNode(etcd, 'n1', { ...replicaOf(replica), ...settingsOf(network.h1) });
     const first = await one.start({}, serveAt(network.h1));
     const ann = await signUp(one, 'ann');
+    await allowMembers(one, network.h1, '10.77.0.0/24');
     const two = await createStandby(etcd, 'n2', one, settingsOf(network.h2));
     let serving: Server = {
       name: 'n1',
@@ -95,15 +97,17 @@ describe.skipIf(!parts.every(Boolean))('a cluster of three servers', () => {
         what: () => `writes: ${edge.log().slice(-2000)}\n${serving.daemon.output().slice(-3000)}`,
       });
     };
-    const waitsBehind = ({ daemon }: Server, owner: string) =>
-      until(() => daemon.output().includes(`node ${owner} owns global`), {
+    // A member, or a node that waits for the control plane of another one.
+    const untilBehind = ({ daemon }: Server, owner: string) =>
+      until(() => /this node is a member|the daemon waits for .*node \S+ owns global/.test(daemon.output()), {
         timeoutMs: 120_000,
-        what: () => `the standby node: ${daemon.output().slice(-3000)}`,
+        what: () => `the node behind ${owner}: ${daemon.output().slice(-3000)}`,
       });
     const untilTakenOver = async () => {
-      await until(() => standby.daemon.output().includes('the daemon is ready'), {
+      const { name, daemon } = standby;
+      await until(async () => (await ownersIn(etcd)).every(({ node }) => node === name), {
         timeoutMs: 120_000,
-        what: () => `the takeover: ${standby.daemon.output().slice(-3000)}`,
+        what: () => `the takeover: ${daemon.output().slice(-3000)}`,
       });
       [serving, standby] = [standby, serving];
       await untilWritten(WRITES_AFTER_FAULT);
@@ -117,7 +121,7 @@ describe.skipIf(!parts.every(Boolean))('a cluster of three servers', () => {
     try {
       await untilWritten(WRITES_AFTER_FAULT);
       for (const kind of shuffled(FAULTS, seeded(seed))) {
-        await waitsBehind(standby, serving.name);
+        await untilBehind(standby, serving.name);
         await untilReplicated(etcd, serving.fathom, serving.name);
         const lagMs = ((await statusOf(serving.fathom)).lag_seconds ?? 0) * 1000;
         writer.takeLongestMs();
