@@ -110,6 +110,11 @@ it('gives hooks and static files to the database that a person restarts, and to 
   expect((await fathom.client.migrations.status()).problem).toBeNull();
   expect(await get(first, '/hello')).toBe('200 one!');
   expect(await get(first, '/')).toBe('200 the shop');
+  expect(await get(first, '/orders/7')).toBe('200 the shop');
+  // Unknown paths of the API are answered as without a page.
+  for (const path of ['/api/unknown', '/api/', '/api/v9/a/b?c=d'])
+    expect(await get(first, path)).toBe('404 {"data":{},"message":"File not found.","status":404}\n');
+  expect(await get(first, '/api/health')).toMatch(/^200 /);
   // The others run on as they are.
   expect((await pids()).slice(1)).toEqual(before.slice(1));
   expect((await greetings()).slice(1)).toEqual(

@@ -2,8 +2,15 @@ import { createHash, randomUUID } from 'node:crypto';
 import { open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { exists, makeDirectory, unlessMissing } from '../../base/files/dir.ts';
-import { HOOK_ENTRY, hookEntry } from '../../supervisor/hook-entry.ts';
-import { loadedHooks, openServed, type Served, type ServedFile, type ServedFiles } from './served-files.ts';
+import { HOOK_ENTRY, hookEntry, hookEntryWithPage } from '../../supervisor/hook-entry.ts';
+import {
+  hasPage,
+  loadedHooks,
+  openServed,
+  type Served,
+  type ServedFile,
+  type ServedFiles,
+} from './served-files.ts';
 
 /** The directories that PocketBase gets; null without files. */
 export interface ServedPaths {
@@ -40,7 +47,9 @@ export async function assemble(assembledDir: string, { hash, files, hasHooks }: 
   try {
     for (const file of files) await copyServed(file, join(building, file.path));
     if (hasHooks) {
-      const entry = hookEntry(loadedHooks(files));
+      const hooks = loadedHooks(files);
+      const entry = hasPage(files) ? hookEntryWithPage(hooks) : hookEntry(hooks);
+      await makeDirectory(join(building, 'hooks'));
       await writeFile(join(building, 'hooks', HOOK_ENTRY), entry, { mode: READ_ONLY, flush: true });
     }
     await rename(building, final);

@@ -29,7 +29,7 @@ it('assembles hooks with the name of their application, and other files where ho
     'shop/hooks/lib/prices.js': 'module.exports = {};',
     'shop/hooks/lib/not-loaded.pb.js': '',
     'crm/hooks/main.pb.js': '',
-    'crm/public/index.html': 'crm',
+    'crm/public/app.js': 'crm',
   });
   const served = await read(directory, ['shop', 'crm']);
   if (!served) throw new Error('nothing is served');
@@ -42,7 +42,7 @@ it('assembles hooks with the name of their application, and other files where ho
   expect(await readFile(join(hooksDir ?? '', '_fathom.pb.js'), 'utf8')).toBe(
     'require(`${__hooks}/_apps/crm/main.pb.js`);\nrequire(`${__hooks}/_apps/shop/main.pb.js`);\n',
   );
-  expect(await readFile(join(publicDir ?? '', 'index.html'), 'utf8')).toBe('crm');
+  expect(await readFile(join(publicDir ?? '', 'app.js'), 'utf8')).toBe('crm');
   expect((await stat(join(hooksDir ?? '', '_apps', 'shop', 'main.pb.js'))).mode & 0o777).toBe(0o400);
 
   const recorded = vi.fn<() => Promise<Set<string>>>(() => Promise.resolve(new Set(['recorded'])));
@@ -51,6 +51,17 @@ it('assembles hooks with the name of their application, and other files where ho
   for (const hash of ['recorded', 'unused']) await mkdir(join(assembledDir, hash));
   await pruneAssembled(assembledDir, new Set([served.hash]), recorded);
   expect((await readdir(assembledDir)).toSorted()).toEqual([served.hash, 'recorded'].toSorted());
+});
+
+it('has a hook for unknown paths of the API beside a page, also without hooks of applications', async () => {
+  const directory = await scratch();
+  await putFiles(directory, { 'shop/public/index.html': 'the shop' });
+  const served = await read(directory);
+  if (!served) throw new Error('nothing is served');
+  expect(served).toMatchObject({ hasHooks: true, hasPublic: true, hookApplications: [] });
+  await assemble(join(directory, 'assembled'), served);
+  const { hooksDir } = servedPaths(join(directory, 'assembled'), served);
+  expect(await readFile(join(hooksDir ?? '', '_fathom.pb.js'), 'utf8')).toContain("'/api/{path...}'");
 });
 
 it('assembles nothing of files that change meanwhile', async () => {

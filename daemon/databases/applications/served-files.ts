@@ -43,6 +43,8 @@ const MAX_PUBLIC_BYTES = 512 * 1024 * 1024;
 const HASH_CHARACTERS = 32;
 /** Part of the hash. Changes with the form in which files are assembled. */
 const FORM = 'hooks 1\n';
+/** The same for the hook of sets with a page, see `hook-entry.ts`. */
+const PAGE_FORM = 'page 1\n';
 
 /**
  * Reads hooks and static files. Hooks get a directory for each application, see `hook-entry.ts`. Other files below `hooks`
@@ -77,13 +79,15 @@ export async function readServedFiles(applications: readonly Application[]): Pro
   if (files.size === 0) return null;
   const all = [...files.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
   const has = (start: string) => all.some(({ path }) => path.startsWith(start));
+  const isPage = hasPage(all);
   return {
-    hash: sha256(Buffer.from(FORM + all.map((file) => `${file.path}\0${file.sha256}\n`).join(''))).slice(
-      0,
-      HASH_CHARACTERS,
-    ),
+    hash: sha256(
+      Buffer.from(
+        FORM + (isPage ? PAGE_FORM : '') + all.map((file) => `${file.path}\0${file.sha256}\n`).join(''),
+      ),
+    ).slice(0, HASH_CHARACTERS),
     files: all,
-    hasHooks: has('hooks/'),
+    hasHooks: isPage || has('hooks/'),
     hasPublic: has('public/'),
     hasJobs,
     hookApplications,
@@ -124,6 +128,11 @@ export async function openServed(origin: string) {
   if ((await file.stat()).isFile()) return file;
   await file.close();
   throw new Error('it is not a file');
+}
+
+/** Whether unknown paths are answered with a page. */
+export function hasPage(files: readonly Pick<ServedFile, 'path'>[]): boolean {
+  return files.some(({ path }) => path === 'public/index.html');
 }
 
 /** Whether PocketBase loads a file below `hooks`. */
