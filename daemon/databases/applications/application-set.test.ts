@@ -47,11 +47,11 @@ it('joins the migrations of all applications, or of those that are chosen, in th
 
 it.each([
   ['{"name":"shop"', 'it is not JSON'],
-  ['[]', 'expected object'],
+  ['[]', 'Must be an object'],
   ['{"version":"1.0.0"}', 'name: '],
   ['{"name":"shop","version":"one"}', 'version: write it like 1.2.0'],
   ['{"name":"shop","version":"1.0.0","description":7}', 'description: '],
-  ['{"name":"shop","version":"1.0.0","pool":7}', '"pool"'],
+  ['{"name":"shop","version":"1.0.0","pool":7}', 'There is no field pool'],
   ['{"name":"stall","version":"1.0.0"}', "name: it is 'stall', and the directory is named 'shop'"],
 ])('refuses the app.json %s, with the file and the field', async (text, why) => {
   const appDir = await scratch();

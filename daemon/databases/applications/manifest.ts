@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
+import '../../../shared/api/contract/value-errors.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { systemErrorCode } from '../../base/files/dir.ts';
 import { readLimited } from '../../base/files/read-limited.ts';
