@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import './api/contract/value-errors.ts';
+import { describeIssue } from './api/contract/value-errors.ts';
 import { ERROR_CODES, FathomError, messageOf } from './errors.ts';
 
 describe('the error table', () => {
@@ -41,13 +41,16 @@ describe('messageOf', () => {
 
   it('names the fields that a schema refuses', () => {
     const schema = z.strictObject({ name: z.string().min(2), tags: z.array(z.int()), to: z.email() });
-    const { error } = schema.safeParse({ name: 'a', tags: [1.5], to: 'x', more: 1 });
+    const { error } = schema.safeParse(
+      { name: 'a', tags: [1.5], to: 'x', more: 1 },
+      { error: describeIssue },
+    );
     expect(messageOf(error)).toBe(
       'name: Must have at least 2 characters. tags.0: Must be a whole number. to: Must be an e-mail address. There is no field more.',
     );
     expect(() => schema.parse(null)).toThrow(
       expect.objectContaining({ issues: expect.any(Array) as unknown[] }),
     );
-    expect(messageOf(schema.safeParse(null).error)).toBe('Must be an object.');
+    expect(messageOf(schema.safeParse(null, { error: describeIssue }).error)).toBe('Must be an object.');
   });
 });

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import './api/contract/value-errors.ts';
 
 /** Increases with every change that an older client or daemon would misunderstand. */
 export const PROTOCOL_VERSION = 1;

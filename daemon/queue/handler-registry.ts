@@ -2,6 +2,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { z } from 'zod';
+import { describeIssue } from '../../shared/api/contract/value-errors.ts';
 import { closestWord } from '../../shared/closest.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { modulePath } from '../base/package.ts';
@@ -114,7 +115,7 @@ export function predictFailure(
     return `the user '${user_id}' has no database now, so this task fails; 'fathomd queue add database.provision --user ${user_id}' creates one`;
   }
   if (known?.payload === undefined || !('payload' in task)) return null;
-  const parsed = known.payload.safeParse(task.payload);
+  const parsed = known.payload.safeParse(task.payload, { error: describeIssue });
   return parsed.success ? null : `the payload is invalid, so this task fails: ${messageOf(parsed.error)}`;
 }
 

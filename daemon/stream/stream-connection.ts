@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws';
+import { describeIssue } from '../../shared/api/contract/value-errors.ts';
 import type { Instance } from '../../shared/api/instances.ts';
 import type { Rollout } from '../../shared/api/rollouts.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
@@ -92,7 +93,7 @@ export class StreamConnection {
   }
 
   #receive(value: unknown): void {
-    const frame = clientFrameSchema.safeParse(value);
+    const frame = clientFrameSchema.safeParse(value, { error: describeIssue });
     if (!frame.success) {
       const form = this.#codec.isBinary ? 'a WebSocketMessage that clients send' : 'JSON in a text frame';
       const what = value === null ? `it must be ${form}` : messageOf(frame.error);

@@ -23,12 +23,12 @@ export const APPLICATIONS = '_apps';
 /** Loaded before the hooks of applications. */
 const NOTE_ROUTES = `const fathomApi = { isTaken: false, add: routerAdd };
 routerAdd = function (method, path) {
-  if (/^(GET)?$/i.test(method) && /^\\/(api\\/)?\\{\\w+\\.\\.\\.\\}$|^\\/api\\/$/.test(path)) fathomApi.isTaken = true;
+  if (/^(GET)?$/i.test(method) && /^\\/(api\\/)?(\\{\\w+\\.\\.\\.\\})?$/.test(path)) fathomApi.isTaken = true;
   return fathomApi.add.apply(undefined, arguments);
 };
 `;
-/** Loaded after them. Its directory does not exist, so that all of its files are not found. */
-const ADD_ROUTE = `if (!fathomApi.isTaken) fathomApi.add('GET', '/api/{path...}', $apis.static(\`\${__hooks}/_none\`, false));
+/** Loaded after them. Its directory does not exist, and an application cannot have it, so that all of its files are not found. */
+const ADD_ROUTE = `if (!fathomApi.isTaken) fathomApi.add('GET', '/api/{path...}', $apis.static(\`\${__hooks}/${GUARDS}/none\`, false));
 `;
 
 /** The same for applications with `index.html`. @param paths relative to the directory of hooks */

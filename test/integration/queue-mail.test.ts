@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Task } from '../../shared/api/queue.ts';
 import { createDeployment, type Deployment } from '../helpers/deployment.ts';
 import { finished } from '../helpers/queue.ts';
 import { textWith } from '../helpers/text-with.ts';
+import { until } from '../helpers/until.ts';
 
 const PASSWORD = randomBytes(12).toString('hex');
 const certificates = mkdtempSync(join(tmpdir(), 'fathom-mail-'));
@@ -76,13 +78,30 @@ const MAIL = {
 };
 const CREDENTIALS = { user: 'fathom', password: PASSWORD };
 
-async function send(smtp: object, secrets = CREDENTIALS, mail: object = {}, max_attempts = 1) {
+async function add(smtp: object, secrets: object, mail: object, max_attempts: number): Promise<string> {
   const { id } = await fathom.client.queue.add({
     type: 'mail.send',
     payload: { ...MAIL, ...mail, smtp: { host: '127.0.0.1', ...smtp }, secrets },
     max_attempts,
   });
-  return finished(fathom, id);
+  return id;
+}
+
+async function send(smtp: object, secrets = CREDENTIALS, mail: object = {}, max_attempts = 1) {
+  return finished(fathom, await add(smtp, secrets, mail, max_attempts));
+}
+
+/** The task after its first attempt, which it does not end with if it is tried again. */
+async function failedOnce(smtp: object, mail: object): Promise<Task> {
+  const id = await add(smtp, CREDENTIALS, mail, 5);
+  let last: Task | null = null;
+  return until(
+    async () => {
+      last = await fathom.client.queue.get(id);
+      return last.attempts > 0 && last.status !== 'processing' ? last : null;
+    },
+    { what: () => `an attempt of the task ${id}: ${JSON.stringify(last)}` },
+  );
 }
 
 it('signs in over STARTTLS and delivers', async () => {
@@ -174,14 +193,54 @@ it('delivers to letters outside ASCII over a server with SMTPUTF8, and tries aga
     ...certificate,
     onRcptTo: (_address, _session, done) => done(Object.assign(new Error('busy'), { responseCode: 450 })),
   });
-  // Only the last attempt of a temporary failure is dead.
-  const task = await send({ port: busy.port }, CREDENTIALS, odd, 1);
+  const task = await failedOnce({ port: busy.port }, odd);
+  expect(task).toMatchObject({ status: 'pending', attempts: 1 });
+  expect(task.last_error).toEqual(textWith('busy'));
   expect(task.last_error).not.toContain('SMTPUTF8');
   // A domain alone is written in ASCII.
   const plain = await mailServer({ ...certificate, hideSMTPUTF8: true });
   const domain = { to: 'J\u00fcrgen <ada@m\u00fcller.example>' };
   expect(await send({ port: plain.port }, CREDENTIALS, domain)).toMatchObject({ status: 'done' });
 });
+
+describe.each([false, true])(
+  'when a server without SMTPUTF8 takes the address (hidePIPELINING: %s)',
+  (hidden) => {
+    const odd = 'j\u00fcrgen@example.com';
+    const options = () => ({
+      key: readFileSync(KEY),
+      cert: readFileSync(CERTIFICATE),
+      hideSMTPUTF8: true,
+      hidePIPELINING: hidden,
+    });
+
+    it('tries again after a temporary failure of the mail', async () => {
+      const { port } = await mailServer({
+        ...options(),
+        onData: (stream, _session, done) => {
+          stream.resume();
+          stream.on('end', () => done(Object.assign(new Error('no room'), { responseCode: 451 })));
+        },
+      });
+      const task = await failedOnce({ port }, { to: odd });
+      expect(task).toMatchObject({ status: 'pending', attempts: 1 });
+      expect(task.last_error).toEqual(textWith('no room'));
+    });
+
+    it('names only another address that is refused', async () => {
+      const { port, received } = await mailServer({
+        ...options(),
+        onRcptTo: ({ address }, _session, done) =>
+          done(address === odd ? null : Object.assign(new Error('no such mailbox'), { responseCode: 550 })),
+      });
+      const task = await send({ port }, CREDENTIALS, { to: [odd, 'bob@example.com'] }, 5);
+      expect(task).toMatchObject({ status: 'dead', attempts: 1 });
+      expect(task.last_error).toEqual(textWith('bob@example.com', 'no such mailbox', 'add another task'));
+      expect(task.last_error).not.toContain('SMTPUTF8');
+      expect(received).toHaveLength(1);
+    });
+  },
+);
 
 it('takes no line end into an envelope or a header', async () => {
   const recipients: string[] = [];

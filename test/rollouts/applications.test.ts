@@ -96,6 +96,17 @@ it('tests applications on scratch databases', async () => {
   await rm(join(fathom.dataDir, 'apps'), { recursive: true });
 });
 
+it('leaves unknown paths of the API to a hook with a route for all paths', async () => {
+  const [first = ''] = names;
+  await put({
+    'hooks/all.pb.js': "routerAdd('GET', '/', (e) => e.string(200, 'any path'));",
+    'public/index.html': 'the shop',
+  });
+  await stage.fathom.client.databases.restart(first);
+  for (const path of ['/', '/orders/7', '/api/unknown']) expect(await get(first, path)).toBe('200 any path');
+  await rm(join(stage.fathom.dataDir, 'apps'), { recursive: true });
+});
+
 it('gives hooks and static files to the database that a person restarts, and to a new one', async () => {
   const { fathom } = stage;
   const before = await pids();
@@ -103,6 +114,7 @@ it('gives hooks and static files to the database that a person restarts, and to 
     'app.json': '{"name":"shop","version":"1.0.0"}',
     'hooks/main.pb.js': GREETS('one'),
     'hooks/lib/suffix.js': "module.exports = { suffix: '!' };",
+    'hooks/_none/unknown.txt': 'not public',
     'public/index.html': 'the shop',
   });
   const [first = ''] = names;
@@ -112,7 +124,7 @@ it('gives hooks and static files to the database that a person restarts, and to 
   expect(await get(first, '/')).toBe('200 the shop');
   expect(await get(first, '/orders/7')).toBe('200 the shop');
   // Unknown paths of the API are answered as without a page.
-  for (const path of ['/api/unknown', '/api/', '/api/v9/a/b?c=d'])
+  for (const path of ['/api/unknown', '/api/', '/api/v9/a/b?c=d', '/api/unknown.txt'])
     expect(await get(first, path)).toBe('404 {"data":{},"message":"File not found.","status":404}\n');
   expect(await get(first, '/api/health')).toMatch(/^200 /);
   // The others run on as they are.

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import '../../../shared/api/contract/value-errors.ts';
+import { describeIssue } from '../../../shared/api/contract/value-errors.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { systemErrorCode } from '../../base/files/dir.ts';
 import { readLimited } from '../../base/files/read-limited.ts';
@@ -48,7 +48,7 @@ export function parseManifest(text: string, path: string, name: string): Manifes
   } catch (error) {
     throw refuse(`it is not JSON: ${messageOf(error)}`);
   }
-  const parsed = manifestSchema.safeParse(value);
+  const parsed = manifestSchema.safeParse(value, { error: describeIssue });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const field = issue?.path.join('.') ?? '';

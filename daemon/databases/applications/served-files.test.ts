@@ -61,7 +61,9 @@ it('has a hook for unknown paths of the API beside a page, also without hooks of
   expect(served).toMatchObject({ hasHooks: true, hasPublic: true, hookApplications: [] });
   await assemble(join(directory, 'assembled'), served);
   const { hooksDir } = servedPaths(join(directory, 'assembled'), served);
-  expect(await readFile(join(hooksDir ?? '', '_fathom.pb.js'), 'utf8')).toContain("'/api/{path...}'");
+  expect(await readFile(join(hooksDir ?? '', '_fathom.pb.js'), 'utf8')).toContain(
+    "'/api/{path...}', $apis.static(`${__hooks}/_fathom/none`",
+  );
 });
 
 it('assembles nothing of files that change meanwhile', async () => {

@@ -48,6 +48,11 @@ export class ArchivedDatabases {
     return this.#unreadable.has(name);
   }
 
+  /** Names of these databases. */
+  unreadable(): string[] {
+    return [...this.#unreadable];
+  }
+
   find(name: string): ArchivedDatabase | null {
     return this.#byName.get(name) ?? null;
   }

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import '../../../shared/api/contract/value-errors.ts';
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] as const;
 const NO_BODY: readonly string[] = ['GET', 'HEAD'];

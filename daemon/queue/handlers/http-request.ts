@@ -1,6 +1,7 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { LookupFunction } from 'node:net';
+import { describeIssue } from '../../../shared/api/contract/value-errors.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { type Address, hostOf } from '../../base/network-targets.ts';
 import { parseRetryAfterHeader } from '../../base/time/retry-after.ts';
@@ -21,7 +22,7 @@ export async function handle(
   given: unknown,
   { signal, task, keepAnswer, allowedTargets, UnrecoverableError }: BuiltInTaskContext,
 ): Promise<{ status: number }> {
-  const parsed = httpPayloadSchema.safeParse(given);
+  const parsed = httpPayloadSchema.safeParse(given, { error: describeIssue });
   if (!parsed.success) throw new UnrecoverableError(`the payload is invalid: ${messageOf(parsed.error)}`);
   const { method, body, timeout_s, headers, secrets } = parsed.data;
   const url = new URL(parsed.data.url);

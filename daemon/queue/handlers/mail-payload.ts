@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import '../../../shared/api/contract/value-errors.ts';
 
 /** Without control characters: a line break would end a header or an SMTP command. */
 const line = z.string().regex(/^\P{Cc}*$/u, 'must not hold line ends or other control characters');

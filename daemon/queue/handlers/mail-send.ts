@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { createTransport } from 'nodemailer';
+import { describeIssue } from '../../../shared/api/contract/value-errors.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import type { BuiltInTaskContext } from './context.ts';
 import { mailPayloadSchema } from './mail-payload.ts';
@@ -16,7 +17,7 @@ export async function handle(
   given: unknown,
   { task, allowedTargets, UnrecoverableError }: BuiltInTaskContext,
 ): Promise<{ message_id: string; accepted: string[]; rejected: string[] }> {
-  const parsed = mailPayloadSchema.safeParse(given);
+  const parsed = mailPayloadSchema.safeParse(given, { error: describeIssue });
   if (!parsed.success) throw new UnrecoverableError(`the payload is invalid: ${messageOf(parsed.error)}`);
   const { smtp, secrets, reply_to, ...mail } = parsed.data;
   const [{ address: host }] = await resolveTarget(smtp, allowedTargets).catch((error: unknown) => {

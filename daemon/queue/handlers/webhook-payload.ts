@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import '../../../shared/api/contract/value-errors.ts';
 
 /** The payload of `webhook.send`, which is sent as it is, with the id of the task. */
 export const webhookPayloadSchema = z.strictObject({

@@ -1,3 +1,4 @@
+import { describeIssue } from '../../../shared/api/contract/value-errors.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { requestTrusted, webhookHeaders } from '../../base/webhook.ts';
 import type { BuiltInTaskContext } from './context.ts';
@@ -8,7 +9,7 @@ export async function handle(
   given: unknown,
   { signal, task, webhook, UnrecoverableError }: BuiltInTaskContext,
 ): Promise<{ sent: true }> {
-  const parsed = webhookPayloadSchema.safeParse(given);
+  const parsed = webhookPayloadSchema.safeParse(given, { error: describeIssue });
   if (!parsed.success) throw new UnrecoverableError(`the payload is invalid: ${messageOf(parsed.error)}`);
   if (webhook === null) throw new Error('EVENT_WEBHOOK_URL is not set where this worker runs');
   const body = JSON.stringify({ id: task.id, ...parsed.data });

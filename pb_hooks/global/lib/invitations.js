@@ -70,8 +70,11 @@ function use(tx, record) {
 function presentVerified(e) {
   const { email } = e.oAuth2User;
   const data = JSON.parse(JSON.stringify(e.createData ?? {}));
+  // Not with another address: the invitation would refuse a sign-up that needs none.
+  const isOther = typeof data.email === 'string' && data.email !== '' && !isSameMailbox(data.email, email);
   // PocketBase leaves out an address that the provider has not verified.
-  const hash = e.isNewRecord && email !== '' && !isPresented(data.invitation) ? hashFor(e.app, email) : null;
+  const isVerified = e.isNewRecord && email !== '';
+  const hash = isVerified && !isOther && !isPresented(data.invitation) ? hashFor(e.app, email) : null;
   if (hash === null) return e.next();
   const ticket = $security.randomString(43);
   e.app.store().set(TICKET + ticket, hash);

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '../../errors.ts';
 import type { Permission } from '../accounts/permissions.ts';
-import './value-errors.ts';
+import { describeIssue } from './value-errors.ts';
+
+z.config({ customError: describeIssue });
 
 /** A group of operations in the OpenAPI document and docs/api.md. */
 export interface Tag {

@@ -1,9 +1,9 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { BLANK, NOT_BLANK } from '../../work/texts.ts';
 
 /*
- * What a value must be, in the words of the application `work-items`. Schemas with a message of their own keep it. The module sets
- * this for all schemas of the process when it is loaded.
+ * What a value must be, in the words of the application `work-items`. Schemas with a message of their own keep it. Contracts of
+ * endpoints use it for all schemas of their process. Handlers of tasks do not: those of other people are in the same thread.
  */
 
 type Issue = z.core.$ZodRawIssue;
@@ -35,8 +35,8 @@ const FORMATS: Readonly<Record<string, string>> = {
   json_string: 'Must be JSON.',
 };
 
-/** @returns the message for a value that a schema refuses; undefined for kinds of schemas that no request has */
-export function describeIssue(issue: Issue): string | undefined {
+/** @returns the message for a value that a schema refuses */
+export function describeIssue(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
       if (issue.input === undefined) return LEFT_OUT;
@@ -98,5 +98,3 @@ function describeFormat(issue: Issue & { code: 'invalid_format' }): string {
     ? `Must match ${pattern}.`
     : 'Does not have the expected form.';
 }
-
-z.config({ customError: (issue) => describeIssue(issue) });
