@@ -162,7 +162,7 @@ async function startDaemon(
       config,
       replicas: {
         ownReplica: (name, epoch) => services.replication.paths.ofEpoch(name, epoch),
-        restore: (path, file) => services.replication.restoreLast(path, file, stopping),
+        restore: (path, file, signal = stopping) => services.replication.restoreLast(path, file, signal),
       },
       onLost: lostFleet.resolve,
       onLeaderChanged() {
@@ -190,8 +190,9 @@ async function startDaemon(
   found.delete(GLOBAL_NAME);
 
   const { reconciler, lifecycle } = services;
+  const owned = cluster?.ownedNames() ?? [];
   await Promise.all([reconciler.load(), services.trash.load()]);
-  await cluster?.prune((name) => catalog.find(name) !== null || catalog.trashed.find(name) !== null);
+  await cluster?.prune(owned, (name) => catalog.find(name) !== null || catalog.trashed.find(name) !== null);
   await services.pruneTemplates();
   await services.backups.load();
   resources.defer(() => reconciler.stop());

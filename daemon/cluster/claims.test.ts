@@ -71,12 +71,22 @@ it('forgets deleted databases, and none that another node has now', async () => 
   const { claimsOf, owners, remove } = createStage();
   const claims = claimsOf('n1');
   for (const name of ['a', 'b', 'c']) await claims.problem(name);
-  await claims.prune((name) => name !== 'b');
+  await claims.prune(['b']);
   expect(Object.keys(owners())).toEqual(['a', 'c']);
   await remove('n1');
   await claimsOf('n2').problem('c');
-  await claims.prune(() => false);
+  await claims.prune(['a', 'b', 'c']);
   expect(owners()).toMatchObject({ a: { node: null }, c: { node: 'n2' } });
+});
+
+it('keeps what it gained after it was read which databases exist', async () => {
+  const { claimsOf, owners } = createStage();
+  const claims = claimsOf('n1');
+  await claims.problem('deleted');
+  const before = claims.ownedNames();
+  await claims.problem('gained');
+  await claims.prune(before);
+  expect(Object.keys(owners())).toEqual(['gained']);
 });
 
 it('takes over what has ended and has a replica, with the same secrets', async () => {

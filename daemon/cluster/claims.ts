@@ -44,6 +44,8 @@ export class Claims {
   readonly #owned = new Map<string, Ownership>();
   /** By name: the other node that owned it when its record was last seen. */
   readonly #others = new Map<string, string>();
+  /** Offered to another node, which may have them: their records are read before they start here. */
+  readonly #offered = new Set<string>();
 
   constructor({
     coordinator,
@@ -86,7 +88,13 @@ export class Claims {
 
   /** Notes that this node has become the owner of a database. */
   noteOwned(name: string, owner: OwnerRecord): void {
+    this.#offered.delete(name);
     this.#note(name, owner);
+  }
+
+  /** From now on, a start of this database withdraws the offer first. Call it before the offer, when it does not run. */
+  noteOffered(name: string): void {
+    this.#offered.add(name);
   }
 
   /** The names of the databases that this node owns. */
@@ -126,7 +134,7 @@ export class Claims {
   /** Records this node as the owner of a database. Resolves with the reason when it must not be started here, otherwise null. */
   async problem(name: string): Promise<PhaseReason | null> {
     const owned = this.#owned.get(name);
-    if (owned !== undefined && owned.handover === undefined) return null;
+    if (owned !== undefined && owned.handover === undefined && !this.#offered.has(name)) return null;
     try {
       const owner = await this.#claim(name);
       if (owner === null) return null;
@@ -165,6 +173,8 @@ export class Claims {
       if (other === this.#node) this.#others.delete(name);
       else this.#others.set(name, other);
       if (owner?.node === this.#node || !this.#owned.delete(name)) continue;
+      // It does not run here: this node has given it away.
+      if (other !== this.#node && this.#offered.has(name)) continue;
       const reason = await this.problem(name);
       if (reason !== null) lost.push({ name, reason });
     }
@@ -181,11 +191,11 @@ export class Claims {
   }
 
   /** Forgets databases that no longer exist. Their names are never used again. */
-  async prune(exists: (name: string) => boolean): Promise<void> {
-    if ([...this.#owned.keys()].every(exists)) return;
+  async prune(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
     const gone = (await readOwned(this.#coordinator, this.#prefix, this.#node))
       .map(({ entry }) => entry)
-      .filter(({ key }) => !exists(this.#nameOf(key)));
+      .filter(({ key }) => names.includes(this.#nameOf(key)));
     for (const entries of chunks(gone)) {
       // Before, so that a review does not claim them again.
       for (const { key } of entries) this.#owned.delete(this.#nameOf(key));
@@ -221,12 +231,13 @@ export class Claims {
       const decision = decideClaim(owner, this.#node, { now: this.#clock.now(), isEnded });
       if (decision.kind === 'refuse') return { node: decision.owner, takeover };
       if (decision.kind === 'keep' && owner !== null) {
-        // An earlier daemon has offered it to another node, which could still take it.
+        // Another node could still take it. An offer without an answer can be made even now, if the record does not change.
         const { handover, ...kept } = owner;
+        const mayBeTaken = handover !== undefined || this.#offered.has(name);
         const put = [{ key, value: JSON.stringify(kept) }];
         const expected = [{ key, revision: entry?.revision ?? 0 }];
-        if (handover !== undefined && !(await this.#coordinator.commit({ expect: expected, put }))) continue;
-        this.#note(name, kept);
+        if (mayBeTaken && !(await this.#coordinator.commit({ expect: expected, put }))) continue;
+        this.noteOwned(name, kept);
         return null;
       }
       if (decision.kind === 'keep') return null;
@@ -234,7 +245,7 @@ export class Claims {
       const { record } = decision;
       const expect = [{ key, revision: entry?.revision ?? 0 }, ...(isEnded ? (other?.unchanged ?? []) : [])];
       if (await this.#coordinator.commit({ expect, put: [{ key, value: JSON.stringify(record) }] })) {
-        this.#note(name, record);
+        this.noteOwned(name, record);
         return null;
       }
     }

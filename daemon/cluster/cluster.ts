@@ -49,7 +49,7 @@ export interface ClusterHooks {
   /** Makes the files of a database those of its last owner. Its process does not run. */
   prepareCopy(name: string): Promise<void>;
   /** Makes the files of a database those of a replica. @throws an error when they differ from what is wanted */
-  receiveCopy?(copy: WantedCopy): Promise<void>;
+  receiveCopy?(copy: WantedCopy, signal: AbortSignal): Promise<void>;
   /** Records that the files of a database are those of the owner with an epoch. */
   noteReceived?(name: string, epoch: number): Promise<void>;
   /** The control plane, which was on another node, is on a third one now, or this node has claimed it. */
@@ -103,9 +103,10 @@ export class Cluster {
       ...deps,
       claims: this.#claims,
       serves: () => this.#waitsFor === null && this.#hooks?.receiveCopy !== undefined,
-      receiveCopy: async (copy) => this.#hooks?.receiveCopy?.(copy),
+      receiveCopy: async (copy, signal) => this.#hooks?.receiveCopy?.(copy, signal),
       noteReceived: async (name, epoch) => this.#hooks?.noteReceived?.(name, epoch),
       onReceived: () => this.share.notify(),
+      left: this.#left.signal,
     });
   }
 
@@ -177,7 +178,7 @@ export class Cluster {
         throw new FathomError('cluster.unavailable', reason.message);
     });
     this.#waitsFor = null;
-    this.#background.push(this.share.keep(this.#left.signal));
+    this.#background.push(this.share.keep(this.#left.signal), this.handovers.keep());
   }
 
   /** Why a database must not be started here. Claims one without an owner, and makes its files those of the last owner. */
@@ -254,11 +255,20 @@ export class Cluster {
     }
   }
 
-  /** Forgets databases that no longer exist. Best effort: the next start of the daemon does it again. */
-  async prune(exists: (name: string) => boolean): Promise<void> {
+  /** The names of the databases that this node owns. */
+  ownedNames(): string[] {
+    return this.#claims.ownedNames();
+  }
+
+  /**
+   * Forgets databases that no longer exist. Best effort: the next start of the daemon does it again.
+   *
+   * @param names owned before it was read which exist: this node can have others since
+   */
+  async prune(names: readonly string[], exists: (name: string) => boolean): Promise<void> {
     const { controlPlane, log } = this.#deps;
     await this.#claims
-      .prune((name) => name === controlPlane || exists(name))
+      .prune(names.filter((name) => name !== controlPlane && !exists(name)))
       .catch((error: unknown) => {
         log.warn(`cannot remove deleted databases from etcd: ${messageOf(error)}`);
       });
@@ -335,8 +345,6 @@ export class Cluster {
 
   #reportLost(lost: readonly LostDatabase[], hooks: ClusterHooks): void {
     for (const { name, reason } of lost) {
-      // It does not run, and this node has given it away.
-      if (this.handovers.isOffered(name)) continue;
       if (reason.code === 'cluster_unreachable') this.#deps.log.warn({ instance: name }, reason.message);
       else hooks.onLost(name, reason);
     }

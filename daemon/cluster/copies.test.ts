@@ -104,3 +104,11 @@ it('prepares the databases of the control plane only, and goes on after one that
   expect(await read(names[1] ?? '', 'owner-epoch')).toBe('2');
   expect((await readdir(root)).toSorted()).toEqual([...names, 'global']);
 });
+
+it('prepares all databases of a member, which has no control plane', async () => {
+  const { root, owned, deps } = await createStage();
+  const names = ['2026-01-15-001-a', '../escape'];
+  for (const name of names) owned.set(name, { epoch: 2, source: `OTHER/${name}/e1` });
+  await prepareCopies(names, deps);
+  expect(await readdir(root)).toEqual([names[0]]);
+});

@@ -1,5 +1,6 @@
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDatabaseName } from '../../shared/database-name.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { forEachConcurrent } from '../base/concurrent.ts';
 import { exists, makePrivateDir, unlessMissing } from '../base/files/dir.ts';
@@ -27,7 +28,7 @@ export interface CopiesDeps {
   /** The path of the replica that this node wrote as the owner with an epoch. */
   ownReplica: (name: string, epoch: number) => Promise<string>;
   /** Restores the last state of a replica. @param file must not exist */
-  restore: (path: string, file: string) => Promise<void>;
+  restore: (path: string, file: string, signal?: AbortSignal) => Promise<void>;
   /** Its failure ends the start of the daemon. */
   controlPlane: string;
   log: Logger;
@@ -45,10 +46,8 @@ export async function prepareCopies(names: readonly string[], deps: CopiesDeps):
   await prepareCopy(controlPlane, deps);
   const others = names.filter((name) => name !== controlPlane);
   if (others.length === 0) return;
-  // Records in etcd are removed later than rows.
-  const file = join(dataDirOf(deps.directoryOf(controlPlane)), 'data.db');
-  const existing = new Set(readStoredDatabases(file).map(({ name }) => name));
-  const wanted = others.filter((name) => existing.has(name));
+  const isExisting = deps.ownershipOf(controlPlane) === null ? isDatabaseName : readExisting(deps);
+  const wanted = others.filter(isExisting);
   await forEachConcurrent(wanted, CONCURRENT_RESTORES, async (name) => {
     try {
       await prepareCopy(name, deps);
@@ -59,6 +58,13 @@ export async function prepareCopies(names: readonly string[], deps: CopiesDeps):
       );
     }
   });
+}
+
+/** By the control plane of this node: records in etcd are removed later than rows. */
+function readExisting({ directoryOf, controlPlane }: CopiesDeps): (name: string) => boolean {
+  const file = join(dataDirOf(directoryOf(controlPlane)), 'data.db');
+  const existing = new Set(readStoredDatabases(file).map(({ name }) => name));
+  return (name) => existing.has(name);
 }
 
 /** @throws FathomError `conflict`, `not_found`, `backup.failed` */
@@ -85,9 +91,13 @@ export async function prepareCopy(name: string, deps: CopiesDeps): Promise<void>
  *
  * @throws FathomError `conflict` when the file differs from that of the owner, `not_found`, `backup.failed`
  */
-export async function receiveCopy({ name, source, sha256 }: WantedCopy, deps: CopiesDeps): Promise<void> {
+export async function receiveCopy(
+  { name, source, sha256 }: WantedCopy,
+  signal: AbortSignal,
+  deps: CopiesDeps,
+): Promise<void> {
   const directory = deps.directoryOf(name);
-  await restoreCopy(name, directory, { source, sha256, local: await readEpoch(directory), deps });
+  await restoreCopy(name, directory, { source, sha256, local: await readEpoch(directory), signal, deps });
 }
 
 /** @returns where the files of an earlier owner are now; null without some */
@@ -98,8 +108,9 @@ async function restoreCopy(
     source,
     sha256,
     local,
+    signal,
     deps,
-  }: { source: string; sha256?: string; local: number | null; deps: CopiesDeps },
+  }: { source: string; sha256?: string; local: number | null; signal?: AbortSignal; deps: CopiesDeps },
 ): Promise<string | null> {
   const { controlPlane, restore, log } = deps;
   await makePrivateDir(directory);
@@ -108,7 +119,7 @@ async function restoreCopy(
   await removeTree(restoreDirOf(directory));
   await makePrivateDir(restoreDirOf(directory));
   await makePrivateDir(staged);
-  await restore(source, join(staged, 'data.db'));
+  await restore(source, join(staged, 'data.db'), signal);
   if (sha256 !== undefined && (await hashFile(join(staged, 'data.db'))) !== sha256)
     throw new FathomError('conflict', `what was restored differs from data.db of its owner`);
   if (name === controlPlane) await writeFile(hasRunMarkerOf(directory), '', { mode: 0o600 });

@@ -18,9 +18,13 @@ beforeEach(() => {
   store = new MemoryStore(time);
 });
 
+type Fault = 'before' | 'after' | null;
+
 /** A node that runs. It reads changes when `hear` is called. */
 async function createNode(node: string, receive: () => Promise<void> = async () => {}) {
-  const coordinator = new MemoryCoordinator(store, () => null);
+  /** `calls`: how each next call fails. `lasting`: how all others do. */
+  const link: { calls: Fault[]; lasting: Fault } = { calls: [], lasting: null };
+  const coordinator = new MemoryCoordinator(store, () => link.calls.shift() ?? link.lasting);
   const facts = { node, fleet: 'f', takeover: true, secrets: 's' };
   const now = time.now().toISOString();
   const machine = { machine: node, boot: node, address: '10.0.0.1', version: '1', started_at: now, at: now };
@@ -31,17 +35,23 @@ async function createNode(node: string, receive: () => Promise<void> = async () 
   await coordinator.commit({ expect: [], put: [{ key: nodeKey(node), value, session }] });
   const claims = new Claims({ coordinator, facts, clock: time });
   const events: string[] = [];
+  const state = { serves: true };
+  const left = new AbortController();
   const handovers = new Handovers({
     coordinator,
     facts,
     claims,
-    serves: () => true,
-    async receiveCopy({ source, sha256 }) {
+    serves: () => state.serves,
+    async receiveCopy({ source, sha256 }, signal) {
       events.push(`restore ${source} ${sha256}`);
-      await receive();
+      const ended = new Promise<never>((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(new Error('it was ended')));
+      });
+      await Promise.race([receive(), ended]);
     },
     noteReceived: async (_name, epoch) => void events.push(`epoch ${epoch}`),
     onReceived: () => events.push('received'),
+    left: left.signal,
     clock: time,
     log: silentLog,
   });
@@ -50,7 +60,10 @@ async function createNode(node: string, receive: () => Promise<void> = async () 
     if (entry !== null) handovers.noteRecord(entry);
     await settle();
   };
-  return { claims, handovers, events, hear, coordinator, end: () => coordinator.closeSession(session) };
+  /** What the watch of the owners does. @returns the databases that are reported as lost */
+  const review = async () => (await claims.review(store.entries, [KEY])).map(({ name }) => name);
+  const end = () => coordinator.closeSession(session);
+  return { claims, handovers, events, hear, review, link, state, left, coordinator, end };
 }
 
 function ownerNow() {
@@ -78,7 +91,6 @@ it('gives a database to a node that has the same bytes', async () => {
   const two = await createNode('n2');
   const moved = one.result();
   await settle();
-  expect(one.handovers.isOffered(NAME)).toBe(true);
   await two.hear();
   await time.advance(1_000);
   expect(await moved).toBe('moved');
@@ -151,4 +163,103 @@ it('offers nothing to nodes that cannot take it', async () => {
   await one.handovers.requireTarget('n2');
   const other = { name: NAME, to: 'n2', sha256: 'abc', source: 'HOST/other' };
   await expect(one.handovers.handOver(other, one.stop.signal)).rejects.toMatchObject({ code: 'conflict' });
+});
+
+it('asks before it starts a database whose withdrawal failed', async () => {
+  const one = await createOwner();
+  const two = await createNode('n2');
+  const moved = one.result();
+  await settle();
+  one.link.lasting = 'before';
+  await time.advance(1_000);
+  expect(await moved).toBe('cut off');
+  expect(await one.claims.problem(NAME)).toMatchObject({ code: 'cluster_unreachable' });
+  one.link.lasting = null;
+  await two.hear();
+  expect(ownerNow()).toMatchObject({ node: 'n2', epoch: 2 });
+  expect(await one.claims.problem(NAME)).toMatchObject({ code: 'owned_elsewhere' });
+});
+
+it('withdraws an offer whose answer was lost', async () => {
+  const one = await createOwner();
+  const two = await createNode('n2', () => new Promise(() => {}));
+  one.link.calls = [null, 'after'];
+  expect(await one.result()).toBe('the answer was lost');
+  expect(ownerNow().handover).toBeUndefined();
+
+  // The answer to the withdrawal is lost, too.
+  one.link.calls = [null, 'after', 'before'];
+  expect(await one.result()).toBe('cut off');
+  await two.hear();
+  expect(ownerNow().handover).toBeDefined();
+  expect(await one.claims.problem(NAME)).toBeNull();
+  expect(ownerNow()).toMatchObject({ node: 'n1', epoch: 1 });
+  expect(ownerNow().handover).toBeUndefined();
+});
+
+it('refuses an offer that etcd makes after this node started the database again', async () => {
+  const one = await createOwner();
+  const late = { expect: [{ key: KEY, revision: store.entries.get(KEY)?.revision ?? 0 }], put: [] };
+  one.link.calls = [null, 'before', 'before'];
+  expect(await one.result()).toBe('cut off');
+  expect(await one.claims.problem(NAME)).toBeNull();
+  expect(store.commit(late)).toBe(false);
+});
+
+it('does not start what it has given away, before its watch says so', async () => {
+  const one = await createOwner();
+  const two = await createNode('n2');
+  const moved = one.result();
+  await settle();
+  await two.hear();
+  await time.advance(1_000);
+  expect(await moved).toBe('moved');
+  expect(await one.claims.problem(NAME)).toMatchObject({ code: 'owned_elsewhere' });
+  expect(await one.review()).toEqual([]);
+  expect(one.claims.otherOwnerOf(NAME)).toBe('n2');
+});
+
+it('has a database whose acceptance got no answer', async () => {
+  const one = await createOwner();
+  const two = await createNode('n2');
+  const moved = one.result();
+  await settle();
+  two.link.calls = [null, null, 'after', 'before'];
+  await two.hear();
+  expect(ownerNow()).toMatchObject({ node: 'n2', epoch: 2 });
+  expect(two.claims.ownershipOf(NAME)).toBeNull();
+  await time.advance(3_000);
+  expect(await moved).toBe('moved');
+  expect(two.events).toEqual([`restore ${SOURCE} abc`, 'epoch 2', 'received']);
+  expect(two.claims.ownershipOf(NAME)).toMatchObject({ epoch: 2 });
+});
+
+it('takes what was offered before it served', async () => {
+  const one = await createOwner();
+  const two = await createNode('n2');
+  two.state.serves = false;
+  const moved = one.result();
+  await settle();
+  await two.hear();
+  expect(two.events).toEqual([]);
+  two.state.serves = true;
+  const kept = two.handovers.keep();
+  await time.advance(1_000);
+  expect(await moved).toBe('moved');
+  two.left.abort();
+  await kept;
+});
+
+it('ends what it receives when it leaves, and says so', async () => {
+  const one = await createOwner();
+  const two = await createNode('n2', () => new Promise(() => {}));
+  const kept = two.handovers.keep();
+  const moved = one.result();
+  await settle();
+  await two.hear();
+  two.left.abort();
+  await kept;
+  expect(ownerNow().handover?.refused).toBe('its daemon ends');
+  await time.advance(1_000);
+  expect(await moved).toContain('node n2 refused it: its daemon ends');
 });

@@ -6,6 +6,7 @@ import type { Coordinator, Entry } from './coordinator.ts';
 import { type NodeRecord, nodeKey, type OwnerRecord, ownersOf, parseNode, parseOwner } from './records.ts';
 
 const LOOK_EVERY_MS = 200;
+const RETRY_MS = 1_000;
 /** A restore of several GB. */
 const TIMEOUT_MS = 180_000;
 /** A withdrawal can collide with the answer of the other node. */
@@ -25,11 +26,13 @@ export interface HandoverDeps {
   /** Whether this node runs databases now. */
   serves: () => boolean;
   /** Makes the files of a database those of a replica. @throws an error when they differ from what is wanted */
-  receiveCopy: (copy: WantedCopy) => Promise<void>;
+  receiveCopy: (copy: WantedCopy, signal: AbortSignal) => Promise<void>;
   /** Records that the files are those of the owner with an epoch. */
   noteReceived: (name: string, epoch: number) => Promise<void>;
   /** This node owns a database of another node now. */
   onReceived: () => void;
+  /** Aborts when the node leaves. */
+  left: AbortSignal;
   clock: Clock;
   log: Logger;
 }
@@ -48,17 +51,13 @@ export interface HandoverDeps {
 export class Handovers {
   readonly #deps: HandoverDeps;
   readonly #prefix: string;
-  readonly #offered = new Set<string>();
-  readonly #receiving = new Set<string>();
+  /** Names that are offered to this node. */
+  readonly #wanted = new Set<string>();
+  readonly #receiving = new Map<string, Promise<void>>();
 
   constructor(deps: HandoverDeps) {
     this.#deps = deps;
     this.#prefix = ownersOf(deps.facts.fleet);
-  }
-
-  /** Whether this node hands a database over now. */
-  isOffered(name: string): boolean {
-    return this.#offered.has(name);
   }
 
   /** @throws FathomError `not_found`, `conflict` for a node that cannot take databases of this one */
@@ -86,34 +85,57 @@ export class Handovers {
    * Offers a database, which does not run, to another node, and waits until that node has it.
    *
    * @param offer.source the complete replica of this owner
-   * @throws FathomError `conflict` when this node keeps the database
+   * @throws FathomError `conflict` when this node keeps the database, `cluster.unavailable` when it is not known. Its next start
+   * here withdraws the offer, or is refused
    */
   async handOver(
     { name, to, sha256, source }: WantedCopy & { to: string },
     signal: AbortSignal,
   ): Promise<void> {
-    this.#offered.add(name);
+    this.#deps.claims.noteOffered(name);
+    let problem: Error | null;
     try {
       await this.#offer(name, source, { to, sha256, refused: null });
-      const problem = await this.#untilAnswered(name, to, signal);
-      if (problem === null || !(await this.#withdraw(name))) return;
-      throw new FathomError('conflict', `${name} stays on this node: ${problem}`);
-    } finally {
-      this.#offered.delete(name);
+      problem = await this.#untilAnswered(name, to, signal);
+    } catch (error) {
+      // The offer may be there: perhaps only the answer of etcd was lost.
+      problem = error as Error;
     }
+    if (problem !== null && (await this.#withdraw(name)) !== to) throw problem;
   }
 
-  /** Takes what is offered to this node. Never rejects. */
+  /** Takes what is offered to this node. */
   noteRecord(entry: Entry): void {
-    const { facts, serves, log } = this.#deps;
+    const { facts, serves, left, log } = this.#deps;
     const name = entry.key.slice(this.#prefix.length);
     const { handover } = parseOwner(entry);
-    if (handover?.to !== facts.node || handover.refused !== null) return;
-    if (this.#receiving.has(name) || !serves()) return;
-    this.#receiving.add(name);
-    this.#receive(name, entry)
+    const isWanted = handover?.to === facts.node && handover.refused === null;
+    if (isWanted) this.#wanted.add(name);
+    else this.#wanted.delete(name);
+    if (!isWanted || this.#receiving.has(name) || !serves() || left.aborted) return;
+    const received = this.#receive(name, entry)
       .catch((error: unknown) => log.error({ instance: name }, `cannot take it over: ${messageOf(error)}`))
       .finally(() => this.#receiving.delete(name));
+    this.#receiving.set(name, received);
+  }
+
+  /** Takes what was offered when this node did not serve yet, or had not ended an earlier offer. Never rejects. */
+  async keep(): Promise<void> {
+    const { left, clock, log } = this.#deps;
+    while (!left.aborted) {
+      await this.#lookAgain().catch((error: unknown) => log.warn(`cannot read offers: ${messageOf(error)}`));
+      await clock.sleep(RETRY_MS, left);
+    }
+    await Promise.all(this.#receiving.values());
+  }
+
+  async #lookAgain(): Promise<void> {
+    for (const name of this.#wanted) {
+      if (this.#receiving.has(name)) continue;
+      const entry = await this.#deps.coordinator.get(this.#prefix + name);
+      if (entry === null) this.#wanted.delete(name);
+      else this.noteRecord(entry);
+    }
   }
 
   async #offer(name: string, source: string, handover: OwnerRecord['handover']): Promise<void> {
@@ -131,42 +153,45 @@ export class Handovers {
   }
 
   /** @returns why the other node does not take it; null when it has it */
-  async #untilAnswered(name: string, to: string, signal: AbortSignal): Promise<string | null> {
+  async #untilAnswered(name: string, to: string, signal: AbortSignal): Promise<FathomError | null> {
     const { coordinator, clock, facts } = this.#deps;
+    const stays = (problem: string) => new FathomError('conflict', `${name} stays on this node: ${problem}`);
     const until = clock.monotonic() + TIMEOUT_MS;
     while (!signal.aborted && clock.monotonic() < until) {
       await clock.sleep(LOOK_EVERY_MS, signal);
       const { owner } = await this.#read(name);
       if (owner.node !== facts.node) return null;
-      if (owner.handover?.refused) return `node ${to} refused it: ${owner.handover.refused}`;
-      if ((await coordinator.get(nodeKey(to))) === null) return `node ${to} went offline`;
+      if (owner.handover?.refused) return stays(`node ${to} refused it: ${owner.handover.refused}`);
+      if ((await coordinator.get(nodeKey(to))) === null) return stays(`node ${to} went offline`);
     }
-    return signal.aborted ? 'the move was ended' : `node ${to} did not take it in time`;
+    return stays(signal.aborted ? 'the move was ended' : `node ${to} did not take it in time`);
   }
 
-  /** @returns false when another node has it already */
-  async #withdraw(name: string): Promise<boolean> {
+  /** @returns the owner: this node, or one that has it already */
+  async #withdraw(name: string): Promise<string | null> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const { entry, owner } = await this.#read(name);
-      if (owner.node !== this.#deps.facts.node) return false;
-      const { handover, ...kept } = owner;
-      if (handover === undefined || (await this.#put(entry, kept))) return true;
+      if (owner.node !== this.#deps.facts.node) return owner.node;
+      // Also without an offer: one that was not answered can be made even now, if the record does not change.
+      const { handover: _, ...kept } = owner;
+      if (await this.#put(entry, kept)) return owner.node;
     }
     throw new FathomError('cluster.unavailable', `the record of ${name} changed ${ATTEMPTS} times`);
   }
 
   async #receive(name: string, entry: Entry): Promise<void> {
-    const { claims, facts, receiveCopy, noteReceived, onReceived, clock, log } = this.#deps;
+    const { claims, facts, receiveCopy, noteReceived, onReceived, left, clock, log } = this.#deps;
     const { handover, ...offered } = parseOwner(entry);
     if (handover === undefined) return;
     const { sha256 } = handover;
     const { source, epoch } = offered;
     try {
       if (source === null) throw new Error('it has no replica');
-      await receiveCopy({ name, source, sha256 });
+      await receiveCopy({ name, source, sha256 }, left);
     } catch (error) {
-      log.error({ instance: name }, `it stays on node ${offered.node}: ${messageOf(error)}`);
-      await this.#put(entry, { ...offered, handover: { ...handover, refused: messageOf(error) } });
+      const refused = left.aborted ? 'its daemon ends' : messageOf(error);
+      log.error({ instance: name }, `it stays on node ${offered.node}: ${refused}`);
+      await this.#put(entry, { ...offered, handover: { ...handover, refused } });
       return;
     }
     const record: OwnerRecord = {
@@ -177,18 +202,37 @@ export class Handovers {
     };
     if (!(await this.#accept(name, handover.sha256, record))) return;
     claims.noteOwned(name, record);
-    await noteReceived(name, record.epoch);
-    log.info(
-      { instance: name, node: offered.node },
-      'this node has it now; its files are those of the other node',
-    );
-    onReceived();
+    try {
+      await noteReceived(name, record.epoch);
+      log.info(
+        { instance: name, node: offered.node },
+        'this node has it now; its files are those of the other node',
+      );
+    } finally {
+      onReceived();
+    }
   }
 
-  /** @returns false when it is not offered any more */
+  /** Tries until etcd answers: this node may be the owner already. @returns false when it is not offered any more */
   async #accept(name: string, sha256: string, record: OwnerRecord): Promise<boolean> {
+    const { clock, left, log } = this.#deps;
+    for (;;) {
+      try {
+        return await this.#tryAccept(name, sha256, record);
+      } catch (error) {
+        if (!(error instanceof FathomError) || error.code !== 'cluster.unavailable' || left.aborted)
+          throw error;
+        log.warn({ instance: name }, `cannot take it over: ${error.message}; trying again`);
+        await clock.sleep(RETRY_MS, left);
+      }
+    }
+  }
+
+  async #tryAccept(name: string, sha256: string, record: OwnerRecord): Promise<boolean> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const { entry, owner } = await this.#read(name);
+      // The answer to an earlier attempt was lost.
+      if (owner.node === record.node && owner.epoch === record.epoch) return true;
       const isOffered = owner.handover?.to === record.node && owner.handover.sha256 === sha256;
       if (!isOffered || owner.epoch + 1 !== record.epoch) return false;
       if (await this.#put(entry, record)) return true;

@@ -55,7 +55,7 @@ export async function joinFleet(
       for (const pid of fleet.pids()) sendSignal(-pid, 'SIGKILL');
     },
     prepareCopy: (name) => prepareCopy(name, copies),
-    receiveCopy: (copy) => receiveCopy(copy, copies),
+    receiveCopy: (copy, signal) => receiveCopy(copy, signal, copies),
     noteReceived: (name, epoch) => writeEpoch(copies.directoryOf(name), epoch),
     onLeaderChanged,
   });

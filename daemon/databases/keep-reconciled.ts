@@ -24,7 +24,8 @@ export function keepReconciled(deps: {
 }): () => Promise<void> {
   const { reconciler, share, bus, clock, log } = deps;
   const runs = new SingleFlight<void>();
-  let isOutdated = false;
+  // Owners can have changed since the daemon read them, before it listens here.
+  let isOutdated = share !== null;
   /** @returns whether another run is needed now */
   const run = async (): Promise<boolean> => {
     const isFull = isOutdated;

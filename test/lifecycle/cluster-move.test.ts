@@ -79,8 +79,14 @@ describe.skipIf(!hasEtcd('the tests of moves') || litestream === null)('a databa
     await untilRunning(two, user.name);
     const { pid } = await instance(two, user.name);
     await untilMovable(etcd);
+    second.signal('SIGKILL');
+    await second.exited;
+    const restarted = await two.start();
+    await untilRunning(two, user.name);
+    expect((await instance(two, user.name)).pid, restarted.output()).toBe(pid);
+    expect(restarted.output()).toContain('this node is a member');
     await killServer(one, first);
-    await untilLeader(second);
+    await untilLeader(restarted);
     expect((await instance(two, user.name)).pid).toBe(pid);
   });
 

@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest';
+import { ManualTime, settle } from '../../test/helpers/manual-time.ts';
+import { silentLog } from '../../test/helpers/silent-log.ts';
+import { EventBus } from '../events/bus.ts';
+import { keepReconciled } from './keep-reconciled.ts';
+import type { Reconciler } from './reconcile.ts';
+
+it('compares all rows first in a cluster, because owners may have changed while the daemon started', async () => {
+  const runs: boolean[] = [];
+  const catchUp = async ({ isFull }: { isFull: boolean }) => void runs.push(isFull);
+  const reconciler = { catchUp } as unknown as Reconciler;
+  const clock = new ManualTime();
+  const share = { leader: null, elsewhere: () => null, onOwners: () => () => true };
+  const deps = { reconciler, bus: new EventBus(() => {}), clock, log: silentLog };
+  for (const one of [share, null]) {
+    const stop = keepReconciled({ ...deps, share: one });
+    await settle();
+    await clock.advance(60_000);
+    await stop();
+  }
+  expect(runs).toEqual([true, false, false, false]);
+});
