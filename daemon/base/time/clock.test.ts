@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ManualTime } from '../../../test/helpers/manual-time.ts';
-import { deadline, systemClock } from './clock.ts';
+import { deadline, systemClock, unlessAborted } from './clock.ts';
 
 it('a sleep ends when its signal aborts, and at once when it has already aborted', async () => {
   const controller = new AbortController();
@@ -33,4 +33,14 @@ it('a deadline aborts after its time, and never after it was cancelled', async (
   expect(kept.signal.aborted).toBe(false);
   await time.advance(1);
   expect([kept.signal.aborted, cancelled.signal.aborted]).toEqual([true, false]);
+});
+
+it('does not wait for work any longer when the signal aborts, and throws its failure else', async () => {
+  const controller = new AbortController();
+  const waited = unlessAborted(new Promise<void>(() => {}), controller.signal);
+  controller.abort();
+  await waited;
+  await unlessAborted(new Promise<void>(() => {}), controller.signal);
+  const failed = unlessAborted(Promise.reject(new Error('broken')), new AbortController().signal);
+  await expect(failed).rejects.toThrow('broken');
 });

@@ -52,3 +52,16 @@ export async function settlesWithin(clock: Clock, ms: number, work: Promise<unkn
   await Promise.race([end, clock.sleep(ms, settled.signal)]);
   return settled.signal.aborted;
 }
+
+/** Resolves when `work` does, or at once when the signal aborts. @throws the failure of `work` */
+export async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const abort = () => resolve();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

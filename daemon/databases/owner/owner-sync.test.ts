@@ -18,13 +18,20 @@ async function stage(phase: InstancePhase | null = null) {
   const directory = await scratch();
   const time = new ManualTime();
   let reads = 0;
+  let problem: Error | null = null;
+  let held: Promise<void> | null = null;
   const owners: OwnerAccount[] = [];
   const looks: string[] = [];
   const ownerSync = new OwnerSync({
     repository: {
-      listOwners: () => {
+      async listOwners(userId) {
         reads += 1;
-        return Promise.resolve(owners.map((owner) => ({ ...owner })));
+        if (problem) throw problem;
+        const listed = owners
+          .filter(({ id }) => userId === undefined || id === userId)
+          .map((owner) => ({ ...owner }));
+        if (userId === undefined) await held;
+        return listed;
       },
     },
     catalog: {
@@ -39,10 +46,23 @@ async function stage(phase: InstancePhase | null = null) {
     fleet: { restart: () => Promise.reject(new Error('no database runs here')) },
     bus: { subscribe: () => () => {} },
     clock: time,
-    log: { error: () => {} } as unknown as Logger,
+    log: { error: () => {}, warn: () => {} } as unknown as Logger,
     random: () => 0.5,
   });
-  return { ownerSync, time, owners, looks, reads: () => reads };
+  return {
+    ownerSync,
+    time,
+    owners,
+    looks,
+    reads: () => reads,
+    fail(error: Error | null) {
+      problem = error;
+    },
+    /** Answers with all accounts of now when the promise resolves. */
+    hold(until: Promise<void> | null) {
+      held = until;
+    },
+  };
 }
 
 it('does not read the account again for a database that was just created with it', async () => {
@@ -150,6 +170,39 @@ it('opens no sleeping database while the accounts are read for a start', async (
   const { ownerSync, owners, looks } = await stage('asleep');
   owners.push(account('ann'), account('ben'));
   void ownerSync.load();
+  ownerSync.syncAll();
+  await settle();
+  await ownerSync.stop();
+  expect(looks).toEqual([]);
+});
+
+it('reads all accounts again when they could not be read', async () => {
+  const { ownerSync, time, owners, looks, reads, fail } = await stage('running');
+  owners.push(account('ann'));
+  fail(new Error('busy'));
+  ownerSync.syncAll();
+  await settle();
+  const failed = reads();
+  fail(null);
+  await time.advance(5_000);
+  await settle();
+  expect(reads()).toBe(failed + 1);
+  expect(looks).toEqual(['ann']);
+  await ownerSync.stop();
+});
+
+it('keeps an account that was read while all were being read', async () => {
+  const { ownerSync, owners, looks, hold } = await stage('asleep');
+  owners.push(account('ann'));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  hold(promise);
+  const loaded = ownerSync.load();
+  Object.assign(owners[0] ?? {}, { is_active: false });
+  await ownerSync.readAccount('ann');
+  hold(null);
+  resolve();
+  await loaded;
+  // The account of now is known, so the database is not opened.
   ownerSync.syncAll();
   await settle();
   await ownerSync.stop();

@@ -52,6 +52,10 @@ export class OwnerSync {
   readonly #stopping = new AbortController();
   /** The first reading of all accounts; null before it. */
   #loading: Promise<void> | null = null;
+  /** Whether all accounts were read once. */
+  #isLoaded = false;
+  /** Accounts that were read one by one, by user, while all are being read. */
+  #newer: Map<string, OwnerAccount> | null = null;
   #unsubscribe: (() => void) | null = null;
 
   constructor(deps: OwnerSyncDeps) {
@@ -59,8 +63,8 @@ export class OwnerSync {
   }
 
   /**
-   * Resolves when all accounts are known; reads them at the first call. A start of a database waits for them. Never rejects:
-   * databases start without them, too.
+   * Resolves when all accounts were read, or could not be; reads them at the first call. A start of a database waits for it.
+   * Never rejects: databases start without them, too. `start` reads them again after a failure.
    */
   load(): Promise<void> {
     this.#loading ??= this.#load();
@@ -69,7 +73,7 @@ export class OwnerSync {
 
   async #load(): Promise<void> {
     try {
-      await this.#read(undefined);
+      await this.#readAll();
     } catch (error) {
       this.#deps.log.error(
         { err: error },
@@ -230,7 +234,8 @@ export class OwnerSync {
       await this.#deps.clock.sleep(fullJitterMs(attempt, BACKOFF, this.#deps.random), this.#stopping.signal);
       // The accounts may have changed in the meantime.
       const ids = new Set(busy.map(({ id }) => id));
-      owners = (await this.#read(userId)).filter(({ id }) => ids.has(id));
+      const read = userId === undefined ? this.#readAll() : this.#read(userId);
+      owners = (await read).filter(({ id }) => ids.has(id));
     }
   }
 
@@ -239,7 +244,8 @@ export class OwnerSync {
     const isFirst = this.#loading === null;
     await this.load();
     const known = new Map(this.#accounts);
-    const owners = isFirst ? Array.from(known.values()) : await this.#read(undefined);
+    const isRead = isFirst && this.#isLoaded;
+    const owners = isRead ? Array.from(known.values()) : await this.#readAllAgain();
     return owners.filter((owner) => !this.#isSettled(owner, known));
   }
 
@@ -255,9 +261,39 @@ export class OwnerSync {
     );
   }
 
-  async #read(userId: string | undefined): Promise<OwnerAccount[]> {
-    const owners = await this.#deps.repository.listOwners(userId);
+  /** Reads all accounts, as often as it needs: a busy control plane answers later. @throws the last failure */
+  async #readAllAgain(): Promise<OwnerAccount[]> {
+    const { clock, log, random } = this.#deps;
+    const { signal } = this.#stopping;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#readAll();
+      } catch (error) {
+        if (attempt === MAX_ATTEMPTS || signal.aborted) throw error;
+        log.warn(`cannot read the accounts, and tries again: ${messageOf(error)}`);
+        await clock.sleep(fullJitterMs(attempt, BACKOFF, random), signal);
+        if (signal.aborted) return [];
+      }
+    }
+  }
+
+  async #readAll(): Promise<OwnerAccount[]> {
+    const newer = new Map<string, OwnerAccount>();
+    this.#newer = newer;
+    const read = await this.#deps.repository.listOwners();
+    const owners = read.map((owner) => newer.get(owner.id) ?? owner);
     for (const owner of owners) this.#accounts.set(owner.database, owner);
+    this.#isLoaded = true;
+    this.#newer = null;
+    return owners;
+  }
+
+  async #read(userId: string): Promise<OwnerAccount[]> {
+    const owners = await this.#deps.repository.listOwners(userId);
+    for (const owner of owners) {
+      this.#accounts.set(owner.database, owner);
+      this.#newer?.set(owner.id, owner);
+    }
     return owners;
   }
 

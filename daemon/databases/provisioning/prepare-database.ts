@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { PhaseReason } from '../../../shared/api/instances.ts';
 import type { Logger } from '../../base/log/log.ts';
-import { type Clock, deadline } from '../../base/time/clock.ts';
+import { type Clock, deadline, unlessAborted } from '../../base/time/clock.ts';
 import {
   type Adjustment,
   adjustDatabase,
@@ -94,7 +94,8 @@ type MigrationRun = Preparation & { template: Template };
 export async function prepareDatabase(run: Preparation, signal: AbortSignal): Promise<Prepared> {
   const file = fileOf(run);
   if (!existsSync(file)) return { reason: null, neededHooks: null };
-  await run.account?.ready?.();
+  if (run.account?.ready) await unlessAborted(run.account.ready(), signal);
+  if (signal.aborted) return { reason: null, neededHooks: null };
   const adjustments = [...createAdjustments(run), recordLastVersion(run.version)];
   const { pending, needed, neededHooks } = inspect(file, run, adjustments);
   if (!run.template || pending.length === 0 || isHeld(run)) {
