@@ -3,6 +3,7 @@ import type { DatabaseRow } from '../../shared/hooks/control-plane-routes.ts';
 import { FakeDriver } from '../../test/helpers/fake-driver.ts';
 import { ManualTime, settle } from '../../test/helpers/manual-time.ts';
 import { NO_FILES, NO_MOVES } from '../../test/helpers/runner-stage.ts';
+import { scratch } from '../../test/helpers/scratch.ts';
 import type { Plans } from '../accounts/plans/plans.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import { createLog } from '../base/log/log.ts';
@@ -108,6 +109,7 @@ let gained: string[];
 let share: FleetShare & { leader: { node: string } | null; others: Map<string, string> };
 
 beforeEach(async () => {
+  const directory = await scratch();
   rows = new Rows();
   gained = [];
   share = {
@@ -169,8 +171,8 @@ beforeEach(async () => {
     log,
     accounts: { beforeStart: () => null, changed: () => {} },
     settings: {
-      userDatabasesDir: '/nowhere',
-      instanceLogsDir: '/nowhere',
+      userDatabasesDir: directory,
+      instanceLogsDir: directory,
       logLimits: { dir: null, level: 'info', retentionMs: 1, maxBytes: 1 },
     },
     urlElsewhere: (_name: string, port: number, address: string) => `http://${address}:${port}`,

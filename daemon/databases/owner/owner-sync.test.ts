@@ -55,11 +55,11 @@ async function stage(phase: InstancePhase | null = null) {
     owners,
     looks,
     reads: () => reads,
-    fail(error: Error | null) {
+    fail: (error: Error | null) => {
       problem = error;
     },
     /** Answers with all accounts of now when the promise resolves. */
-    hold(until: Promise<void> | null) {
+    hold: (until: Promise<void> | null) => {
       held = until;
     },
   };
