@@ -178,6 +178,7 @@ export class Cluster {
         throw new FathomError('cluster.unavailable', reason.message);
     });
     this.#waitsFor = null;
+    await this.#registration?.publish();
     this.#background.push(this.share.keep(this.#left.signal), this.handovers.keep());
   }
 

@@ -78,6 +78,14 @@ export class Registration {
     await Promise.all([this.#keepSession(), this.#watchLease()]);
   }
 
+  /** Publishes what has changed, so that nodes see it before the next renewal. Never rejects. */
+  async publish(): Promise<void> {
+    if (this.#session === null) return;
+    await this.#put(this.#session).catch((error: unknown) => {
+      this.#deps.log.warn(`the next renewal shows the state of this node: ${messageOf(error)}`);
+    });
+  }
+
   /**
    * Ends the session. Other nodes see that this one is offline.
    *
@@ -191,13 +199,12 @@ export class Registration {
   }
 
   async #renew(): Promise<void> {
-    const { coordinator, facts, record, clock, log } = this.#deps;
+    const { coordinator, clock, log } = this.#deps;
     const session = this.#session;
     const sentAt = clock.monotonic();
     if (session !== null && (await coordinator.renewSession(session))) {
       this.#setLease(sentAt + this.#leaseMs);
-      const put = [{ key: nodeKey(facts.node), value: JSON.stringify(record()), session }];
-      if (await coordinator.commit({ expect: [], put })) return;
+      if (await this.#put(session)) return;
     }
     log.warn('the session of this node has ended; it joins again');
     this.#session = null;
@@ -207,6 +214,13 @@ export class Registration {
     }
     // It was removed, and another server may have its name.
     await this.begin();
+  }
+
+  /** @returns false when the session has ended */
+  #put(session: string): Promise<boolean> {
+    const { coordinator, facts, record } = this.#deps;
+    const put = [{ key: nodeKey(facts.node), value: JSON.stringify(record()), session }];
+    return coordinator.commit({ expect: [], put });
   }
 
   async #watchLease(): Promise<void> {
