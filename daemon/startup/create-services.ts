@@ -267,7 +267,6 @@ export async function createServices({
     clock,
     log,
   });
-
   const backupServices = await createBackupServices({
     config,
     settings,
@@ -297,6 +296,7 @@ export async function createServices({
     repository: trashRepository,
     databases: databaseRepository,
     settings,
+    share: cluster?.share ?? null,
     clock,
     log,
   });

@@ -84,7 +84,7 @@ export async function followControlPlane(
     stopping.throwIfAborted();
     try {
       // A server that is cut off does not refuse connections.
-      await Promise.race([controlPlane.token(), rejectedBy(moved)]);
+      await unlessMoved(controlPlane.token(), moved);
       await restoreSignInAddresses(services);
       return;
     } catch (error) {
@@ -96,12 +96,17 @@ export async function followControlPlane(
   }
 }
 
-function rejectedBy(moved: AbortSignal): Promise<never> {
-  const error = new FathomError('control_plane.unavailable', 'the control plane is on another node now');
-  return new Promise((_resolve, reject) => {
-    moved.addEventListener('abort', () => reject(error), { once: true });
-    if (moved.aborted) reject(error);
-  });
+async function unlessMoved<T>(work: Promise<T>, moved: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const end = () =>
+    reject(new FathomError('control_plane.unavailable', 'the control plane is on another node now'));
+  moved.addEventListener('abort', end);
+  if (moved.aborted) end();
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    moved.removeEventListener('abort', end);
+  }
 }
 
 /** Lets owners sign in from their addresses while others fail on purpose, also after a restart of the daemon. */

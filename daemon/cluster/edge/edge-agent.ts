@@ -14,6 +14,7 @@ import type { Destination, RouteTable } from './route-table.ts';
 const LOOK_MS = 1_000;
 /** More changes replace the map as a whole. */
 const FEW = 20;
+const HOST_NAME = /^[a-z0-9._-]{1,253}$/i;
 
 export interface EdgeAgentDeps {
   coordinator: Coordinator;
@@ -43,6 +44,8 @@ export class EdgeAgent {
   #served: string | null = null;
   #changed = Promise.withResolvers<void>();
   #problem: string | null = null;
+  /** By name: why its record cannot be used. */
+  readonly #problems = new Map<string, string>();
 
   constructor(deps: EdgeAgentDeps) {
     this.#deps = deps;
@@ -81,13 +84,8 @@ export class EdgeAgent {
     if (owners === null || routes === null) return;
     const names = [...this.#changedNames];
     this.#changedNames.clear();
+    const changes = await this.#changesOf(names, { owners, routes });
     try {
-      const changes = new Map<string, string | null>();
-      for (const name of names) {
-        const value = await this.#valueOf(name, this.#deps.table.destinationOf(name, { owners, routes }));
-        const host = this.#deps.table.hostOf(name);
-        if ((this.#entries.get(host) ?? null) !== value) changes.set(host, value);
-      }
       await this.#apply(changes);
       if (this.#problem !== null) this.#deps.log.info('HAProxy has all routes again');
       this.#problem = null;
@@ -98,6 +96,32 @@ export class EdgeAgent {
       if (this.#problem !== problem) this.#deps.log.error(`HAProxy does not have all routes: ${problem}`);
       this.#problem = problem;
     }
+  }
+
+  /** By host: entries that change. A name with a record that cannot be used keeps its entry, and is tried again. */
+  async #changesOf(
+    names: readonly string[],
+    views: { owners: ReadonlyMap<string, Entry>; routes: ReadonlyMap<string, Entry> },
+  ): Promise<Map<string, string | null>> {
+    const { table, log } = this.#deps;
+    const changes = new Map<string, string | null>();
+    // One that cannot be resolved takes seconds.
+    const addresses = new Map<string, Promise<string>>();
+    for (const name of names) {
+      try {
+        const value = await this.#valueOf(table.destinationOf(name, views), addresses);
+        this.#problems.delete(name);
+        const host = table.hostOf(name);
+        if ((this.#entries.get(host) ?? null) !== value) changes.set(host, value);
+      } catch (error) {
+        this.#changedNames.add(name);
+        const problem = messageOf(error);
+        if (this.#problems.get(name) !== problem)
+          log.error(`the route of ${name} stays as it was: ${problem}`);
+        this.#problems.set(name, problem);
+      }
+    }
+    return changes;
   }
 
   async #apply(changes: ReadonlyMap<string, string | null>): Promise<void> {
@@ -122,18 +146,33 @@ export class EdgeAgent {
   }
 
   /** What HAProxy reads; null for an unknown name. */
-  async #valueOf(name: string, destination: Destination): Promise<string | null> {
+  async #valueOf(destination: Destination, addresses: Map<string, Promise<string>>): Promise<string | null> {
     if (destination === null || typeof destination === 'string') return destination;
-    const { address, port } = destination;
-    if (isIP(address) !== 0) return `${address}|${port}`;
-    try {
-      return `${(await lookup(address)).address}|${port}`;
-    } catch (error) {
-      throw new FathomError(
-        'cluster.unavailable',
-        `the address of the node of ${name}, ${address}, is not known here: ${messageOf(error)}; set FATHOM_NODE_ADDRESS to an IP address`,
-      );
-    }
+    const { address: host, port } = destination;
+    const address = addresses.get(host) ?? resolveAddress(host);
+    addresses.set(host, address);
+    return `${await address}|${port}`;
+  }
+}
+
+/** @throws FathomError `cluster.unavailable` */
+async function resolveAddress(host: string): Promise<string> {
+  // It becomes part of a command of HAProxy. Also, HAProxy reads no zone of an IPv6 address.
+  const isAddress = isIP(host) !== 0 && !host.includes('%');
+  if (isAddress) return host;
+  const remedy = 'set FATHOM_NODE_ADDRESS of that node to an IP address';
+  if (!HOST_NAME.test(host))
+    throw new FathomError(
+      'cluster.unavailable',
+      `the address of its node, ${JSON.stringify(host)}, is not valid; ${remedy}`,
+    );
+  try {
+    return (await lookup(host)).address;
+  } catch (error) {
+    throw new FathomError(
+      'cluster.unavailable',
+      `the address of its node, ${host}, is not known here: ${messageOf(error)}; ${remedy}`,
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { messageOf } from '../../../shared/errors.ts';
 
 /** HAProxy reads at most its buffer of 16 KiB for one command. */
 const MAX_PAYLOAD = 12_000;
@@ -25,6 +26,17 @@ export class HaproxyMap {
   async replace(entries: ReadonlyMap<string, string>): Promise<void> {
     const version = /version created: (\d+)/i.exec(await this.#send(`prepare map ${this.#map}`))?.[1];
     if (version === undefined) throw new Error(`HAProxy has no map ${this.#map}`);
+    try {
+      await this.#fill(version, entries);
+      await this.#send(`commit map @${version} ${this.#map}`);
+    } catch (error) {
+      // HAProxy keeps entries of a version that is not committed.
+      const left = await this.#send(`clear map @${version} ${this.#map}`).then(() => null, messageOf);
+      throw new Error(left === null ? messageOf(error) : `${messageOf(error)}; ${left}`, { cause: error });
+    }
+  }
+
+  async #fill(version: string, entries: ReadonlyMap<string, string>): Promise<void> {
     let payload = '';
     const flush = async () => {
       if (payload !== '') await this.#send(`add map @${version} ${this.#map} <<\n${payload}`);
@@ -35,7 +47,6 @@ export class HaproxyMap {
       payload += `${key} ${value}\n`;
     }
     await flush();
-    await this.#send(`commit map @${version} ${this.#map}`);
   }
 
   /** @param isKnown whether the map has an entry with this key */

@@ -66,3 +66,9 @@ it('has a host for each name, and two for the control plane', () => {
   expect(table.namesOf('owners/f/global')).toEqual(['global', 'api']);
   expect(table.namesOf('routes/f/global')).toEqual(['global']);
 });
+
+it('knows only names that Fathom gives: they become parts of commands', () => {
+  expect(table.namesOf('owners/f/2026-01-15-001-ann')).toEqual(['2026-01-15-001-ann']);
+  for (const name of ['a', '', '2026-01-15-001-ann x', '2026-01-15-001-ann;show', 'x\nset map', '../global '])
+    expect(table.namesOf(`routes/f/${name}`), name).toEqual([]);
+});

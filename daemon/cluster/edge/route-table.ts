@@ -1,3 +1,4 @@
+import { isDatabaseName } from '../../../shared/database-name.ts';
 import type { EdgeHosts } from '../../config/edge-hosts.ts';
 import type { Entry } from '../coordinator.ts';
 import { ownersOf, parseOwner } from '../records.ts';
@@ -20,9 +21,11 @@ export class RouteTable {
     this.#hosts = hosts;
   }
 
-  /** The host names that depend on a record of an owner or a route. */
+  /** The names whose requests depend on a record of an owner or a route. None for a key that Fathom does not write. */
   namesOf(key: string): string[] {
     const name = key.slice(key.lastIndexOf('/') + 1);
+    // It becomes part of a command of HAProxy.
+    if (name !== API_ROUTE && name !== this.#controlPlane && !isDatabaseName(name)) return [];
     return key === ownersOf(this.#fleet) + this.#controlPlane ? [name, API_ROUTE] : [name];
   }
 

@@ -141,6 +141,36 @@ function testRoutes(open: () => Promise<() => Coordinator>): void {
 }
 
 describe('routes in memory', () => {
+  it('waits before it writes again without a session', async () => {
+    const coordinator = new MemoryCoordinator(new MemoryStore(systemClock));
+    let commits = 0;
+    const refusing: Coordinator = Object.assign(Object.create(coordinator) as Coordinator, {
+      get: (key: string) => coordinator.get(key),
+      list: (prefix: string) => coordinator.list(prefix),
+      commit: async () => {
+        commits += 1;
+        if (commits > 100) throw new Error('it does not wait');
+        return false;
+      },
+    });
+    const facts = { node: 'n1', fleet: 'f', address: '10.0.0.1', takeover: true, secrets: 's' };
+    const claims = new Claims({ coordinator, facts, clock: systemClock });
+    await claims.problem('a');
+    const end = new AbortController();
+    const routes = new RouteWriter({
+      coordinator: refusing,
+      facts,
+      controlPlane: 'global',
+      session: () => 'ended',
+      epochOf: (of) => claims.ownershipOf(of)?.epoch ?? null,
+      clock: { ...systemClock, sleep: async () => end.abort() },
+      log: silentLog,
+    });
+    routes.set('a', { state: 'open', port: 9001 });
+    await routes.keep(end.signal);
+    expect([end.signal.aborted, commits]).toEqual([true, 6]);
+  });
+
   testRoutes(async () => {
     const store = new MemoryStore(systemClock);
     return () => new MemoryCoordinator(store);

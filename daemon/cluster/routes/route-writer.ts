@@ -117,7 +117,9 @@ export class RouteWriter {
       if (await this.#write(names, owners)) {
         this.#chunkSize = Math.min(MAX_CHANGES, this.#chunkSize * 2);
       } else {
-        // One of them has another owner, or another source.
+        // One of them has another owner, or another source. Or the session of all of them has ended.
+        if (this.#chunkSize === 1)
+          throw new FathomError('cluster.unavailable', `etcd refuses the route of ${names[0] ?? ''}`);
         for (const name of names) owners.delete(name);
         this.#chunkSize = Math.max(1, this.#chunkSize >> 1);
       }

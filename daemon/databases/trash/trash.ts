@@ -12,6 +12,7 @@ import type { Fleet } from '../../supervisor/fleet.ts';
 import type { PortAllocator } from '../../supervisor/start/ports.ts';
 import { type Catalog, type CatalogEntry, requireUnchanged } from '../catalog.ts';
 import type { DatabaseRepository } from '../database-repository.ts';
+import type { FleetShare } from '../elsewhere/fleet-share.ts';
 import type { DatabaseLifecycle } from '../lifecycle.ts';
 import type { OwnerSync } from '../owner/owner-sync.ts';
 import type { TrashRepository } from './trash-repository.ts';
@@ -30,6 +31,7 @@ export interface TrashDeps {
   lifecycle: Pick<DatabaseLifecycle, 'delete' | 'removeFiles'>;
   ownerSync: Pick<OwnerSync, 'readAccount'>;
   settings: Pick<LiveSettings, 'trashDays'>;
+  share: Pick<FleetShare, 'leader'> | null;
   isRestoring: (name: string) => boolean;
   /** Begins the last backup of a database. */
   backUp: (name: string) => void;
@@ -101,11 +103,12 @@ export class DatabaseTrash {
    *
    * @param options.withAccount its account is deleted as well
    * @param options.byOwner its owner deletes it, and may bring it back
-   * @throws FathomError `not_found`; `conflict` while a rollout or a restore changes its files; `instance.failed` when its
-   * process does not end
+   * @throws FathomError `not_found`; `conflict` while a rollout or a restore changes its files, and on a member of a cluster;
+   * `instance.failed` when its process does not end
    */
   delete(name: string, { withAccount, byOwner = false }: DeleteOptions): Promise<void> {
     return this.#turns.run(name, async () => {
+      this.#requireLeader(name);
       const { catalog, lifecycle, settings, eraseBackups, clock } = this.#deps;
       const trashed = catalog.trashed.find(name);
       if (trashed) {
@@ -126,10 +129,12 @@ export class DatabaseTrash {
   /**
    * Brings a database back, with its account if that was deleted with it.
    *
-   * @throws FathomError `not_found`, `conflict` for one that is not in the trash, `instance.failed` when it does not start
+   * @throws FathomError `not_found`, `conflict` for one that is not in the trash and on a member of a cluster,
+   * `instance.failed` when it does not start
    */
   undelete(name: string): Promise<Instance> {
     return this.#turns.run(name, async () => {
+      this.#requireLeader(name);
       const { catalog, repository, databases, ownerSync, fleet, log } = this.#deps;
       const trashed = this.#requireTrashed(name);
       if (!(await repository.undelete(trashed.id)))
@@ -150,10 +155,28 @@ export class DatabaseTrash {
   /**
    * Erases a database that is in the trash: its files, its row and its account now, its backups as soon as the target allows.
    *
-   * @throws FathomError `not_found`, `conflict` for one that is not in the trash; the error of the disk, after which it is tried again
+   * @throws FathomError `not_found`, `conflict` for one that is not in the trash and on a member of a cluster; the error of the
+   * disk, after which it is tried again
    */
   erase(name: string): Promise<void> {
-    return this.#turns.run(name, () => this.#erase(this.#requireTrashed(name)));
+    return this.#turns.run(name, async () => {
+      this.#requireLeader(name);
+      await this.#erase(this.#requireTrashed(name));
+    });
+  }
+
+  /** Only the leader erases databases: a member would keep the files and the replica of one that it runs. */
+  #requireLeader(name: string): void {
+    const { share, catalog } = this.#deps;
+    const leader = share?.leader ?? null;
+    if (leader === null) return;
+    const { node } = leader;
+    const move =
+      catalog.find(name) === null ? '' : `move it there ('fathomd databases move ${name} ${node}'), then `;
+    throw new FathomError(
+      'conflict',
+      `node ${node} deletes the databases of this fleet, and brings them back; ${move}use the commands or the API of that node`,
+    );
   }
 
   async #moveToTrash(entry: CatalogEntry, { withAccount, byOwner }: Required<DeleteOptions>): Promise<void> {

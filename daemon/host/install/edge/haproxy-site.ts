@@ -63,6 +63,8 @@ ${binds(site)}
     http-request deny deny_status 404 unless { var(txn.fathom_route) -m found }
     # As PocketBase and the API read it. Neither answers a path with a segment of dots.
     http-request set-var(txn.fathom_path) path,url_dec,regsub(/+,/,g)
+    # One that cannot be decoded would match none of these.
+    http-request deny deny_status 400 unless { var(txn.fathom_path) -m found }
     acl fathom_api var(txn.fathom_host) -m str ${hosts.api}
     acl fathom_auth var(txn.fathom_host) -m str ${hosts.auth}
     http-request deny deny_status 404 if { var(txn.fathom_path) -m reg '/\\.\\.?(/|$)' }
@@ -75,8 +77,12 @@ ${binds(site)}
     http-request lua.fathom_hold if { var(txn.fathom_route) -m str moving }
     http-request deny deny_status 503 unless { var(txn.fathom_route) -m sub | }
     # Headers that clients cannot set themselves.
-    http-request set-header X-Forwarded-For %[src]
-    http-request set-header X-Real-IP %[src]
+    # An IPv4 address as such, also from a socket of IPv6.
+    http-request set-var(txn.fathom_client) src,ipmask(32,128)
+    # The first address of the network in place of an IPv6 address: PocketBase counts every address separately.
+    http-request set-var(txn.fathom_client) src,ipmask(32,64) unless fathom_api or fathom_auth
+    http-request set-header X-Forwarded-For %[var(txn.fathom_client)]
+    http-request set-header X-Real-IP %[var(txn.fathom_client)]
     http-request set-header X-Forwarded-Proto http
     http-request set-header X-Forwarded-Proto https if { ssl_fc }
     http-request del-header Forwarded

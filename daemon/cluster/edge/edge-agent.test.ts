@@ -1,0 +1,77 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { it, onTestFinished } from 'vitest';
+import { MemoryCoordinator, MemoryStore } from '../../../test/helpers/memory-coordinator.ts';
+import { scratch } from '../../../test/helpers/scratch.ts';
+import { silentLog } from '../../../test/helpers/silent-log.ts';
+import { until } from '../../../test/helpers/until.ts';
+import { systemClock } from '../../base/time/clock.ts';
+import { EdgeAgent } from './edge-agent.ts';
+import { RouteTable } from './route-table.ts';
+
+const hosts = { api: 'api.example.com', auth: 'auth.example.com', databaseSuffix: '.db.example.com' };
+const [ANN, BOB, CEM] = ['2026-01-15-001-ann', '2026-01-15-002-bob', '2026-01-15-003-cem'] as const;
+
+/** An agent, and what the file of its map has. */
+async function createStage() {
+  const store = new MemoryStore(systemClock);
+  const coordinator = new MemoryCoordinator(store);
+  const mapFile = join(await scratch(), 'routes.map');
+  const end = new AbortController();
+  const put = (key: string, value: string) => coordinator.commit({ expect: [], put: [{ key, value }] });
+  const own = (name: string) =>
+    put(
+      `owners/f/${name}`,
+      JSON.stringify({ node: 'n1', epoch: 1, since: '2026-01-15T08:30:00.000Z', source: null }),
+    );
+  const route = (name: string, address: string) =>
+    put(`routes/f/${name}`, JSON.stringify({ node: 'n1', epoch: 1, address, port: 9001, state: 'open' }));
+  const start = () => {
+    const agent = new EdgeAgent({
+      coordinator,
+      table: new RouteTable({ fleet: 'f', controlPlane: 'global', hosts }),
+      fleet: 'f',
+      map: { process: async () => '1', replace: async () => {}, set: async () => {} },
+      mapFile,
+      clock: systemClock,
+      log: silentLog,
+    });
+    const ended = agent.run(end.signal);
+    onTestFinished(async () => {
+      end.abort();
+      await ended;
+    });
+  };
+  const lines = async () => (await readFile(mapFile, 'utf8').catch(() => '')).split('\n').filter(Boolean);
+  const untilLines = (expected: readonly string[]) =>
+    until(async () => JSON.stringify((await lines()).toSorted()) === JSON.stringify(expected), {
+      what: async () => JSON.stringify(await lines()),
+    });
+  return { put, own, route, start, untilLines };
+}
+
+it('changes other routes beside a record that cannot be read, and that one when it can', async () => {
+  const { put, own, route, start, untilLines } = await createStage();
+  for (const name of [ANN, BOB]) {
+    await own(name);
+    await route(name, '10.0.0.1');
+  }
+  start();
+  await untilLines([`${ANN}.db.example.com 10.0.0.1|9001`, `${BOB}.db.example.com 10.0.0.1|9001`]);
+  await put(`routes/f/${ANN}`, '{');
+  await route(BOB, '10.0.0.2');
+  await untilLines([`${ANN}.db.example.com 10.0.0.1|9001`, `${BOB}.db.example.com 10.0.0.2|9001`]);
+  await route(ANN, '10.0.0.3');
+  await untilLines([`${ANN}.db.example.com 10.0.0.3|9001`, `${BOB}.db.example.com 10.0.0.2|9001`]);
+});
+
+it('passes no text of a record to HAProxy that is not an address', async () => {
+  const { own, route, start, untilLines } = await createStage();
+  for (const name of [ANN, BOB, CEM, `${ANN}\nset`]) await own(name);
+  await route(ANN, '10.0.0.1 x\nall.example.com 10.0.0.9');
+  await route(BOB, 'fe80::1%eth0');
+  await route(CEM, '10.0.0.3');
+  await route(`${ANN}\nset`, '10.0.0.4');
+  start();
+  await untilLines([`${CEM}.db.example.com 10.0.0.3|9001`]);
+});
