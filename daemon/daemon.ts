@@ -20,7 +20,7 @@ import { type Host, prepareHost } from './startup/prepare-host.ts';
 import { reload } from './startup/reload.ts';
 import { createApiWithStream } from './startup/routes.ts';
 import type { ServiceOptions } from './startup/service-options.ts';
-import { followControlPlane, startControlPlane } from './startup/start-control-plane.ts';
+import { configureGuard, followControlPlane, startControlPlane } from './startup/start-control-plane.ts';
 import { GLOBAL_NAME, globalDirOf } from './supervisor/global-instance.ts';
 import { findLeftovers } from './supervisor/start/leftovers.ts';
 import { groupByInstance } from './supervisor/start/takeover.ts';
@@ -180,14 +180,22 @@ async function startDaemon(
   const found = groupByInstance(earlier);
   const leader = cluster?.share.leader ?? null;
   attempt.isMember = leader !== null;
+  const nodes = cluster?.share.otherAddresses ?? [];
   const onWait = (message: string) => (waitingFor = `node ${leader?.node ?? ''}: ${message}`);
   const [leftovers] = await Promise.all([
     findLeftovers(config.userDatabasesDir, [globalDirOf(config.dataDir)]),
     leader === null
-      ? startControlPlane(config, { host, services, processes: found.get(GLOBAL_NAME) ?? [] })
+      ? startControlPlane(config, {
+          host,
+          services,
+          processes: found.get(GLOBAL_NAME) ?? [],
+          nodes,
+        })
       : followControlPlane(leader.url, { services, stopping, moved: moved.signal, onWait }),
   ]);
   found.delete(GLOBAL_NAME);
+  if (leader === null)
+    cluster?.share.admitOthers(nodes, (others) => configureGuard(services.controlPlane, config, others));
 
   const { reconciler, lifecycle } = services;
   const owned = cluster?.ownedNames() ?? [];

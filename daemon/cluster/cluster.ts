@@ -134,7 +134,7 @@ export class Cluster {
       onSession: async () => {
         this.#reportLost(await this.#claims.load(), hooks);
         this.routes.noteSession();
-        await this.share.readAddresses();
+        await this.share.readMembers();
       },
       onLease: (until) => {
         if (isFenced) hooks.onLease(until);

@@ -1,5 +1,5 @@
 import type { PhaseReason } from '../../shared/api/instances.ts';
-import { FathomError } from '../../shared/errors.ts';
+import { FathomError, messageOf } from '../../shared/errors.ts';
 import { urlHost } from '../../shared/host.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -34,9 +34,14 @@ export interface SharedFleetDeps {
 export class SharedFleet {
   readonly #deps: SharedFleetDeps;
   #leader: Leader | null = null;
-  /** By name of the node. */
-  #addresses: ReadonlyMap<string, string> = new Map();
+  /** All nodes that joined, by name. */
+  #members: ReadonlyMap<string, NodeRecord> = new Map();
   readonly #listeners = new Set<() => void>();
+  #admission: {
+    admit: (addresses: readonly string[]) => Promise<void>;
+    admitted: string;
+    problem: string | null;
+  } | null = null;
 
   constructor(deps: SharedFleetDeps) {
     this.#deps = deps;
@@ -54,7 +59,11 @@ export class SharedFleet {
     const { claims } = this.#deps;
     const node = claims.otherOwnerOf(name) ?? this.#leader?.node ?? null;
     if (node === null || claims.ownershipOf(name) !== null) return null;
-    return { node, address: this.#addresses.get(node) ?? node, locate: () => this.#locate(name, node) };
+    return {
+      node,
+      address: this.#members.get(node)?.address ?? node,
+      locate: () => this.#locate(name, node),
+    };
   }
 
   async #locate(name: string, node: string): Promise<{ address: string; port: number } | null> {
@@ -63,6 +72,25 @@ export class SharedFleet {
     const route = entry && parseRoute(entry);
     if (route?.state !== 'open' || route.node !== node || route.port === null) return null;
     return { address: route.address, port: route.port };
+  }
+
+  /** Of the other nodes of this fleet. */
+  get otherAddresses(): string[] {
+    const { node, fleet } = this.#deps.facts;
+    const others = [...this.#members.values()].filter(
+      (member) => member.node !== node && member.fleet === fleet,
+    );
+    return others.map(({ address }) => address).toSorted();
+  }
+
+  /**
+   * Lets the other nodes of this fleet use the control plane of this one, also those that join later.
+   *
+   * @param admitted addresses that may use it already
+   * @param admit called with the addresses of all of them, again while it fails
+   */
+  admitOthers(admitted: readonly string[], admit: (addresses: readonly string[]) => Promise<void>): void {
+    this.#admission = { admit, admitted: admitted.join(), problem: null };
   }
 
   /** Calls `listener` when databases may have another owner. */
@@ -92,13 +120,31 @@ export class SharedFleet {
     const before = owners();
     await review();
     if (owners().every((node, index) => node === before[index])) return;
-    await this.readAddresses();
+    await this.readMembers();
     this.notify();
   }
 
-  async readAddresses(): Promise<void> {
+  async readMembers(): Promise<void> {
     const members = (await this.#deps.coordinator.list(MEMBERS)).map(parseNode);
-    this.#addresses = new Map(members.map(({ node, address }) => [node, address]));
+    this.#members = new Map(members.map((record) => [record.node, record]));
+  }
+
+  async #admitNew(): Promise<void> {
+    const admission = this.#admission;
+    if (admission === null) return;
+    await this.readMembers();
+    const addresses = this.otherAddresses;
+    if (addresses.join() === admission.admitted) return;
+    try {
+      await admission.admit(addresses);
+      this.#deps.log.info({ addresses }, 'other nodes may use the global PocketBase of this node');
+      this.#admission = { ...admission, admitted: addresses.join(), problem: null };
+    } catch (error) {
+      const problem = messageOf(error);
+      if (problem !== admission.problem)
+        this.#deps.log.warn({ addresses }, `other nodes cannot use the global PocketBase yet: ${problem}`);
+      admission.problem = problem;
+    }
   }
 
   /** Takes over from nodes that have ended: the leader all databases, a member the control plane. Never rejects. */
@@ -109,8 +155,10 @@ export class SharedFleet {
       await clock.sleep(LOOK_EVERY_MS, signal);
       if (signal.aborted) return;
       try {
-        if (this.#leader === null) await this.#claimEnded();
-        else if (await this.#hasOtherLeader(this.#leader)) return this.#deps.onLeaderChanged();
+        if (this.#leader === null) {
+          await this.#claimEnded();
+          await this.#admitNew();
+        } else if (await this.#hasOtherLeader(this.#leader)) return this.#deps.onLeaderChanged();
         problem = null;
       } catch (error) {
         if (!(error instanceof FathomError)) throw error;

@@ -140,6 +140,12 @@ export class ControlPlaneClient {
       .then(
         () => undefined,
         (error: unknown) => {
+          if (isStatus(error, 403))
+            throw new FathomError(
+              'control_plane.unavailable',
+              'the global PocketBase accepts no superuser from the address of this server; its node allows those of FATHOM_NODE_ADDRESS, add another one to superuserIPs in its settings',
+              { cause: error },
+            );
           if (!isStatus(error, 400)) throw error;
           throw new FathomError(
             'control_plane.unavailable',

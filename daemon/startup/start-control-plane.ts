@@ -6,7 +6,7 @@ import { configureSignInProviders } from '../accounts/sign-in/sign-in-providers.
 import { packageRoot } from '../base/package.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlPlaneClient } from '../control-plane/client.ts';
-import { applyGuard, guardSettings } from '../pocketbase/data/guard-settings.ts';
+import { allowDaemonAddresses, applyGuard, guardSettings } from '../pocketbase/data/guard-settings.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import { noteSessionKey } from '../secrets/session-key.ts';
 import { globalInstance } from '../supervisor/global-instance.ts';
@@ -15,17 +15,29 @@ import type { DaemonServices } from './create-services.ts';
 import type { Host } from './prepare-host.ts';
 
 const LOOPBACK = ['127.0.0.1', '::1'];
+const EVERY_ADDRESS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
 /**
  * Starts the global PocketBase, or takes over the process that an earlier daemon left, and updates its settings. Tests the
  * migrations of user databases at the same time.
  *
  * @param processes running processes of the global PocketBase
+ * @param nodes addresses of other nodes that use it, see `configureGuard`
  * @throws FathomError `control_plane.unavailable`
  */
 export async function startControlPlane(
   config: Config,
-  { host, services, processes }: { host: Host; services: DaemonServices; processes: readonly FoundProcess[] },
+  {
+    host,
+    services,
+    processes,
+    nodes,
+  }: {
+    host: Host;
+    services: DaemonServices;
+    processes: readonly FoundProcess[];
+    nodes: readonly string[];
+  },
 ): Promise<void> {
   const { fleet, controlPlane, clock, log } = services;
   const spec = globalInstance({
@@ -50,7 +62,7 @@ export async function startControlPlane(
   });
   await configureSignInProviders(controlPlane, config.oauth);
   await configureMail(controlPlane, config);
-  await configureGuard(controlPlane, config);
+  await configureGuard(controlPlane, config, nodes);
   await restoreSignInAddresses(services);
 }
 
@@ -117,14 +129,34 @@ async function restoreSignInAddresses(services: DaemonServices): Promise<void> {
   }
 }
 
-/** Sets the rate limits and trusted proxies of the global PocketBase. */
-async function configureGuard(client: ControlPlaneClient, config: Config): Promise<void> {
-  const { limits, trustedProxies, bindAddress } = config;
+/**
+ * Sets the rate limits and trusted proxies of the global PocketBase, and lets other nodes use it.
+ *
+ * @param nodes addresses or host names of the other nodes. They may be superusers, and limit sign-ins themselves
+ * @throws FathomError `control_plane.unavailable`
+ */
+export async function configureGuard(
+  client: ControlPlaneClient,
+  { limits, trustedProxies, bindAddress }: Pick<Config, 'limits' | 'trustedProxies' | 'bindAddress'>,
+  nodes: readonly string[],
+): Promise<void> {
   // The daemon limits sign-ins through its API itself. It connects from loopback or from the bind address.
   const { address } = await lookup(bindAddress);
-  const exempt = [...new Set([...LOOPBACK, address])].filter((one) => one !== '0.0.0.0' && one !== '::');
+  const others = await addressesOf(nodes);
+  const exempt = [...new Set([...LOOPBACK, address, ...others])].filter((one) => !EVERY_ADDRESS.has(one));
   const guard = guardSettings({ limits, trustedProxies, general: '', exempt });
   await client.call(async (pocketbase) => {
-    if (applyGuard(await pocketbase.settings.getAll(), guard)) await pocketbase.settings.update(guard);
+    const settings = await pocketbase.settings.getAll();
+    const allowing = allowDaemonAddresses(settings, others);
+    if (allowing === null && applyGuard(settings, guard) === null) return;
+    const { superuserIPs } = allowing ?? settings;
+    await pocketbase.settings.update({ ...guard, superuserIPs });
   });
+}
+
+/** A name that is not known now is left out: its node cannot be reached by it either. */
+async function addressesOf(hosts: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(hosts.map((host) => lookup(host, { all: true }).catch(() => [])));
+  const addresses = found.flat().map(({ address }) => address);
+  return [...new Set(addresses)].filter((address) => !EVERY_ADDRESS.has(address)).toSorted();
 }

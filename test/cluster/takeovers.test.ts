@@ -13,7 +13,6 @@ import { litestream, statusOf } from '../helpers/replication.ts';
 import { findS3Server, startS3Server } from '../helpers/s3-server.ts';
 import { createStandby, killServer, ownersIn, replicaOf, untilReplicated } from '../helpers/standby.ts';
 import { until } from '../helpers/until.ts';
-import { allowMembers } from './allow-members.ts';
 import { type Member, startMembers } from './etcd-members.ts';
 import { createNetwork, type Host, hasNamespaces } from './network.ts';
 import { ProcessWatch } from './process-watch.ts';
@@ -69,7 +68,6 @@ describe.skipIf(!parts.every(Boolean))('a cluster of three servers', () => {
     const one = await createNode(etcd, 'n1', { ...replicaOf(replica), ...settingsOf(network.h1) });
     const first = await one.start({}, serveAt(network.h1));
     const ann = await signUp(one, 'ann');
-    await allowMembers(one, network.h1, '10.77.0.0/24');
     const two = await createStandby(etcd, 'n2', one, settingsOf(network.h2));
     let serving: Server = {
       name: 'n1',

@@ -1,0 +1,60 @@
+import { expect, it } from 'vitest';
+import { ManualTime } from '../../test/helpers/manual-time.ts';
+import { MemoryCoordinator, MemoryStore } from '../../test/helpers/memory-coordinator.ts';
+import { silentLog } from '../../test/helpers/silent-log.ts';
+import { Claims } from './claims.ts';
+import { memberKey } from './records.ts';
+import { SharedFleet } from './shared-fleet.ts';
+
+const time = new ManualTime();
+
+it('lets the nodes of its fleet use its control plane as they join, again while it fails', async () => {
+  const coordinator = new MemoryCoordinator(new MemoryStore(time), () => null);
+  const facts = { node: 'n1', fleet: 'f', takeover: true, secrets: 's' };
+  const claims = new Claims({ coordinator, facts, clock: time });
+  const share = new SharedFleet({
+    coordinator,
+    facts,
+    controlPlane: 'global',
+    claims,
+    claimProblem: (name) => claims.problem(name),
+    mayTakeOver: () => true,
+    onLeaderChanged: () => {},
+    clock: time,
+    log: silentLog,
+  });
+  const joins = (node: string, address: string, fleet = 'f') => {
+    const at = time.now().toISOString();
+    const server = { machine: node, boot: node, address, version: '1', started_at: at, at };
+    const load = { databases: 0, running: 0, load_1m: 0, processors: 1 };
+    const memory = { memory_total_bytes: 1, memory_free_bytes: 1 };
+    const value = JSON.stringify({ ...facts, ...server, ...load, ...memory, node, fleet });
+    return coordinator.commit({ expect: [], put: [{ key: memberKey(node), value }] });
+  };
+  await joins('n1', '10.0.0.1');
+  await joins('n2', '10.0.0.2');
+  await share.readMembers();
+
+  const calls: (readonly string[])[] = [];
+  let problem: Error | null = null;
+  share.admitOthers(share.otherAddresses, async (addresses) => {
+    calls.push(addresses);
+    if (problem !== null) throw problem;
+  });
+  const left = new AbortController();
+  const kept = share.keep(left.signal);
+  await time.advance(2_000);
+  expect(calls).toEqual([]);
+
+  problem = new Error('the global PocketBase does not answer');
+  await joins('n3', 'db3.example.com');
+  await joins('n4', '10.0.0.4', 'another fleet');
+  await time.advance(2_000);
+  problem = null;
+  await time.advance(3_000);
+  const all = ['10.0.0.2', 'db3.example.com'];
+  expect(calls).toEqual([all, all, all]);
+
+  left.abort();
+  await kept;
+});
