@@ -76,12 +76,13 @@ export class Reconciler {
 
   /** Registers all databases. Rows with an invalid name are logged and skipped. */
   async load(): Promise<void> {
-    const { ports, repository, plans } = this.#deps;
+    const { fleet, ports, repository, plans } = this.#deps;
     await plans.load();
     ports.noteFreed(await repository.listFreedPorts());
     for await (const { rows, at } of repository.pages()) {
       await this.#fillInApplications(rows);
-      for (const row of rows) this.#register(row);
+      const registered = rows.flatMap((row) => this.#register(row) ?? []);
+      void fleet.openEarly(registered.filter(mustServe).map(({ runner }) => runner));
       // Later changes are found from the time of the first page on.
       this.#since ??= readFrom(at);
     }
@@ -136,7 +137,7 @@ export class Reconciler {
       }
       const end = process && objection !== null ? this.#end(process, objection) : null;
       // Provisioning starts a database that is not complete yet.
-      const start = () => row.state === 'ready' && begin(entry);
+      const start = () => mustServe(entry) && begin(entry);
       if (end === null) start();
       else ends.push(end.then(() => void start()));
     }
@@ -385,4 +386,9 @@ export class Reconciler {
 
 function readFrom(at: string): string {
   return toPocketBaseDate(new Date(Date.parse(toIsoTime(at)) - OVERLAP_MS));
+}
+
+/** Whether clients of a database are served, or wait. */
+function mustServe({ row }: CatalogEntry): boolean {
+  return row.desired === 'running' && row.state === 'ready';
 }

@@ -17,7 +17,7 @@ import type { InstanceSpec } from './instance-spec.ts';
 import type { InstanceState } from './instance-state.ts';
 import type { RestartSettings } from './restart-policy.ts';
 import { Runner, type RunnerDeps } from './runner.ts';
-import { openPorts, sendCommands } from './sleep/open-ports.ts';
+import { openEarly, openPorts, sendCommands } from './sleep/open-ports.ts';
 import type { PortMoves } from './start/port-moves.ts';
 import type { PortAllocator } from './start/ports.ts';
 import { endFound } from './start/terminate.ts';
@@ -75,6 +75,11 @@ export class Fleet {
   /** Opens the ports of all instances that sleep or wait for their start. `sendCommands` is to follow. */
   openPorts(): Promise<void> {
     return openPorts(this.runners(), this.#deps.driver);
+  }
+
+  /** Opens the ports of instances that `openPorts` will open, or that have them. Never rejects. */
+  openEarly(runners: readonly Runner[]): Promise<void> {
+    return openEarly(runners, this.#deps.driver);
   }
 
   /**

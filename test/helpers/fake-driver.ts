@@ -131,7 +131,7 @@ export class FakeDriver implements ProcessDriver {
     return 'held';
   }
 
-  open(_host: string, { asleep }: { asleep: number[] }): Promise<ReadonlySet<number>> {
+  open(_host: string, { asleep = [] }: { asleep?: number[] }): Promise<ReadonlySet<number>> {
     for (const port of asleep) this.sleeping.add(port);
     return Promise.resolve(new Set());
   }

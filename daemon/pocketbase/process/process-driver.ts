@@ -25,7 +25,13 @@ import {
 import { KeeperClient } from './keeper/keeper-client.ts';
 import type { KeeperPlace } from './keeper/keeper-link.ts';
 import { KeeperPorts } from './keeper/keeper-ports.ts';
-import type { Absence, HoldResult, ProcessExit, SpawnCommand } from './keeper/keeper-protocol.ts';
+import type {
+  Absence,
+  HoldResult,
+  OpenedPorts,
+  ProcessExit,
+  SpawnCommand,
+} from './keeper/keeper-protocol.ts';
 import { type GoSettings, goEnvironment, oomScoreOf, readOomScore, setOomScore } from './memory-settings.ts';
 import { niceOf } from './priority.ts';
 import { findByEnvironment, isAlive, isThatProcess, type ProcessIdentity, pollsSocket } from './procfs.ts';
@@ -101,10 +107,9 @@ export interface PortHolder {
   /**
    * Opens the ports of many databases at once, at the start of the daemon. Databases that sleep need their commands soon.
    *
-   * @param ports.starting of databases whose processes start later: connections wait
    * @returns ports that cannot be opened
    */
-  open(host: string, ports: { asleep: number[]; starting: number[] }): Promise<ReadonlySet<number>>;
+  open(host: string, ports: Partial<OpenedPorts>): Promise<ReadonlySet<number>>;
   /** How to start databases that sleep since `open`, while no daemon runs. @param commands at least one */
   sendCommands(commands: readonly InstanceCommand[]): Promise<void>;
   /** Calls the listener when a connection waits at the port of a sleeping database. */
@@ -337,7 +342,7 @@ export class ChildProcessDriver implements ProcessDriver {
     return result;
   }
 
-  open(host: string, ports: { asleep: number[]; starting: number[] }): Promise<ReadonlySet<number>> {
+  open(host: string, ports: Partial<OpenedPorts>): Promise<ReadonlySet<number>> {
     return this.#ports.open(host, ports);
   }
 

@@ -32,6 +32,12 @@ function portsOf(runners: readonly Runner[]): number[] {
   return runners.flatMap(({ state }) => state.observed.port ?? []);
 }
 
+/** Opens ports before it is known whether their databases sleep, so that the keeper works while the daemon reads others. */
+export async function openEarly(runners: readonly Runner[], driver: ProcessDriver): Promise<void> {
+  const [first] = runners;
+  if (first) await driver.open(first.spec.host, { early: portsOf(runners) });
+}
+
 /**
  * Sends the commands of all databases that sleep to the keeper, some at a time, so that it can start them without a daemon.
  *

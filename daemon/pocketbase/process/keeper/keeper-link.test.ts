@@ -207,6 +207,27 @@ it('opens many ports at once, and keeps their connections for a daemon that know
   expect(await Promise.all(answers)).toEqual(['ECONNRESET', 'ECONNRESET']);
 });
 
+it('opens ports early, and changes nothing for those that are open', async () => {
+  const at = await place();
+  const sleeping = await freePortRange(2);
+  const unknown = sleeping + 1;
+  const daemon = connectTo(at, 'one');
+  const rung = new Promise((resolve) => {
+    daemon.link.on('report', (report) => {
+      if (report.kind === 'ring') resolve(report.port);
+    });
+  });
+  const open = (id: number, asleep: number[], early?: number[]) =>
+    daemon.ask({ id, kind: 'open', address: '127.0.0.1', asleep, starting: [], ...(early && { early }) });
+  await open(4, [sleeping]);
+  const opened = await open(5, [], [unknown, sleeping]);
+  expect(opened).toEqual({ id: 5, kind: 'opened', closed: [] });
+  const answers = [statusOf(unknown), statusOf(sleeping)];
+  expect(await rung).toBe(sleeping);
+  for (const port of [sleeping, unknown]) daemon.link.send({ id: 0, kind: 'release', port });
+  expect(await Promise.all(answers)).toEqual(['ECONNRESET', 'ECONNRESET']);
+});
+
 it('starts a database itself whose command came after its port was opened', async () => {
   const at = await place();
   await writeData(at.directory, DATABASE);

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { Unavailable } from '../../sockets/unavailable.ts';
 import { isAlive } from '../procfs.ts';
 import type { KeeperClient } from './keeper-client.ts';
-import type { HoldResult, ProcessExit, SpawnCommand } from './keeper-protocol.ts';
+import type { HoldResult, OpenedPorts, ProcessExit, SpawnCommand } from './keeper-protocol.ts';
 import { packCommands } from './sleep-commands.ts';
 
 /** A process that may listen on a port. */
@@ -88,13 +88,13 @@ export class KeeperPorts {
   /** See `PortHolder`. */
   async open(
     host: string,
-    { asleep, starting }: { asleep: number[]; starting: number[] },
+    { asleep = [], starting = [], early = [] }: Partial<OpenedPorts>,
   ): Promise<ReadonlySet<number>> {
-    const ports = [...asleep, ...starting];
+    const ports = [...asleep, ...starting, ...early];
     let closed: ReadonlySet<number>;
     try {
       const address = await addressOf(host);
-      closed = new Set(await this.#keeper.open({ kind: 'open', address, asleep, starting }));
+      closed = new Set(await this.#keeper.open({ kind: 'open', address, asleep, starting, early }));
     } catch {
       // As in `#hold`.
       closed = new Set(ports);

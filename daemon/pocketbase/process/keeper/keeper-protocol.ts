@@ -88,16 +88,23 @@ export interface SleepRequest {
   closeQuiet?: boolean;
 }
 
-/** Opens the sockets of many ports, which takes 20 µs each. The answer names those that cannot be opened. */
-export interface OpenRequest {
-  id: number;
-  kind: 'open';
-  /** An IP address. */
-  address: string;
+export interface OpenedPorts {
   /** Of databases that sleep. The first connection is reported to the daemon. */
   asleep: number[];
   /** Of databases whose processes start soon. Connections wait. */
   starting: number[];
+  /** Of databases for which one of both follows: connections wait. Ports that are open already stay as they are. */
+  early: number[];
+}
+
+/** Opens the sockets of many ports, which takes 20 µs each. The answer names those that cannot be opened. */
+export interface OpenRequest extends Omit<OpenedPorts, 'early'> {
+  id: number;
+  kind: 'open';
+  /** An IP address. */
+  address: string;
+  /** Earlier keepers do not read it. */
+  early?: number[];
 }
 
 /** What a value has that another one does not have: all of it, or the fields of an object or list that differ. */

@@ -283,7 +283,7 @@ export class Keeper {
   }
 
   /** Returns the ports that cannot be opened. */
-  #open({ address, asleep, starting }: OpenRequest): number[] {
+  #open({ address, asleep, starting, early = [] }: OpenRequest): number[] {
     const { ports } = this.#starter;
     const closed: number[] = [];
     const open = (port: number) => {
@@ -299,6 +299,7 @@ export class Keeper {
       ports?.sleep(port, false);
     }
     for (const port of starting) if (open(port)) ports?.wait(port);
+    for (const port of early) open(port);
     return closed;
   }
 
