@@ -66,6 +66,7 @@ export function createDatabaseServices(deps: {
   /** Null for a single server. */
   cluster: { share: FleetShare; handovers: Handovers } | null;
   replicas: DatabaseMovesDeps['replicas'];
+  isRestoring: DatabaseMovesDeps['isRestoring'];
   instanceLogsDir: string;
   onProvisionStep: ((step: ProvisionStep, name: string) => void) | undefined;
   onProvisioned: ProvisionerDeps['onProvisioned'];
@@ -203,6 +204,7 @@ export function createDatabaseServices(deps: {
       catalog,
       handovers: deps.cluster?.handovers ?? null,
       replicas: deps.replicas,
+      isRestoring: deps.isRestoring,
       log,
     }),
     tryMigrations: () => templates.refresh(),

@@ -201,7 +201,6 @@ export async function createServices({
     settings,
     clock,
   });
-
   const databaseRepository = new DatabaseRepository(controlPlane);
   const trashRepository = new TrashRepository(controlPlane);
   const databases = createDatabaseServices({
@@ -222,6 +221,7 @@ export async function createServices({
     packageFiles: packageFiles(options.userMigrationsDir),
     cluster,
     replicas: replication.paths,
+    isRestoring: (name) => backupServices.restores.progressOf(name) !== null,
     instanceLogsDir,
     onProvisionStep: options.onProvisionStep,
     onProvisioned: (outcome, seconds) => activity.noteProvision(outcome, seconds),

@@ -25,6 +25,8 @@ export interface DatabaseMovesDeps {
   handovers: Handovers | null;
   /** The paths of the replicas that this node writes. */
   replicas: { of(name: string): Promise<string> };
+  /** Whether a backup is being restored into a database, which serves meanwhile. */
+  isRestoring: (name: string) => boolean;
   log: Logger;
 }
 
@@ -43,12 +45,14 @@ export class DatabaseMoves {
    * @throws FathomError `not_found`, `conflict`
    */
   async move(name: string, node: string): Promise<void> {
-    const { catalog, handovers, replicas, log } = this.#deps;
+    const { catalog, handovers, replicas, isRestoring, log } = this.#deps;
     if (handovers === null)
       throw new FathomError('conflict', 'this daemon is not a node of a cluster: FATHOM_CLUSTER is not set');
     const entry = catalog.get(name);
     const { row, runner } = entry;
     requireUnchanged(entry);
+    if (isRestoring(name))
+      throw new FathomError('conflict', `a backup of ${name} is being restored; wait for its end, then move it`);
     if (row.state !== 'ready' || catalog.archived.find(name) !== null)
       throw new FathomError('conflict', `${name} is archived, or is being created or deleted`);
     await handovers.requireTarget(node);
