@@ -47,7 +47,8 @@ describe.skipIf(!hasEtcd('the tests of moves') || litestream === null)('a databa
     const first = await one.start();
     const user = await signUp(one);
     await addText(one, user, 'before');
-    const two = await createStandby(etcd, 'n2', one);
+    // Its lease is longer than the next start of its daemon takes on a busy host.
+    const two = await createStandby(etcd, 'n2', one, { FATHOM_LEASE_SECONDS: '30' });
     const second = await two.start();
     await untilMovable(etcd);
 
