@@ -43,7 +43,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   users: 'Manage users and their roles',
   mail: 'Check the mail server of accounts',
   edge: 'Configure and run reverse proxies in front of containers and clusters',
-  nodes: 'Show and remove the nodes of a cluster',
+  nodes: 'Show, drain and remove the nodes of a cluster',
   alerts: 'Check the channels of alerts',
   keys: 'Manage API keys of programs',
   audit: 'Read and verify the audit log',

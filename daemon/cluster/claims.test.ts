@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { ManualTime } from '../../test/helpers/manual-time.ts';
 import { MemoryCoordinator, MemoryStore } from '../../test/helpers/memory-coordinator.ts';
 import { Claims, removeNode } from './claims.ts';
-import { memberKey, type NodeRecord, nodeKey, ownersOf, parseOwner } from './records.ts';
+import { drainKey, memberKey, type NodeRecord, nodeKey, ownersOf, parseOwner } from './records.ts';
 
 function createStage() {
   const clock = new ManualTime();
@@ -152,4 +152,39 @@ it('frees what others can restore', async () => {
   await claims.recordSource('a', 'HOST/a/e1');
   await claims.freeReplicated();
   expect(owners()).toMatchObject({ a: { node: null, source: 'HOST/a/e1' }, b: { node: 'n1' } });
+});
+
+it('gives a node that is drained nothing but what is new, and what it has', async () => {
+  const { store, coordinator, claimsOf, owners, remove } = createStage();
+  await claimsOf('n1').problem('a');
+  const claims = claimsOf('n2');
+  await claims.problem('own');
+  await coordinator.commit({ expect: [], put: [{ key: drainKey('n2'), value: '{}' }] });
+  await remove('n1');
+  expect(await claims.problem('a')).toMatchObject({
+    code: 'owned_elsewhere',
+    message: expect.stringContaining("'fathomd nodes undrain n2'") as string,
+  });
+  expect(await claims.problem('own')).toBeNull();
+  expect(await claimsOf('n2').problem('own')).toBeNull();
+  expect(await claims.problem('new')).toBeNull();
+  expect(owners()).toMatchObject({ a: { node: null }, own: { node: 'n2' }, new: { node: 'n2' } });
+  await remove('n2');
+  expect(store.entries.has(drainKey('n2'))).toBe(false);
+  expect(await claims.problem('a')).toBeNull();
+});
+
+it('takes over nothing when it is drained while it claims', async () => {
+  const { store, claimsOf, owners, remove } = createStage();
+  await claimsOf('n1').problem('a');
+  await remove('n1');
+  const commit = store.commit.bind(store);
+  let isFirst = true;
+  store.commit = (change) => {
+    if (isFirst) commit({ expect: [], put: [{ key: drainKey('n2'), value: '{}' }] });
+    isFirst = false;
+    return commit(change);
+  };
+  expect(await claimsOf('n2').problem('a')).toMatchObject({ code: 'owned_elsewhere' });
+  expect(owners()).toMatchObject({ a: { node: null } });
 });

@@ -4,6 +4,7 @@ import type { Clock } from '../base/time/clock.ts';
 import { type Change, type Coordinator, type Entry, MAX_CHANGES } from './coordinator.ts';
 import { decideClaim, freed } from './ownership.ts';
 import {
+  drainKey,
   memberKey,
   NODES,
   type NodeRecord,
@@ -139,6 +140,11 @@ export class Claims {
       const owner = await this.#claim(name);
       if (owner === null) return null;
       const { node, takeover } = owner;
+      if (node === null)
+        return {
+          code: 'owned_elsewhere',
+          message: `this node is drained and takes over nothing: another node can have ${name}; otherwise, run 'fathomd nodes undrain ${this.#node}'`,
+        };
       const next = {
         ready: `this node takes it over when the lease of ${node} has ended`,
         other_secrets: `this node cannot take it over, because its secrets are not those of ${node}; copy AES_MASTER_KEY, JWT_SECRET and PB_ENCRYPTION_KEY, then restart it`,
@@ -218,8 +224,8 @@ export class Claims {
     return key.slice(this.#prefix.length);
   }
 
-  /** @returns the owner when it is another node, and whether this one can take over */
-  async #claim(name: string): Promise<{ node: string; takeover: Takeover } | null> {
+  /** @returns the owner when it is another node, and whether this one can take over. Its name is null when this node may not */
+  async #claim(name: string): Promise<{ node: string | null; takeover: Takeover } | null> {
     const key = this.#prefix + name;
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const entry = await this.#coordinator.get(key);
@@ -228,8 +234,11 @@ export class Claims {
       const other = node === null || node === this.#node ? null : await this.#inspect(node);
       const takeover = source === null || other === null ? 'none' : other.takeover;
       const isEnded = takeover === 'ready' && other?.isOnline === false;
-      const decision = decideClaim(owner, this.#node, { now: this.#clock.now(), isEnded });
+      const mayClaim = owner !== null && node !== this.#node && (node === null || isEnded);
+      const isDrained = mayClaim && (await this.#coordinator.get(drainKey(this.#node))) !== null;
+      const decision = decideClaim(owner, this.#node, { now: this.#clock.now(), isEnded, isDrained });
       if (decision.kind === 'refuse') return { node: decision.owner, takeover };
+      if (decision.kind === 'leave') return { node: null, takeover };
       if (decision.kind === 'keep' && owner !== null) {
         // Another node could still take it. An offer without an answer can be made even now, if the record does not change.
         const { handover, ...kept } = owner;
@@ -243,7 +252,11 @@ export class Claims {
       if (decision.kind === 'keep') return null;
       if (isEnded) await this.#requireSession();
       const { record } = decision;
-      const expect = [{ key, revision: entry?.revision ?? 0 }, ...(isEnded ? (other?.unchanged ?? []) : [])];
+      const expect = [
+        { key, revision: entry?.revision ?? 0 },
+        ...(mayClaim ? [{ key: drainKey(this.#node), revision: 0 }] : []),
+        ...(isEnded ? (other?.unchanged ?? []) : []),
+      ];
       if (await this.#coordinator.commit({ expect, put: [{ key, value: JSON.stringify(record) }] })) {
         this.noteOwned(name, record);
         return null;
@@ -303,7 +316,7 @@ export async function removeNode(
   }
   const isRemoved = await coordinator.commit({
     expect: [{ key: nodeKey(node), revision: 0 }],
-    remove: [memberKey(node)],
+    remove: [memberKey(node), drainKey(node)],
   });
   if (!isRemoved) throw cameBack(node);
   return owned.length;

@@ -7,7 +7,9 @@ import type { Clock } from '../base/time/clock.ts';
 import { Claims, type LostDatabase, type Ownership, removeNode } from './claims.ts';
 import type { Coordinator } from './coordinator.ts';
 import { Handovers, type WantedCopy } from './handovers.ts';
-import { MEMBERS, memberKey, NODES, type NodeRecord, nodeKey, ownersOf, parseNode } from './records.ts';
+import { readNodes } from './node-list.ts';
+import { Drains } from './placement/drains.ts';
+import { memberKey, type NodeRecord, nodeKey, ownersOf } from './records.ts';
 import { type NodeFacts, Registration } from './registration.ts';
 import { RouteWriter } from './routes/route-writer.ts';
 import { SharedFleet } from './shared-fleet.ts';
@@ -16,7 +18,7 @@ const RETRY_MS = 1_000;
 const CONCURRENT_CLAIMS = 16;
 
 /** What a node publishes of its load. */
-export type NodeLoad = Omit<NodeRecord, keyof NodeFacts | 'at' | 'serves'>;
+export type NodeLoad = Omit<NodeRecord, keyof NodeFacts | 'at' | 'serves' | 'drain'>;
 
 export interface ClusterDeps {
   coordinator: Coordinator;
@@ -74,6 +76,7 @@ export class Cluster {
   readonly routes: RouteWriter;
   readonly share: SharedFleet;
   readonly handovers: Handovers;
+  readonly drains: Drains;
   readonly #deps: ClusterDeps;
   readonly #claims: Claims;
   readonly #left = new AbortController();
@@ -92,11 +95,16 @@ export class Cluster {
       session: () => (deps.isFenced ? (this.#registration?.session ?? null) : null),
       epochOf: (name) => this.#claims.ownershipOf(name)?.epoch ?? null,
     });
+    this.drains = new Drains({ ...deps, publish: async () => this.#registration?.publish() });
     this.share = new SharedFleet({
       ...deps,
+      isDrained: (node) => this.drains.has(node),
       claims: this.#claims,
       claimProblem: (name) => this.#claimProblem(name),
-      mayTakeOver: () => this.allowsTakeover && (!deps.isFenced || this.#registration?.hasLease === true),
+      mayTakeOver: () =>
+        this.allowsTakeover &&
+        !this.drains.isDrained &&
+        (!deps.isFenced || this.#registration?.hasLease === true),
       onLeaderChanged: () => this.#hooks?.onLeaderChanged?.(),
     });
     this.handovers = new Handovers({
@@ -129,6 +137,7 @@ export class Cluster {
         ...facts,
         ...hooks.load(),
         serves: this.#waitsFor === null,
+        ...(this.drains.progress === null ? {} : { drain: this.drains.progress }),
         at: clock.now().toISOString(),
       }),
       onSession: async () => {
@@ -155,7 +164,7 @@ export class Cluster {
       },
       this.#left.signal,
     );
-    this.#background.push(registration.keep(), watch);
+    this.#background.push(registration.keep(), watch, this.drains.keep(this.#left.signal));
   }
 
   /**
@@ -277,19 +286,29 @@ export class Cluster {
 
   /** @throws FathomError `cluster.unavailable` */
   async nodes(): Promise<NodeList> {
-    const { coordinator, cluster, facts } = this.#deps;
-    const [members, online] = await Promise.all([coordinator.list(MEMBERS), coordinator.list(NODES)]);
-    const nodes = new Map<string, ClusterNode>();
-    for (const entry of members) {
-      const record = parseNode(entry);
-      nodes.set(record.node, toNode(record, 'offline'));
-    }
-    for (const entry of online) {
-      const record = parseNode(entry);
-      nodes.set(record.node, toNode(record, 'online'));
-    }
-    const items = [...nodes.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    const { coordinator, cluster, facts, controlPlane } = this.#deps;
+    const items = await readNodes(coordinator, controlPlane);
     return { cluster, node: facts.node, problem: this.#registration?.problem ?? null, items };
+  }
+
+  /** @throws FathomError `not_found`, `conflict`, `cluster.unavailable` */
+  async drain(node: string): Promise<ClusterNode> {
+    await this.drains.begin(node);
+    this.#deps.log.warn({ node }, 'the node is drained: its databases move to other nodes');
+    return this.#nodeNamed(node);
+  }
+
+  /** @throws FathomError `not_found`, `conflict`, `cluster.unavailable` */
+  async undrain(node: string): Promise<ClusterNode> {
+    await this.drains.end(node);
+    this.#deps.log.info({ node }, 'the node is not drained any more');
+    return this.#nodeNamed(node);
+  }
+
+  async #nodeNamed(name: string): Promise<ClusterNode> {
+    const node = (await this.nodes()).items.find((one) => one.name === name);
+    if (node !== undefined) return node;
+    throw new FathomError('conflict', `${name} was removed from the cluster`);
   }
 
   /** Removes a node that is off. @throws FathomError `not_found`, `conflict`, `cluster.unavailable` */
@@ -368,10 +387,4 @@ export class Cluster {
       }
     }
   }
-}
-
-function toNode(record: NodeRecord, state: ClusterNode['state']): ClusterNode {
-  const { node: name, at: seen_at } = record;
-  // The schema of the route leaves the rest out.
-  return { ...record, name, state, seen_at };
 }

@@ -4,7 +4,7 @@ import { MemoryCoordinator, MemoryStore } from '../../test/helpers/memory-coordi
 import { silentLog } from '../../test/helpers/silent-log.ts';
 import { Claims } from './claims.ts';
 import { Handovers } from './handovers.ts';
-import { nodeKey, ownersOf, parseOwner } from './records.ts';
+import { drainKey, nodeKey, ownersOf, parseOwner } from './records.ts';
 
 const NAME = '2026-01-15-001-ann';
 const KEY = `${ownersOf('f')}${NAME}`;
@@ -161,7 +161,11 @@ it('offers nothing to nodes that cannot take it', async () => {
   await expect(one.handovers.requireTarget('n2')).rejects.toMatchObject({ code: 'not_found' });
   await createNode('n2');
   await one.handovers.requireTarget('n2');
+  await one.coordinator.commit({ expect: [], put: [{ key: drainKey('n2'), value: '{}' }] });
+  await expect(one.handovers.requireTarget('n2')).rejects.toMatchObject({ code: 'conflict' });
   const other = { name: NAME, to: 'n2', sha256: 'abc', source: 'HOST/other' };
+  expect(one.handovers.isReplicated(NAME, SOURCE)).toBe(true);
+  expect(one.handovers.isReplicated(NAME, other.source)).toBe(false);
   await expect(one.handovers.handOver(other, one.stop.signal)).rejects.toMatchObject({ code: 'conflict' });
 });
 

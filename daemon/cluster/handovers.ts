@@ -3,7 +3,16 @@ import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Claims } from './claims.ts';
 import type { Coordinator, Entry } from './coordinator.ts';
-import { type NodeRecord, nodeKey, type OwnerRecord, ownersOf, parseNode, parseOwner } from './records.ts';
+import { takeProblem } from './placement/choose-node.ts';
+import {
+  drainKey,
+  type NodeRecord,
+  nodeKey,
+  type OwnerRecord,
+  ownersOf,
+  parseNode,
+  parseOwner,
+} from './records.ts';
 
 const LOOK_EVERY_MS = 200;
 const RETRY_MS = 1_000;
@@ -68,17 +77,14 @@ export class Handovers {
     if (entry === null)
       throw new FathomError('not_found', `no node '${node}' is online; 'fathomd nodes list' shows all`);
     const target = parseNode(entry);
-    const problem =
-      target.fleet !== facts.fleet
-        ? 'it has another fleet'
-        : !target.takeover || !facts.takeover
-          ? 'both nodes need FATHOM_FENCE=on and REPLICA'
-          : target.secrets !== facts.secrets
-            ? 'its secrets are other ones'
-            : target.serves !== true
-              ? 'it is no member of the fleet, or is starting; see FATHOM_FLEET_ID'
-              : null;
+    const isDrained = (await coordinator.get(drainKey(node))) !== null;
+    const problem = takeProblem(target, facts, { isDrained });
     if (problem !== null) throw new FathomError('conflict', `${node} cannot take the database: ${problem}`);
+  }
+
+  /** Whether a replica that this node writes is complete, so that another node can restore it. */
+  isReplicated(name: string, source: string): boolean {
+    return this.#deps.claims.ownershipOf(name)?.source === source;
   }
 
   /**

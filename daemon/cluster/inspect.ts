@@ -5,7 +5,7 @@ import type { ClusterConfig } from '../config/cluster.ts';
 import { readEntries } from './etcd/etcd-coordinator.ts';
 import { EtcdGateway } from './etcd/gateway.ts';
 import { readAccess } from './open-cluster.ts';
-import { NODES, parseNode } from './records.ts';
+import { DRAINS, NODES, parseNode } from './records.ts';
 
 /** One server of etcd, as seen from this host. */
 export interface EtcdServer {
@@ -25,7 +25,9 @@ export interface ClusterFacts {
   /** Number of servers that etcd itself knows; null when none answers. */
   members: number | null;
   /** Registered nodes with their version of Fathom; empty when none answers. */
-  nodes: readonly { node: string; version: string }[];
+  nodes: readonly { node: string; version: string; drain?: { left: number } | undefined }[];
+  /** Names of nodes that are drained. */
+  drained: readonly string[];
   /** Whether passwords or data cross a network without encryption. */
   isExposed: boolean;
   /** Why nothing could be asked: a file of the settings. */
@@ -42,7 +44,7 @@ export async function inspectCluster(config: ClusterConfig): Promise<ClusterFact
     const { protocol, hostname } = new URL(endpoint);
     return protocol === 'http:' && !isLoopbackHost(hostname);
   });
-  const none: ClusterFacts = { servers: [], members: null, nodes: [], isExposed, problem: null };
+  const none: ClusterFacts = { servers: [], members: null, nodes: [], drained: [], isExposed, problem: null };
   let gateway: EtcdGateway;
   try {
     gateway = new EtcdGateway(await readAccess(config));
@@ -54,7 +56,9 @@ export async function inspectCluster(config: ClusterConfig): Promise<ClusterFact
     if (servers.every(({ problem }) => problem !== null)) return { ...none, servers };
     const { members } = await gateway.call('/v3/cluster/member/list', {}, membersSchema);
     const nodes = (await readEntries(gateway, config.name, NODES)).map(parseNode);
-    return { ...none, servers, members: members.length, nodes };
+    const drains = await readEntries(gateway, config.name, DRAINS);
+    const drained = drains.map(({ key }) => key.slice(DRAINS.length));
+    return { ...none, servers, members: members.length, nodes, drained };
   } catch (error) {
     return { ...none, problem: messageOf(error) };
   } finally {

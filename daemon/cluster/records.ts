@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { drainProgressSchema } from '../../shared/api/nodes.ts';
 import { FathomError } from '../../shared/errors.ts';
 import type { Entry } from './coordinator.ts';
 
@@ -7,9 +8,12 @@ export const NODES = 'nodes/';
 /** All nodes that joined and were not removed, as they were then. */
 export const MEMBERS = 'members/';
 export const OWNERS = 'owners/';
+/** Nodes that give their databases away. */
+export const DRAINS = 'drains/';
 
 export const nodeKey = (node: string) => NODES + node;
 export const memberKey = (node: string) => MEMBERS + node;
+export const drainKey = (node: string) => DRAINS + node;
 /** Of all databases of one fleet. */
 export const ownersOf = (fleet: string) => `${OWNERS}${fleet}/`;
 
@@ -39,6 +43,8 @@ const nodeSchema = z.object({
   processors: z.int(),
   memory_total_bytes: z.number(),
   memory_free_bytes: z.number(),
+  /** While it is drained. Nodes of earlier releases do not say so. */
+  drain: drainProgressSchema.optional(),
 });
 
 export type NodeRecord = z.infer<typeof nodeSchema>;
@@ -66,8 +72,11 @@ const ownerSchema = z.object({
 
 export type OwnerRecord = z.infer<typeof ownerSchema>;
 
+const drainSchema = z.object({ since: z.iso.datetime() });
+
 export const parseNode = (entry: Entry) => parseEntry(entry, nodeSchema);
 export const parseOwner = (entry: Entry) => parseEntry(entry, ownerSchema);
+export const parseDrain = (entry: Entry) => parseEntry(entry, drainSchema);
 
 /** @throws FathomError `cluster.unavailable` */
 export function parseEntry<T>({ key, value }: Entry, schema: z.ZodType<T>): T {

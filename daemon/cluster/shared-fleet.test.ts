@@ -19,6 +19,7 @@ it('lets the nodes of its fleet use its control plane as they join, again while 
     claims,
     claimProblem: (name) => claims.problem(name),
     mayTakeOver: () => true,
+    isDrained: () => false,
     onLeaderChanged: () => {},
     clock: time,
     log: silentLog,

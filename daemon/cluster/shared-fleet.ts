@@ -25,6 +25,7 @@ export interface SharedFleetDeps {
   /** As `Claims.problem`, and whether this node has a lease. */
   claimProblem: (name: string) => Promise<PhaseReason | null>;
   mayTakeOver: () => boolean;
+  isDrained: (node: string) => boolean;
   onLeaderChanged: () => void;
   clock: Clock;
   log: Logger;
@@ -147,7 +148,10 @@ export class SharedFleet {
     }
   }
 
-  /** Takes over from nodes that have ended: the leader all databases, a member the control plane. Never rejects. */
+  /**
+   * Takes over from nodes that have ended: the leader all databases, a member the control plane. While the leader is drained,
+   * members take over all databases. Never rejects.
+   */
   async keep(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#deps;
     let problem: string | null = null;
@@ -155,10 +159,10 @@ export class SharedFleet {
       await clock.sleep(LOOK_EVERY_MS, signal);
       if (signal.aborted) return;
       try {
-        if (this.#leader === null) {
-          await this.#claimEnded();
-          await this.#admitNew();
-        } else if (await this.#hasOtherLeader(this.#leader)) return this.#deps.onLeaderChanged();
+        const leader = this.#leader;
+        if (leader === null || this.#deps.isDrained(leader.node)) await this.#claimEnded();
+        if (leader === null) await this.#admitNew();
+        else if (await this.#hasOtherLeader(leader)) return this.#deps.onLeaderChanged();
         problem = null;
       } catch (error) {
         if (!(error instanceof FathomError)) throw error;

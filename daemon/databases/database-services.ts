@@ -25,6 +25,7 @@ import { Catalog } from './catalog.ts';
 import type { DatabaseRepository } from './database-repository.ts';
 import { DatabaseMoves, type DatabaseMovesDeps, type Handovers } from './elsewhere/database-moves.ts';
 import type { FleetShare } from './elsewhere/fleet-share.ts';
+import { type Drain, NodeDrain } from './elsewhere/node-drain.ts';
 import { DatabaseLifecycle } from './lifecycle.ts';
 import { OwnerSync } from './owner/owner-sync.ts';
 import { Provisioner, type ProvisionerDeps, type ProvisionStep } from './provisioning/provisioner.ts';
@@ -44,6 +45,8 @@ export interface DatabaseServices {
   pruneTemplates(): Promise<void>;
   templates: Templates;
   moves: DatabaseMoves;
+  /** Null for a single server. */
+  nodeDrain: NodeDrain | null;
 }
 
 /** Creates the services of user databases. */
@@ -64,7 +67,7 @@ export function createDatabaseServices(deps: {
   seal: Seal;
   packageFiles: PackageFiles;
   /** Null for a single server. */
-  cluster: { share: FleetShare; handovers: Handovers } | null;
+  cluster: { share: FleetShare; handovers: Handovers; drains: Drain } | null;
   replicas: DatabaseMovesDeps['replicas'];
   isRestoring: DatabaseMovesDeps['isRestoring'];
   instanceLogsDir: string;
@@ -168,6 +171,14 @@ export function createDatabaseServices(deps: {
       if (user !== undefined) ownerSync.noteCreated(user);
     },
   });
+  const moves = new DatabaseMoves({
+    catalog,
+    handovers: deps.cluster?.handovers ?? null,
+    replicas: deps.replicas,
+    isRestoring: deps.isRestoring,
+    log,
+  });
+  const drain = deps.cluster?.drains;
   return {
     catalog,
     provisioner,
@@ -200,13 +211,8 @@ export function createDatabaseServices(deps: {
     }),
     ownerSync,
     templates,
-    moves: new DatabaseMoves({
-      catalog,
-      handovers: deps.cluster?.handovers ?? null,
-      replicas: deps.replicas,
-      isRestoring: deps.isRestoring,
-      log,
-    }),
+    moves,
+    nodeDrain: drain ? new NodeDrain({ drain, catalog, moves, clock, log }) : null,
     tryMigrations: () => templates.refresh(),
     async pruneTemplates() {
       try {

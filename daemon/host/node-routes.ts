@@ -1,4 +1,4 @@
-import { listNodes, moveDatabase, removeNode } from '../../shared/api/nodes.ts';
+import { drainNode, listNodes, moveDatabase, removeNode, undrainNode } from '../../shared/api/nodes.ts';
 import { FathomError } from '../../shared/errors.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { DatabaseMoves } from '../databases/elsewhere/database-moves.ts';
@@ -22,5 +22,7 @@ export function nodeRoutes(app: Api, { cluster, moves }: NodeRoutesDeps): void {
     await moves.move(name, node);
     return { name, node };
   });
+  serve(app, drainNode, async ({ params: { name } }) => required().drain(name));
+  serve(app, undrainNode, async ({ params: { name } }) => required().undrain(name));
   serve(app, removeNode, async ({ params: { name } }) => required().remove(name));
 }

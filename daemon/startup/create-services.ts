@@ -64,7 +64,7 @@ const HOUR_MS = 3_600_000;
 type OwnServices = Services &
   TrashServices &
   InactiveServices &
-  Pick<DatabaseServices, 'reconciler' | 'tryMigrations' | 'pruneTemplates'>;
+  Pick<DatabaseServices, 'reconciler' | 'tryMigrations' | 'pruneTemplates' | 'nodeDrain'>;
 
 /** All services of the daemon. */
 export interface DaemonServices extends OwnServices {

@@ -11,7 +11,7 @@ import type { Host } from './prepare-host.ts';
 /** How often a member reads the accounts, in milliseconds. */
 const ACCOUNTS_EVERY_MS = 5_000;
 
-/** Starts the periodic checks: usage, damaged pages, old logs and audit entries, changed accounts and changed rows. */
+/** Starts the periodic checks: usage, damaged pages, old logs and audit entries, changed accounts and changed rows, and the drain of this node. */
 export function startPeriodicChecks({
   host,
   services,
@@ -49,6 +49,7 @@ export function startPeriodicChecks({
     sleepWatch,
     uploadReasons,
     damage,
+    nodeDrain,
     provisioner,
     ownerSync,
     reconciler,
@@ -112,6 +113,8 @@ export function startPeriodicChecks({
   // The hooks of the control plane report changes to its own node.
   if (!isLeader) resources.defer(repeat(clock, ACCOUNTS_EVERY_MS, async () => ownerSync.syncAll()));
   resources.defer(keepReconciled({ reconciler, share: cluster?.share ?? null, bus, clock, log }));
+  nodeDrain?.start();
+  resources.defer(async () => nodeDrain?.stop());
   // First of all, so that a stop causes no alert.
   resources.defer(() => alerts.stop());
 }

@@ -21,7 +21,20 @@ const EXAMPLE_NODE = {
   processors: 4,
   memory_total_bytes: 8_589_934_592,
   memory_free_bytes: 2_147_483_648,
+  drain: null,
 };
+
+/** How far a node is that gives its databases away. */
+export const drainProgressSchema = z.object({
+  left: z.int().describe('Databases that are still there.'),
+  moving: z.int().describe('Of these: databases that move now.'),
+  failed: z.int().describe('Of these: databases that could not be moved. The node tries again.'),
+  problems: z
+    .array(z.object({ name: databaseName, message: z.string() }))
+    .describe('Why. The first 20 of those that failed.'),
+});
+
+export type DrainProgress = z.infer<typeof drainProgressSchema>;
 
 const nodeSchema = z
   .object({
@@ -42,6 +55,18 @@ const nodeSchema = z
     processors: z.int(),
     memory_total_bytes: z.number(),
     memory_free_bytes: z.number(),
+    drain: z
+      .object({
+        since: time,
+        control_plane: z
+          .boolean()
+          .describe('Whether the node has the control plane. A stop of its daemon gives it to another node.'),
+        progress: drainProgressSchema
+          .nullable()
+          .describe('Null until the node has looked at its databases, and while it is offline.'),
+      })
+      .nullable()
+      .describe('Null for a node that is not drained.'),
   })
   .meta({
     id: 'ClusterNode',
@@ -78,6 +103,13 @@ export const listNodes = endpoint({
   timeoutMs: 30_000,
 });
 
+const named = z.object({
+  name: z
+    .string()
+    .regex(NODE_NAME, 'is not the name of a node')
+    .meta({ description: 'Name of a node.', examples: ['n1'] }),
+});
+
 const removedSchema = z
   .object({ databases: z.int().describe('Databases that other nodes may start now.') })
   .meta({ id: 'RemovedNode', examples: [{ databases: 120 }] });
@@ -92,16 +124,45 @@ export const removeNode = endpoint({
     'Frees its databases: a node with a copy of its data directory may start them. The server must be off and stay off, because Fathom cannot stop what still runs there.',
   permission: 'nodes.write',
   audit: 'node.remove',
-  params: z.object({
-    name: z
-      .string()
-      .regex(NODE_NAME, 'is not the name of a node')
-      .meta({ description: 'Name of a node.', examples: ['n1'] }),
-  }),
+  params: named,
   responses: { 200: { description: 'What was freed.', schema: removedSchema } },
   errors: ['not_found', 'conflict', 'cluster.unavailable'],
   whileStarting: true,
   timeoutMs: 60_000,
+});
+
+export const drainNode = endpoint({
+  operationId: 'drainNode',
+  method: 'POST',
+  path: '/api/v1/nodes/{name}/drain',
+  tag,
+  summary: 'Move all databases of a node to other nodes',
+  description:
+    'Any node answers, at once. The node that is drained then moves its databases, and says in the list of nodes how far it is. It takes over nothing and gets no databases until it is undrained, also after a restart. `conflict`: no other node can take its databases.',
+  permission: 'nodes.write',
+  audit: 'node.drain',
+  params: named,
+  responses: { 200: { description: 'The node.', schema: nodeSchema } },
+  errors: ['not_found', 'conflict', 'cluster.unavailable'],
+  whileStarting: true,
+  timeoutMs: 30_000,
+});
+
+export const undrainNode = endpoint({
+  operationId: 'undrainNode',
+  method: 'POST',
+  path: '/api/v1/nodes/{name}/undrain',
+  tag,
+  summary: 'Let a node take databases again',
+  description:
+    'Moves that have begun go on to their end. Databases that have moved stay where they are. A node that is not drained stays as it is.',
+  permission: 'nodes.write',
+  audit: 'node.undrain',
+  params: named,
+  responses: { 200: { description: 'The node.', schema: nodeSchema } },
+  errors: ['not_found', 'conflict', 'cluster.unavailable'],
+  whileStarting: true,
+  timeoutMs: 30_000,
 });
 
 const nodeName = z.string().regex(NODE_NAME, 'is not the name of a node');
@@ -132,4 +193,10 @@ export const moveDatabase = endpoint({
 });
 
 /** Methods of `client.nodes`. */
-export const nodes = { list: listNodes, remove: removeNode, move: moveDatabase };
+export const nodes = {
+  list: listNodes,
+  drain: drainNode,
+  undrain: undrainNode,
+  remove: removeNode,
+  move: moveDatabase,
+};

@@ -93,6 +93,8 @@ const COMMAND_OF: Readonly<Record<string, string>> = {
   getAdvisories: 'pocketbase advisories',
   listNodes: 'nodes list',
   moveDatabase: 'databases move',
+  drainNode: 'nodes drain',
+  undrainNode: 'nodes undrain',
   removeNode: 'nodes remove',
   getStatus: 'status',
   getDoctorReport: 'doctor',

@@ -8,6 +8,7 @@ import type { CatalogEntry } from '../catalog.ts';
 import { DatabaseMoves } from './database-moves.ts';
 
 const NAME = '2026-01-15-001-ann';
+const SOURCE = `HOST/${NAME}/e1`;
 
 async function createStage() {
   const directory = await scratch();
@@ -24,10 +25,12 @@ async function createStage() {
     },
   };
   const entry = { row: { name: NAME, state: 'ready' }, runner, rollout: null } as unknown as CatalogEntry;
+  const complete = { source: SOURCE };
   const restoring = new Set<string>();
   const moves = new DatabaseMoves({
     catalog: { get: () => entry, archived: { find: () => null } as never },
     handovers: {
+      isReplicated: (_name, source) => source === complete.source,
       requireTarget: async () => {},
       handOver: async ({ source, to }) => void events.push(`${source} to ${to}`),
     },
@@ -35,7 +38,7 @@ async function createStage() {
     isRestoring: (name) => restoring.has(name),
     log: silentLog,
   });
-  return { moves, events, restoring };
+  return { moves, events, restoring, complete };
 }
 
 it('does not end a database into which a backup is restored', async () => {
@@ -45,5 +48,12 @@ it('does not end a database into which a backup is restored', async () => {
   expect(events).toEqual([]);
   restoring.clear();
   await moves.move(NAME, 'n2');
-  expect(events).toEqual(['end of the process', `HOST/${NAME}/e1 to n2`, 'stop']);
+  expect(events).toEqual(['end of the process', `${SOURCE} to n2`, 'stop']);
+});
+
+it('does not end a database without a complete replica', async () => {
+  const { moves, events, complete } = await createStage();
+  complete.source = 'HOST/former/e0';
+  await expect(moves.move(NAME, 'n2')).rejects.toMatchObject({ code: 'conflict' });
+  expect(events).toEqual([]);
 });

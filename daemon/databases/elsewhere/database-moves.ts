@@ -10,6 +10,8 @@ import { type Catalog, requireUnchanged } from '../catalog.ts';
 
 /** How databases get to other nodes. */
 export interface Handovers {
+  /** Whether a replica that this node writes is complete. */
+  isReplicated(name: string, source: string): boolean;
   /** @throws FathomError `not_found`, `conflict` */
   requireTarget(node: string): Promise<void>;
   /** Resolves when the other node has it. @throws FathomError `conflict` when this node keeps it */
@@ -38,6 +40,12 @@ export class DatabaseMoves {
     this.#deps = deps;
   }
 
+  /** Whether the replica of a database is complete, without which it cannot move. */
+  async isReplicated(name: string): Promise<boolean> {
+    const { handovers, replicas } = this.#deps;
+    return handovers?.isReplicated(name, await replicas.of(name)) === true;
+  }
+
   /**
    * Ends the process of a database, and gives its files to another node, which starts it. When the other node does not get the
    * same bytes, the database starts here again.
@@ -52,10 +60,15 @@ export class DatabaseMoves {
     const { row, runner } = entry;
     requireUnchanged(entry);
     if (isRestoring(name))
-      throw new FathomError('conflict', `a backup of ${name} is being restored; wait for its end, then move it`);
+      throw new FathomError(
+        'conflict',
+        `a backup of ${name} is being restored; wait for its end, then move it`,
+      );
     if (row.state !== 'ready' || catalog.archived.find(name) !== null)
       throw new FathomError('conflict', `${name} is archived, or is being created or deleted`);
     await handovers.requireTarget(node);
+    if (!(await this.isReplicated(name)))
+      throw new FathomError('conflict', `the replica of ${name} is not complete yet; try again in a moment`);
     const { directory } = runner.spec;
     await requireNoUploads(name, directory);
     const handOver = async (signal: AbortSignal) => {

@@ -15,6 +15,7 @@ export function checkCluster(facts: ClusterFacts | null, fathomVersion: string):
     ...facts.servers.filter(({ problem }) => problem === null).flatMap(checkServer),
     ...checkEncryption(facts),
     ...checkVersions(facts, fathomVersion),
+    ...facts.drained.map((name) => checkDrained(name, facts)),
   ];
 }
 
@@ -98,4 +99,16 @@ function checkVersions({ nodes }: ClusterFacts, fathomVersion: string): Finding[
       'upgrade all nodes',
     ),
   ];
+}
+
+/** Otherwise it is forgotten, and the others have its share of the databases. */
+function checkDrained(name: string, { nodes }: ClusterFacts): Finding {
+  const online = nodes.find(({ node }) => node === name);
+  const left = online?.drain?.left;
+  const state = online === undefined ? 'it is offline' : `databases there: ${left ?? 'not known yet'}`;
+  return warning(
+    'cluster',
+    `node ${name} is drained, and takes over nothing; ${state}`,
+    `when its maintenance is over, run 'fathomd nodes undrain ${name}'; when it does not come back, 'fathomd nodes remove ${name}'`,
+  );
 }

@@ -1,0 +1,137 @@
+import { expect, it } from 'vitest';
+import { ManualTime } from '../../../test/helpers/manual-time.ts';
+import { MemoryCoordinator, MemoryStore } from '../../../test/helpers/memory-coordinator.ts';
+import { readNodes } from '../node-list.ts';
+import { drainKey, memberKey, type NodeRecord, nodeKey, ownersOf } from '../records.ts';
+import { Drains } from './drains.ts';
+
+const GIVER = { fleet: 'f', takeover: true, secrets: 's' };
+const PROGRESS = { left: 3, moving: 1, failed: 0, problems: [] };
+
+function createStage() {
+  const time = new ManualTime();
+  const coordinator = new MemoryCoordinator(new MemoryStore(time));
+  const add = async (node: string, change: Partial<NodeRecord> = {}) => {
+    const at = time.now().toISOString();
+    const record: NodeRecord = {
+      ...GIVER,
+      node,
+      machine: node,
+      boot: node,
+      address: '10.0.0.1',
+      version: '1.0.0',
+      started_at: at,
+      at,
+      serves: true,
+      databases: 0,
+      running: 0,
+      load_1m: 0,
+      processors: 1,
+      memory_total_bytes: 8,
+      memory_free_bytes: 4,
+      ...change,
+    };
+    const value = JSON.stringify(record);
+    const session = await coordinator.openSession(1_000);
+    await coordinator.commit({
+      expect: [],
+      put: [
+        { key: nodeKey(node), value, session },
+        { key: memberKey(node), value },
+      ],
+    });
+    return session;
+  };
+  const published: unknown[] = [];
+  const drainsOf = (node: string) => {
+    const drains: Drains = new Drains({
+      coordinator,
+      facts: { node, ...GIVER },
+      publish: async () => void published.push(drains.progress),
+      clock: time,
+    });
+    return drains;
+  };
+  return { time, coordinator, add, drainsOf, published };
+}
+
+it('is seen by all nodes, until it ends', async () => {
+  const { coordinator, add, drainsOf, time } = createStage();
+  await add('n1');
+  await add('n2');
+  const [one, two] = [drainsOf('n1'), drainsOf('n2')];
+  const left = new AbortController();
+  const kept = one.keep(left.signal);
+  expect(one.isDrained).toBe(false);
+  const since = time.now().toISOString();
+  await two.begin('n1');
+  expect(one.isDrained).toBe(true);
+  const { request } = one;
+  await time.advance(5_000);
+  await two.begin('n1');
+  expect(one.request).toBeGreaterThan(request ?? Number.POSITIVE_INFINITY);
+  expect(await two.list()).toEqual(new Map([['n1', since]]));
+  await two.end('n1');
+  await two.end('n1');
+  expect([one.isDrained, one.request]).toEqual([false, null]);
+  await expect(two.begin('n9')).rejects.toMatchObject({ code: 'not_found' });
+  await expect(two.end('n9')).rejects.toMatchObject({ code: 'not_found' });
+  expect(await coordinator.list('drains/')).toEqual([]);
+  left.abort();
+  await kept;
+});
+
+it('begins only when another node can take the databases', async () => {
+  const { coordinator, add, drainsOf } = createStage();
+  await add('n1');
+  const drains = drainsOf('n1');
+  await expect(drains.begin('n1')).rejects.toMatchObject({ code: 'conflict' });
+  const session = await add('n2', { fleet: 'g' });
+  await add('n3', { serves: false });
+  await expect(drains.begin('n1')).rejects.toMatchObject({ code: 'conflict' });
+  await coordinator.closeSession(session);
+  await add('n2');
+  await drains.begin('n1');
+  await expect(drains.begin('n2')).rejects.toMatchObject({
+    message: expect.stringContaining('n1: it is drained') as string,
+  });
+});
+
+it('chooses the node with the lowest load of those that are not drained', async () => {
+  const { coordinator, add, drainsOf } = createStage();
+  await add('n1');
+  await add('n2', { databases: 1, running: 1 });
+  await add('n3', { databases: 2, running: 2 });
+  await add('n4', { fleet: 'g' });
+  const drains = drainsOf('n1');
+  expect(await drains.chooseTarget(new Map())).toBe('n2');
+  expect(await drains.chooseTarget(new Map([['n2', 5]]))).toBe('n3');
+  await drains.begin('n2');
+  expect(await drains.chooseTarget(new Map())).toBe('n3');
+  await coordinator.commit({
+    expect: [],
+    put: [{ key: drainKey('n3'), value: '{"since":"2026-01-15T08:30:00.000Z"}' }],
+  });
+  expect(await drains.chooseTarget(new Map())).toBeNull();
+});
+
+it('publishes what has changed, and is in the list of nodes', async () => {
+  const { coordinator, add, drainsOf, published } = createStage();
+  const session = await add('n1', { drain: PROGRESS });
+  await add('n2');
+  const drains = drainsOf('n1');
+  drains.report(null);
+  drains.report(PROGRESS);
+  drains.report({ ...PROGRESS });
+  expect(published).toEqual([PROGRESS]);
+  await drains.begin('n1');
+  const owner = { node: 'n1', epoch: 1, since: '2026-01-15T08:30:00.000Z', source: null };
+  await coordinator.commit({
+    expect: [],
+    put: [{ key: `${ownersOf('f')}global`, value: JSON.stringify(owner) }],
+  });
+  const read = async () => (await readNodes(coordinator, 'global')).map(({ drain }) => drain);
+  expect(await read()).toMatchObject([{ control_plane: true, progress: PROGRESS }, null]);
+  await coordinator.closeSession(session);
+  expect(await read()).toMatchObject([{ control_plane: true, progress: null }, null]);
+});

@@ -1,0 +1,146 @@
+import type { DrainProgress } from '../../../shared/api/nodes.ts';
+import { FathomError } from '../../../shared/errors.ts';
+import type { Clock } from '../../base/time/clock.ts';
+import type { Coordinator, Entry } from '../coordinator.ts';
+import { DRAINS, drainKey, memberKey, NODES, type NodeRecord, parseDrain, parseNode } from '../records.ts';
+import { chooseNode, takeProblem, withMore } from './choose-node.ts';
+
+export interface DrainsDeps {
+  coordinator: Coordinator;
+  facts: Pick<NodeRecord, 'node' | 'fleet' | 'takeover' | 'secrets'>;
+  /** Publishes the record of this node now. Never rejects. */
+  publish: () => Promise<void>;
+  clock: Clock;
+}
+
+/**
+ * Which nodes are drained: they give their databases away, take over nothing, and get nothing. It is an entry in etcd, which any
+ * node writes. The node that is drained follows it:
+ *
+ * ```
+ *  nodes drain n1 ──▶ drains/n1 ──▶ n1 moves its databases, and publishes its progress ──▶ none is left
+ *                         │                                                                   │
+ *                         └───────────────── removed by nodes undrain n1 ◀────────────────────┘
+ * ```
+ */
+export class Drains {
+  readonly #deps: DrainsDeps;
+  /** By node: the revision of its entry. */
+  #drained: ReadonlyMap<string, number> = new Map();
+  #progress: DrainProgress | null = null;
+
+  constructor(deps: DrainsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Whether this node is drained, as far as it knows. */
+  get isDrained(): boolean {
+    return this.has(this.#deps.facts.node);
+  }
+
+  /** Differs for each request to drain this node; null while it is not drained. */
+  get request(): number | null {
+    return this.#drained.get(this.#deps.facts.node) ?? null;
+  }
+
+  /** Null while this node is not drained, or has not looked at its databases since. */
+  get progress(): DrainProgress | null {
+    return this.#progress;
+  }
+
+  /** Whether a node is drained, as far as this one knows. */
+  has(node: string): boolean {
+    return this.#drained.has(node);
+  }
+
+  /** Follows the entries until the signal aborts. Never rejects. */
+  keep(signal: AbortSignal): Promise<void> {
+    const follow = (view: ReadonlyMap<string, Entry>) => {
+      this.#drained = new Map(
+        [...view.values()].map(({ key, revision }) => [key.slice(DRAINS.length), revision]),
+      );
+    };
+    return this.#deps.coordinator.watch(DRAINS, follow, signal);
+  }
+
+  /** Publishes how far this node is; null when it is not drained. */
+  report(progress: DrainProgress | null): void {
+    if (JSON.stringify(progress) === JSON.stringify(this.#progress)) return;
+    this.#progress = progress;
+    void this.#deps.publish();
+  }
+
+  /** When each node that is drained began to be so. @throws FathomError `cluster.unavailable` */
+  async list(): Promise<Map<string, string>> {
+    const entries = await this.#deps.coordinator.list(DRAINS);
+    return new Map(entries.map((entry) => [entry.key.slice(DRAINS.length), parseDrain(entry).since]));
+  }
+
+  /**
+   * Drains a node. For one that is drained, this is a request to try again now what could not move.
+   *
+   * @throws FathomError `not_found`, `conflict` when no other node can take its databases, `cluster.unavailable`
+   */
+  async begin(node: string): Promise<void> {
+    const { coordinator, clock } = this.#deps;
+    const member = await this.#member(node);
+    const { problems, able } = await this.#others(parseNode(member));
+    if (able.length === 0)
+      throw new FathomError(
+        'conflict',
+        `no other node can take the databases of ${node}: ${problems.join('; ') || 'no other node is online'}`,
+      );
+    const key = drainKey(node);
+    const known = await coordinator.get(key);
+    const since = known === null ? clock.now().toISOString() : parseDrain(known).since;
+    // A node that is removed meanwhile must not leave the entry.
+    const isBegun = await coordinator.commit({
+      expect: [
+        { key, revision: known?.revision ?? 0 },
+        { key: member.key, revision: member.revision },
+      ],
+      put: [{ key, value: JSON.stringify({ since }) }],
+    });
+    // Another one may have done it at the same moment.
+    if (!isBegun && (await coordinator.get(key)) === null)
+      throw new FathomError('conflict', `${node} joins again, or is removed; try again`);
+  }
+
+  /** @throws FathomError `not_found`, `cluster.unavailable` */
+  async end(node: string): Promise<void> {
+    await this.#member(node);
+    await this.#deps.coordinator.commit({ expect: [], remove: [drainKey(node)] });
+  }
+
+  /**
+   * The node that gets the next database of this one; null when none can take it.
+   *
+   * @param placed numbers of databases that nodes get, and that their loads do not show yet
+   * @throws FathomError `cluster.unavailable`
+   */
+  async chooseTarget(placed: ReadonlyMap<string, number>): Promise<string | null> {
+    const { able } = await this.#others(this.#deps.facts);
+    return chooseNode(able.map((one) => withMore(one, placed.get(one.node) ?? 0)));
+  }
+
+  async #member(node: string) {
+    const entry = await this.#deps.coordinator.get(memberKey(node));
+    if (entry !== null) return entry;
+    throw new FathomError('not_found', `there is no node named '${node}'; 'fathomd nodes list' shows all`);
+  }
+
+  async #others(
+    giver: Pick<NodeRecord, 'node' | 'fleet' | 'takeover' | 'secrets'>,
+  ): Promise<{ able: NodeRecord[]; problems: string[] }> {
+    const [entries, drained] = await Promise.all([this.#deps.coordinator.list(NODES), this.list()]);
+    const able: NodeRecord[] = [];
+    const problems: string[] = [];
+    for (const record of entries.map(parseNode)) {
+      if (record.node === giver.node) continue;
+      const problem = takeProblem(record, giver, { isDrained: drained.has(record.node) });
+      if (problem === null) able.push(record);
+      else problems.push(`${record.node}: ${problem}`);
+    }
+    return { able, problems };
+  }
+}
