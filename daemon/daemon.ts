@@ -277,7 +277,7 @@ async function startDaemon(
 
 /** Null without FATHOM_CLUSTER: then no module of the cluster is loaded. */
 async function openCluster(
-  { cluster, dataDir, replica, aesMasterKey, jwt, pbEncryptionKey }: Config,
+  { cluster, dataDir, server, replica, aesMasterKey, jwt, pbEncryptionKey }: Config,
   options: { version: string; stopping: AbortSignal; clock: Clock; log: Logger },
 ): Promise<Cluster | null> {
   if (cluster === null) return null;
@@ -288,6 +288,7 @@ async function openCluster(
     hasReplica: replica.target !== null,
     secrets: [aesMasterKey, jwt.secret, pbEncryptionKey],
     controlPlane: GLOBAL_NAME,
+    apiPort: server.port,
   });
 }
 
@@ -304,7 +305,7 @@ async function listen(
   const reader = resources.use(new ActivityReader(services));
   const workFeeds = resources.use(new WorkFeeds({ ...services, reader, watchWrites }));
   const create = (transport: Transport) => createApiWithStream(services, workFeeds, transport);
-  const tcp = await listenOnTcp(create, config, services.settings);
+  const tcp = await listenOnTcp(create, config, services);
   resources.defer(() => tcp.close());
   const socket = await listenOnSocket(create, config, {
     inherited: adminSocketFd,

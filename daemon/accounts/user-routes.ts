@@ -3,7 +3,7 @@ import { foldAddress } from '../../shared/email-address.ts';
 import { FathomError } from '../../shared/errors.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Catalog } from '../databases/catalog.ts';
-import { runsElsewhere } from '../databases/elsewhere/databases-elsewhere.ts';
+import { deletedAfterMove } from '../databases/elsewhere/databases-elsewhere.ts';
 import type { DatabaseAccessDeps } from '../databases/owner/database-access.ts';
 import { summarizeOwnDatabase, withAccountCreated } from '../databases/owner/database-access.ts';
 import type { DatabaseTrash } from '../databases/trash/trash.ts';
@@ -27,9 +27,10 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
 
   const withDatabase = (user: User) => {
     const trashed = deps.catalog.trashed.findByUser(user.id);
+    const [own, other] = [deps.catalog.findByUser(user.id), deps.catalog.elsewhere.findByUser(user.id)];
     return {
       ...user,
-      database: deps.catalog.findByUser(user.id)?.row.name ?? trashed?.name ?? null,
+      database: (own ?? other)?.row.name ?? trashed?.name ?? null,
       erase_at: trashed?.with_account === true ? toIsoTime(trashed.erase_at) : null,
     };
   };
@@ -95,7 +96,7 @@ export function userRoutes(app: Api, deps: UserRoutesDeps): void {
   const deleteWithDatabase = async (id: string, byOwner: boolean): Promise<boolean> => {
     const { catalog, trash } = deps;
     const other = catalog.elsewhere.findByUser(id);
-    if (other !== null) throw runsElsewhere(other);
+    if (other !== null) throw deletedAfterMove(other);
     const name = catalog.findByUser(id)?.row.name ?? catalog.trashed.findByUser(id)?.name;
     if (name !== undefined) await trash.delete(name, { withAccount: true, byOwner }).catch(unlessGone);
     return catalog.trashed.findByUser(id) !== null;

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { LIMIT_NAMES } from '../../shared/limits.ts';
 import { originOf } from '../http/client-address.ts';
+import { isAnsweredElsewhere, passOf } from '../http/forwarding/forwarded.ts';
 import { peerUserOf } from '../http/listen/peer.ts';
 import type { Api } from '../http/serve.ts';
 import type { AuditTrail, NewAuditEntry } from './audit-trail.ts';
@@ -34,7 +35,7 @@ export interface AuditRequestsDeps {
 export function auditRequests(app: Api, deps: AuditRequestsDeps): void {
   app.addHook('onSend', async (request, reply, payload) => {
     const { audit: action } = request.routeOptions.config;
-    if (typeof action !== 'string') return;
+    if (typeof action !== 'string' || isAnsweredElsewhere(request.raw)) return;
     // Callers without an account must not fill the log: rate limits bound their sign-ins, and malformed ones are left out.
     if (request.caller === null && !(PUBLIC_ACTIONS.has(action) && isAttempt(reply.statusCode, request.body)))
       return;
@@ -66,7 +67,8 @@ function toAuditEntry(
   const recorded = Object.fromEntries(
     names.flatMap((key) => (members[key] === undefined ? [] : [[key, members[key]]])),
   );
-  const uid = caller?.kind === 'local' ? peerUserOf(request.raw.socket) : null;
+  const { raw } = request;
+  const uid = caller?.kind === 'local' ? (passOf(raw)?.local?.uid ?? peerUserOf(raw.socket)) : null;
   const target = [name, id, user_id, body['email'], body['signature']].find((it) => typeof it === 'string');
   return {
     actor_kind: caller?.kind ?? 'anonymous',

@@ -26,6 +26,7 @@ export async function openCluster(
     hasReplica,
     secrets,
     controlPlane,
+    apiPort,
     version,
     stopping,
     clock,
@@ -37,6 +38,7 @@ export async function openCluster(
     /** Those that all nodes of a fleet share. */
     secrets: readonly Uint8Array[];
     controlPlane: string;
+    apiPort: number;
     version: string;
     stopping: AbortSignal;
     clock: Clock;
@@ -55,6 +57,7 @@ export async function openCluster(
       takeover: config.isFenced && hasReplica,
       secrets: secrets.map(keyId).join('-'),
       address: config.address,
+      api_port: apiPort,
       version,
       started_at: clock.now().toISOString(),
     },

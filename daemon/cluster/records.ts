@@ -27,6 +27,8 @@ const nodeSchema = z.object({
   /** Its control plane with all databases. */
   fleet: z.string(),
   address: z.string(),
+  /** Of its API. Nodes of earlier releases do not say it. */
+  api_port: z.int().optional(),
   version: z.string(),
   started_at: z.iso.datetime(),
   /** When it was written, by the clock of the node. */

@@ -15,7 +15,16 @@ const MARGIN_MS = 1_000;
 /** What does not change while a daemon runs. */
 export type NodeFacts = Pick<
   NodeRecord,
-  'node' | 'machine' | 'boot' | 'fleet' | 'address' | 'version' | 'started_at' | 'takeover' | 'secrets'
+  | 'node'
+  | 'machine'
+  | 'boot'
+  | 'fleet'
+  | 'address'
+  | 'api_port'
+  | 'version'
+  | 'started_at'
+  | 'takeover'
+  | 'secrets'
 >;
 
 export interface RegistrationDeps {

@@ -9,6 +9,8 @@ import { MEMBERS, type NodeRecord, nodeKey, ownersOf, parseNode, parseOwner } fr
 import { parseRoute, routesOf } from './routes/route.ts';
 
 const LOOK_EVERY_MS = 1_000;
+/** After which a client of an offline node may try again, in seconds. */
+const RETRY_S = 5;
 
 /** The node with the control plane. */
 export interface Leader {
@@ -60,11 +62,46 @@ export class SharedFleet {
     const { claims } = this.#deps;
     const node = claims.otherOwnerOf(name) ?? this.#leader?.node ?? null;
     if (node === null || claims.ownershipOf(name) !== null) return null;
-    return {
-      node,
-      address: this.#members.get(node)?.address ?? node,
-      locate: () => this.#locate(name, node),
-    };
+    const address = this.#members.get(node)?.address ?? node;
+    return { node, address, locate: () => this.#locate(name, node) };
+  }
+
+  get self(): { node: string; fleet: string } {
+    const { node, fleet } = this.#deps.facts;
+    return { node, fleet };
+  }
+
+  /** Whether another node of this fleet has this address. */
+  isNode(address: string): boolean {
+    return this.otherAddresses.includes(address);
+  }
+
+  /**
+   * Where the API of another node is. Without etcd, where it was last.
+   *
+   * @throws FathomError `cluster.unavailable` when the node is offline, `conflict` when its release does not say it
+   */
+  async apiOf(node: string): Promise<{ address: string; port: number }> {
+    const { coordinator, log } = this.#deps;
+    const online = await coordinator.get(nodeKey(node)).then(
+      (entry) => entry && parseNode(entry),
+      (error: unknown) => {
+        log.warn({ node }, `its address may be a former one: ${messageOf(error)}`);
+        return this.#members.get(node) ?? null;
+      },
+    );
+    if (online === null)
+      throw new FathomError(
+        'cluster.unavailable',
+        `node ${node} answers this, and is offline; start its daemon, or let another node take over. 'fathomd nodes list' shows all`,
+        { retryAfterS: RETRY_S },
+      );
+    const { address, api_port: port } = online;
+    if (port !== undefined) return { address, port };
+    throw new FathomError(
+      'conflict',
+      `node ${node} answers this, and runs Fathom ${online.version}, to which no request is forwarded; use its API`,
+    );
   }
 
   async #locate(name: string, node: string): Promise<{ address: string; port: number } | null> {

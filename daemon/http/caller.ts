@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
+import type { Answerer } from '../../shared/api/contract/endpoint.ts';
 import { EDGE_TOKEN_HEADER } from '../../shared/api/edge.ts';
 import { FathomError } from '../../shared/errors.ts';
 import {
@@ -38,6 +39,10 @@ declare module 'fastify' {
     errorForm?: 'lifecycle';
     /** Available while the daemon starts. */
     whileStarting?: boolean;
+    /** Which node of a cluster answers. */
+    answeredBy?: Answerer;
+    /** How long the answer may take. */
+    timeoutMs?: number;
   }
 }
 

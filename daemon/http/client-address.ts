@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Origin } from '../accounts/sessions/session-repository.ts';
 import { LOCAL_ADDRESS } from '../accounts/sign-in/sign-in-limits.ts';
 import { blockListOf } from '../config/limits.ts';
+import { passOf } from './forwarding/forwarded.ts';
 
 /** Each list is built once, because every request needs it. */
 const builtLists = new WeakMap<readonly string[], BlockList | null>();
@@ -23,10 +24,12 @@ export function originOf(request: FastifyRequest, trustedProxies: readonly strin
 }
 
 /**
- * Returns the address of the client; empty on the local socket. `request.ip` of Fastify is not used because it contains the
+ * Returns the address of the client, also behind another node of the cluster; empty on the local socket. `request.ip` of Fastify is not used because it contains the
  * port that some proxies add.
  */
 export function clientAddress(request: IncomingMessage, trustedProxies: readonly string[]): string {
+  const pass = passOf(request);
+  if (pass !== null) return pass.client;
   const forwarded = String(request.headers['x-forwarded-for'] ?? '');
   return resolveClientAddress(request.socket.remoteAddress ?? '', forwarded, trustedProxies);
 }

@@ -6,7 +6,8 @@ import { networkOf, RateLimitedError } from '../accounts/sign-in/sign-in-limits.
 import type { Counts } from '../base/counts.ts';
 import type { LiveSettings } from '../config/live-settings.ts';
 import { isFromService, type ServiceTokens, type Transport } from './caller.ts';
-import { clientAddress } from './client-address.ts';
+import { clientAddress, normalizeAddress } from './client-address.ts';
+import { passOf } from './forwarding/forwarded.ts';
 import type { Api } from './serve.ts';
 
 /** Number of addresses that are counted; the least recent ones are dropped. */
@@ -33,7 +34,9 @@ export async function limitRequests(app: Api, deps: LimitDeps, transport: Transp
       max: () => deps.settings.limits.requestsPerMinute,
       timeWindow: 60_000,
       keyGenerator: (request) => networkOf(clientAddress(request.raw, deps.trustedProxies)),
-      allowList: (request) => isFromService(request.headers, deps),
+      // A client on the local socket of another node is not limited, as here.
+      allowList: (request) =>
+        isFromService(request.headers, deps) || (passOf(request.raw)?.local ?? null) !== null,
       errorResponseBuilder: (_request, { ttl }) => new RateLimitedError('too many requests', ttl),
     }),
   );
@@ -44,7 +47,7 @@ export async function limitRequests(app: Api, deps: LimitDeps, transport: Transp
 }
 
 /**
- * Counts a request or stream for the client behind a trusted proxy. Connections of other clients are limited themselves.
+ * Counts a request or stream for the client behind a trusted proxy or another node. Connections of other clients are limited themselves.
  *
  * @returns the function that ends the count
  * @throws RateLimitedError
@@ -53,9 +56,10 @@ export function takeProxied(
   request: IncomingMessage,
   { proxied, settings, trustedProxies }: Pick<LimitDeps, 'proxied' | 'settings' | 'trustedProxies'>,
 ): () => void {
-  if (trustedProxies.length === 0) return () => {};
   const client = clientAddress(request, trustedProxies);
-  if (client === clientAddress(request, [])) return () => {};
+  const peer = normalizeAddress(request.socket.remoteAddress ?? '');
+  // Clients on a local socket have no address.
+  if (client === peer || client === '') return () => {};
   const release = proxied.take(networkOf(client), settings.limits.connectionsPerAddress);
   if (release) return release;
   throw new RateLimitedError('too many requests of this address are open', RETRY_MS);

@@ -18,6 +18,7 @@ const PUBLIC_DETAILS: Partial<Record<ErrorCode, string>> = {
     'The server has no room for another database. Try again later, or ask its administrator.',
   'instance.failed': `The database does not run. ${LATER}`,
   'backup.failed': `The backup cannot be made or used, and the database is as before. ${LATER}`,
+  'cluster.unavailable': `This cannot be done now. ${LATER}`,
   'control_plane.unavailable': `The accounts cannot be reached or changed now. ${LATER}`,
   'secret.undecryptable': `The database cannot be reached now. ${LATER}`,
   internal: `The request failed. ${LATER}`,

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
-import type { Endpoint } from '../../shared/api/contract/endpoint.ts';
+import { answererOf, type Endpoint } from '../../shared/api/contract/endpoint.ts';
 import type { Page, PageRequest } from '../../shared/api/contract/page.ts';
 
 /** The server that routes are added to. */
@@ -42,6 +42,7 @@ type Handler<E extends Endpoint> = (
 export function serve<E extends Endpoint>(app: Api, endpoint: E, handler: Handler<E>): void {
   const { method, path, permission, audit, params, query, body, responses, errorForm, whileStarting } =
     endpoint;
+  const { timeoutMs } = endpoint;
   const bodyLimit =
     endpoint.bodyLimitBytes ?? (permission === 'public' ? PUBLIC_BODY_LIMIT_BYTES : undefined);
   const defaultStatus = Math.min(...Object.keys(responses).map(Number));
@@ -58,6 +59,8 @@ export function serve<E extends Endpoint>(app: Api, endpoint: E, handler: Handle
     config: {
       operationId: endpoint.operationId,
       permission,
+      answeredBy: answererOf(endpoint),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(audit === undefined ? {} : { audit }),
       ...(errorForm === undefined ? {} : { errorForm }),
       ...(whileStarting === undefined ? {} : { whileStarting }),

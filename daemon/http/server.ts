@@ -8,6 +8,9 @@ import type { Logger } from '../base/log/log.ts';
 import type { Activity } from '../metrics/activity.ts';
 import { acceptJsonBodies, readRefusedBodies } from './body.ts';
 import { authorise, identifyCaller, type Transport } from './caller.ts';
+import { forwardRequests } from './forwarding/forward-requests.ts';
+import { passOf, passProblemOf, receivePass } from './forwarding/forwarded.ts';
+import type { Forwarding } from './forwarding/forwarding.ts';
 import { countChange, type LimitDeps, limitRequests } from './limits.ts';
 import {
   logLevelOf,
@@ -56,6 +59,8 @@ export interface ServerDeps extends LimitDeps {
   identities: Identities;
   activity: Activity;
   proxiesSeen: ProxiesSeen;
+  /** Null for a single server. */
+  forwarding: Forwarding | null;
   /** What the daemon waits for; null when it is ready. */
   waitingFor: () => string | null;
 }
@@ -71,13 +76,17 @@ export async function createApi(
   register: (api: Api) => void,
 ): Promise<Api> {
   const loggerInstance: FastifyBaseLogger = deps.log;
+  const { forwarding } = deps;
+  const newId = requestIds(deps.trustedProxies);
   const app: Api = fastify({
     loggerInstance,
     // Created for each request, so that a change of the log level takes effect.
     childLoggerFactory: (logger, bindings, options) => logger.child({ ...bindings, transport }, options),
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
-    genReqId: requestIds(deps.trustedProxies),
+    genReqId: (request) =>
+      (forwarding && receivePass(request, forwarding.passKey, forwarding.clock.now()))?.request_id ??
+      newId(request),
     // For malformed URLs; the default response of Fastify has another form.
     frameworkErrors: (error, request, reply) => {
       // Fastify did not decorate this request.
@@ -157,7 +166,14 @@ export async function createApi(
     }
     // Before the body is read.
     if (request.is404) return routes.answer(request, reply);
-    request.caller = await identifyCaller(request.headers, { ...deps, transport });
+    const problem = passProblemOf(request.raw);
+    if (problem !== null)
+      throw new FathomError('auth.required', `the pass of another node is refused: ${problem}`);
+    const isLocal = (passOf(request.raw)?.local ?? null) !== null;
+    request.caller = await identifyCaller(request.headers, {
+      ...deps,
+      transport: isLocal ? 'socket' : transport,
+    });
     countChange(request, deps);
     authorise(request, deps);
   });
@@ -167,6 +183,7 @@ export async function createApi(
     deps.activity.noteRequest(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
     done();
   });
+  if (forwarding !== null) forwardRequests(app, { ...deps, forwarding });
   register(app);
   return app;
 }

@@ -23,6 +23,7 @@ import { createDatabaseServices, type DatabaseServices } from '../databases/data
 import { TrashRepository } from '../databases/trash/trash-repository.ts';
 import { EventBus } from '../events/bus.ts';
 import { Journal } from '../events/journal.ts';
+import { createForwarding } from '../http/forwarding/forwarding.ts';
 import { ProxiesSeen } from '../http/proxies-seen.ts';
 import type { MasterKeys } from '../keys/envelope.ts';
 import { hookTokenOf } from '../keys/hook-token.ts';
@@ -105,8 +106,7 @@ export async function createServices({
   resources: AsyncDisposableStack;
 }): Promise<DaemonServices> {
   const { binaries, log, instanceLogsDir } = host;
-  const settings = liveSettingsOf(config);
-  const ownPrograms = new Set<number>();
+  const [settings, ownPrograms] = [liveSettingsOf(config), new Set<number>()];
   const bus = new EventBus((error) => log.error({ err: error }, 'a listener of the event bus failed'));
   const journal = new Journal(bus, clock);
   const [activity, wakes] = [new Activity(bus), new Wakes(bus, clock)];
@@ -190,8 +190,7 @@ export async function createServices({
   const plans = new Plans({ controlPlane, settings, databaseLimits: config.databaseLimits, log });
   const invitationRepository = new InvitationRepository(controlPlane);
   const userLimits = new UserLimits({ plans, users, clock });
-  const mailer = new Mailer({ settings, log });
-  const mailLimits = new MailLimits(clock);
+  const [mailer, mailLimits] = [new Mailer({ settings, log }), new MailLimits(clock)];
   const accountMails = new AccountMails({ controlPlane, users, mailer, limits: mailLimits, clock, log });
   const invitations = new Invitations({
     repository: invitationRepository,
@@ -364,6 +363,7 @@ export async function createServices({
     driver,
     edgeToken: config.edgeToken,
     fleet,
+    forwarding: cluster && createForwarding({ share: cluster.share, catalog, jwt: config.jwt, clock }),
     hookToken,
     invitationRepository,
     invitations,

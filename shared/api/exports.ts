@@ -63,6 +63,7 @@ export const exportUser = endpoint({
   summary: 'Download everything that is stored of a user, as a tar archive',
   description:
     'Account, sessions, API keys without their secrets, tasks, the rows of the audit log with actions of the user, and the database with its files: it is backed up first. Users get their own. Limited as downloads of backups.',
+  answeredBy: 'account',
   permission: 'users.export',
   audit: 'user.export',
   params: idParams('a user'),

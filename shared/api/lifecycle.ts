@@ -60,6 +60,7 @@ export const initInstance = endpoint({
   tag,
   summary: 'Start the instance of a user',
   description: '`force_restart` replaces a running process and leaves `Failed`.',
+  answeredBy: 'account',
   permission: 'databases.operate',
   audit: 'database.start',
   params,
@@ -94,6 +95,7 @@ export const getInstanceStatus = endpoint({
   tag,
   summary: 'Show the instance of a user',
   description: '`instance` is null while the user has none.',
+  answeredBy: 'account',
   permission: 'databases.read',
   params,
   responses: {
@@ -116,6 +118,7 @@ export const stopInstance = endpoint({
   tag,
   summary: 'Stop the instance of a user',
   description: 'It stays stopped until it is started.',
+  answeredBy: 'account',
   permission: 'databases.operate',
   audit: 'database.stop',
   params,

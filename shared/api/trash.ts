@@ -76,6 +76,7 @@ export const listTrash = endpoint({
   tag,
   summary: 'List deleted databases',
   description: 'With those that are erased while their backups are not. Users get their own.',
+  answeredBy: 'leader',
   permission: 'databases.read',
   query: wholePageQuerySchema,
   responses: { 200: { description: 'One page of deleted databases.', schema: pageOf(deletedSchema) } },
@@ -91,6 +92,7 @@ export const undeleteDatabase = endpoint({
   summary: 'Bring back a deleted database',
   description:
     'With its account, if that was deleted with it. Responds when a database that ran before runs.',
+  answeredBy: 'leader',
   permission: 'databases.delete',
   audit: 'database.undelete',
   params,
@@ -107,6 +109,7 @@ export const eraseDatabase = endpoint({
   summary: 'Erase a deleted database now',
   description:
     'Its files, its row, and its account if that was deleted with it. Its backups are erased as soon as the target allows: until then, the list shows `erasure_pending`.',
+  answeredBy: 'leader',
   permission: 'databases.delete',
   audit: 'database.erase',
   params,

@@ -50,6 +50,14 @@ export class DatabasesElsewhere {
   }
 }
 
+/** The error for a deletion: only the node with the control plane deletes, and only what it runs. */
+export function deletedAfterMove({ row: { name }, other: { node } }: DatabaseElsewhere): FathomError {
+  return new FathomError(
+    'conflict',
+    `node ${node} runs ${name}; move it to the node with the control plane ('fathomd databases move ${name} NODE'), then delete it`,
+  );
+}
+
 /** The error for work that only the node of a database can do. */
 export function runsElsewhere({ row: { name }, other: { node } }: DatabaseElsewhere): FathomError {
   return new FathomError('conflict', `node ${node} runs ${name}; use the commands or the API of that node`);

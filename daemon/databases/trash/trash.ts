@@ -12,6 +12,7 @@ import type { Fleet } from '../../supervisor/fleet.ts';
 import type { PortAllocator } from '../../supervisor/start/ports.ts';
 import { type Catalog, type CatalogEntry, requireUnchanged } from '../catalog.ts';
 import type { DatabaseRepository } from '../database-repository.ts';
+import { deletedAfterMove } from '../elsewhere/databases-elsewhere.ts';
 import type { FleetShare } from '../elsewhere/fleet-share.ts';
 import type { DatabaseLifecycle } from '../lifecycle.ts';
 import type { OwnerSync } from '../owner/owner-sync.ts';
@@ -169,7 +170,11 @@ export class DatabaseTrash {
   #requireLeader(name: string): void {
     const { share, catalog } = this.#deps;
     const leader = share?.leader ?? null;
-    if (leader === null) return;
+    if (leader === null) {
+      const other = catalog.elsewhere.find(name);
+      if (other !== null) throw deletedAfterMove(other);
+      return;
+    }
     const { node } = leader;
     const move =
       catalog.find(name) === null ? '' : `move it there ('fathomd databases move ${name} ${node}'), then `;

@@ -6,12 +6,16 @@ import { isIn, normalizeAddress } from '../client-address.ts';
 import { type ConnectionLimits, ConnectionTable } from './connection-table.ts';
 
 /**
- * Limits the open connections of a server. Connections of trusted proxies are shared by many clients: the requests that they
+ * Limits the open connections of a server. Connections of trusted proxies and of other nodes are shared by many clients: the requests that they
  * forward are counted by client instead (`limitRequests`).
  */
 export function limitConnections(
   server: Server,
-  { trustedProxies, ...limits }: ConnectionLimits & { trustedProxies: readonly string[] },
+  {
+    trustedProxies,
+    isNode,
+    ...limits
+  }: ConnectionLimits & { trustedProxies: readonly string[]; isNode: (address: string) => boolean },
 ): void {
   const table = new ConnectionTable(limits);
   const trusted = blockListOf(trustedProxies);
@@ -30,7 +34,7 @@ export function limitConnections(
       isIdle: () => !upgraded.has(socket) && requests.get(socket)?.complete !== true,
       close: () => void socket.destroy(),
     };
-    if (!table.add(network, connection, isIn(trusted, address))) {
+    if (!table.add(network, connection, isIn(trusted, address) || isNode(address))) {
       socket.destroy();
       return;
     }

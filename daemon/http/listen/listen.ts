@@ -11,6 +11,7 @@ import type { LiveSettings } from '../../config/live-settings.ts';
 import { openFilesLimit } from '../../metrics/process-reading.ts';
 import { processStat } from '../../pocketbase/process/procfs.ts';
 import type { Transport } from '../caller.ts';
+import type { Forwarding } from '../forwarding/forwarding.ts';
 import type { Api } from '../serve.ts';
 import { limitConnections } from './connections.ts';
 import { descriptorOf, loadSocketReader, type SocketReader, setPeerUser } from './peer.ts';
@@ -32,7 +33,7 @@ export interface Listening {
 export async function listenOnTcp(
   create: CreateServer,
   { server: { host, port }, trustedProxies }: Pick<Config, 'server' | 'trustedProxies'>,
-  settings: LiveSettings,
+  { settings, forwarding }: { settings: LiveSettings; forwarding: Pick<Forwarding, 'isNode'> | null },
 ): Promise<Listening> {
   const { api, close } = await create('tcp');
   try {
@@ -40,6 +41,7 @@ export async function listenOnTcp(
       perNetwork: () => settings.limits.connectionsPerAddress,
       total: await maxConnections(),
       trustedProxies,
+      isNode: (address) => forwarding?.isNode(address) ?? false,
     });
     await api.listen({ host, port });
   } catch (error) {

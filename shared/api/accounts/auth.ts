@@ -130,6 +130,7 @@ export const register = endpoint({
   summary: 'Sign up',
   description:
     'Creates an account and its database, and signs in. Takes the fields that the administrator has added to the accounts.',
+  answeredBy: 'leader',
   permission: 'public',
   audit: 'sign-up',
   body: registerSchema,

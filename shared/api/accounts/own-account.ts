@@ -51,6 +51,7 @@ export const deleteOwnAccount = endpoint({
   summary: 'Delete the own account and its database',
   description:
     'Needs a session, and only for the role `user`. Both go to the trash for DATABASE_TRASH_DAYS, from which the owner and administrators can bring them back. With DATABASE_TRASH_DAYS=0, everything is erased at once.',
+  answeredBy: 'leader',
   audit: 'account.delete',
   body: z
     .strictObject({
@@ -78,6 +79,7 @@ export const undeleteOwnAccount = endpoint({
   summary: 'Bring back the own account and its database',
   description:
     'For accounts that their owner deleted, while they are in the trash. Responds when a database that ran before runs. Then sign in. A wrong password counts as a failed sign-in.',
+  answeredBy: 'leader',
   permission: 'public',
   audit: 'account.undelete',
   body: credentialsSchema,

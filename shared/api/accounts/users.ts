@@ -82,6 +82,7 @@ export const createUser = endpoint({
   tag,
   summary: 'Create a user',
   description: 'Creates the account and, for the role `user`, its database.',
+  answeredBy: 'leader',
   permission: 'users.write',
   audit: 'user.create',
   body: newAccountSchema
@@ -121,6 +122,7 @@ export const updateUser = endpoint({
   tag,
   summary: 'Change the role, plan, activity or verification of a user',
   description: 'An inactive account is signed out and cannot use its database.',
+  answeredBy: 'leader',
   permission: 'users.write',
   audit: 'user.update',
   params,
@@ -144,6 +146,7 @@ export const deleteUser = endpoint({
   summary: 'Delete a user',
   description:
     'The account and its database go to the trash for DATABASE_TRASH_DAYS: `undelete` of the database brings both back. An account without a database is erased at once, and so is everything with DATABASE_TRASH_DAYS=0.',
+  answeredBy: 'leader',
   permission: 'users.write',
   audit: 'user.delete',
   params,

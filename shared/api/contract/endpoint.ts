@@ -25,6 +25,12 @@ export interface ResponseContract {
   failure?: true;
 }
 
+/**
+ * Which node of a cluster answers: `each` the one that is asked, `database` the owner of the database `name`, `account` the owner of
+ * the database of the user `id`, `leader` the node with the control plane. Other nodes forward the request to it.
+ */
+export type Answerer = 'each' | 'database' | 'account' | 'leader';
+
 /** One operation of the HTTP API. The route, the client, the OpenAPI document and docs/api.md derive from it. */
 export interface Endpoint {
   operationId: string;
@@ -52,6 +58,8 @@ export interface Endpoint {
   errorForm?: 'lifecycle';
   /** Available while the daemon starts. */
   whileStarting?: true;
+  /** Which node of a cluster answers, if it is not the one that its path says (`answererOf`). */
+  answeredBy?: Answerer;
   /** Of the body; 64 KiB by default. */
   bodyLimitBytes?: number;
   /** How long a client should wait for the answer, in milliseconds; 10 s by default. */
@@ -69,6 +77,21 @@ export function endpoint<const E extends Endpoint>(declaration: E): E {
   return declaration;
 }
 
+const OF_DATABASE = '/api/v1/databases/{name}';
+const OF_QUEUE = '/api/v1/queue/';
+
+export function answererOf({
+  answeredBy,
+  method,
+  path,
+}: Pick<Endpoint, 'answeredBy' | 'method' | 'path'>): Answerer {
+  if (answeredBy !== undefined) return answeredBy;
+  // The trash is on the leader.
+  if (method === 'DELETE' && path === OF_DATABASE) return 'leader';
+  if (path.startsWith(OF_DATABASE)) return 'database';
+  return path.startsWith(OF_QUEUE) ? 'leader' : 'each';
+}
+
 /** Every error that an operation can answer with. */
 export function errorsOf(declaration: Endpoint): ErrorCode[] {
   const { method, permission, errors = [], whileStarting } = declaration;
@@ -82,6 +105,7 @@ export function errorsOf(declaration: Endpoint): ErrorCode[] {
       : (['request.too_large', 'request.unsupported_type'] as const)),
     'rate_limited',
     'internal',
+    ...(answererOf(declaration) === 'each' ? [] : (['cluster.unavailable'] as const)),
     ...(whileStarting ? [] : (['daemon.starting', 'control_plane.unavailable'] as const)),
     ...errors,
   ];
