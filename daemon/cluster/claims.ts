@@ -6,7 +6,6 @@ import { decideClaim, freed } from './ownership.ts';
 import {
   drainKey,
   memberKey,
-  NODES,
   type NodeRecord,
   nodeKey,
   OWNERS,
@@ -103,14 +102,38 @@ export class Claims {
     return [...this.#owned.keys()];
   }
 
-  /** Claims databases of other nodes that have ended. @returns their number */
-  async claimEnded(): Promise<number> {
-    if (this.#others.size === 0) return 0;
-    const online = new Set((await this.#coordinator.list(NODES)).map(({ key }) => key.slice(NODES.length)));
-    let claimed = 0;
-    for (const [name, node] of this.#others)
-      if (!online.has(node) && (await this.problem(name)) === null) claimed += 1;
-    return claimed;
+  /** By name: the other nodes that own databases, as far as this one knows. */
+  others(): ReadonlyMap<string, string> {
+    return this.#others;
+  }
+
+  /**
+   * Makes another node the owner of a database whose owner has ended. That node restores and starts it.
+   *
+   * @returns false when nothing was changed: one of both nodes, or the record, is not as it should be
+   */
+  async assign(name: string, to: string): Promise<boolean> {
+    const key = this.#prefix + name;
+    const [entry, target] = await Promise.all([
+      this.#coordinator.get(key),
+      this.#coordinator.get(nodeKey(to)),
+    ]);
+    if (entry === null || target === null || parseNode(target).serves !== true) return false;
+    const owner = parseOwner(entry);
+    if (owner.node === null || owner.node === to) return false;
+    const other = await this.#inspect(owner.node);
+    const isEnded = other.takeover === 'ready' && !other.isOnline;
+    const decision = decideClaim(owner, to, { now: this.#clock.now(), isEnded, isDrained: false });
+    if (decision.kind !== 'claim') return false;
+    return this.#coordinator.commit({
+      expect: [
+        { key, revision: entry.revision },
+        { key: target.key, revision: target.revision },
+        { key: drainKey(to), revision: 0 },
+        ...other.unchanged,
+      ],
+      put: [{ key, value: JSON.stringify(decision.record) }],
+    });
   }
 
   /** The names of all databases of the fleet, also those of other nodes. */

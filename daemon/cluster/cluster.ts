@@ -1,5 +1,5 @@
 import type { PhaseReason } from '../../shared/api/instances.ts';
-import type { ClusterNode, NodeList } from '../../shared/api/nodes.ts';
+import type { NodeList } from '../../shared/api/nodes.ts';
 import { FathomError, messageOf } from '../../shared/errors.ts';
 import { forEachConcurrent } from '../base/concurrent.ts';
 import type { Logger } from '../base/log/log.ts';
@@ -9,7 +9,8 @@ import type { Coordinator } from './coordinator.ts';
 import { Handovers, type WantedCopy } from './handovers.ts';
 import { readNodes } from './node-list.ts';
 import { Drains } from './placement/drains.ts';
-import { memberKey, type NodeRecord, nodeKey, ownersOf } from './records.ts';
+import { Orphans } from './placement/orphans.ts';
+import { memberKey, type NodeRecord, nodeKey, ownersOf, parseOwner } from './records.ts';
 import { type NodeFacts, Registration } from './registration.ts';
 import { RouteWriter } from './routes/route-writer.ts';
 import { SharedFleet } from './shared-fleet.ts';
@@ -96,15 +97,18 @@ export class Cluster {
       epochOf: (name) => this.#claims.ownershipOf(name)?.epoch ?? null,
     });
     this.drains = new Drains({ ...deps, publish: async () => this.#registration?.publish() });
-    this.share = new SharedFleet({
+    const orphans = new Orphans({
       ...deps,
-      isDrained: (node) => this.drains.has(node),
       claims: this.#claims,
       claimProblem: (name) => this.#claimProblem(name),
-      mayTakeOver: () =>
-        this.allowsTakeover &&
-        !this.drains.isDrained &&
-        (!deps.isFenced || this.#registration?.hasLease === true),
+      drains: this.drains,
+    });
+    this.share = new SharedFleet({
+      ...deps,
+      placeOrphans: () => orphans.place(),
+      claims: this.#claims,
+      claimProblem: (name) => this.#claimProblem(name),
+      mayTakeOver: () => this.allowsTakeover && (!deps.isFenced || this.#registration?.hasLease === true),
       onLeaderChanged: () => this.#hooks?.onLeaderChanged?.(),
     });
     this.handovers = new Handovers({
@@ -236,6 +240,7 @@ export class Cluster {
       if (reason === null) owned.push(name);
       else this.#deps.log.warn({ instance: name }, reason.message);
     });
+    this.share.beginPlacing();
     return owned;
   }
 
@@ -291,26 +296,6 @@ export class Cluster {
     return { cluster, node: facts.node, problem: this.#registration?.problem ?? null, items };
   }
 
-  /** @throws FathomError `not_found`, `conflict`, `cluster.unavailable` */
-  async drain(node: string): Promise<ClusterNode> {
-    await this.drains.begin(node);
-    this.#deps.log.warn({ node }, 'the node is drained: its databases move to other nodes');
-    return this.#nodeNamed(node);
-  }
-
-  /** @throws FathomError `not_found`, `conflict`, `cluster.unavailable` */
-  async undrain(node: string): Promise<ClusterNode> {
-    await this.drains.end(node);
-    this.#deps.log.info({ node }, 'the node is not drained any more');
-    return this.#nodeNamed(node);
-  }
-
-  async #nodeNamed(name: string): Promise<ClusterNode> {
-    const node = (await this.nodes()).items.find((one) => one.name === name);
-    if (node !== undefined) return node;
-    throw new FathomError('conflict', `${name} was removed from the cluster`);
-  }
-
   /** Removes a node that is off. @throws FathomError `not_found`, `conflict`, `cluster.unavailable` */
   async remove(node: string): Promise<{ databases: number }> {
     const { coordinator, clock, controlPlane, log } = this.#deps;
@@ -353,6 +338,7 @@ export class Cluster {
       await this.share.noticeMoves(names, async () => {
         this.#reportLost(await this.#claims.review(view, changed), hooks);
       });
+      this.#noteGained(view, names);
       for (const name of names) this.routes.noteOwner(name);
       for (const key of changed) {
         const entry = view.get(key);
@@ -361,6 +347,25 @@ export class Cluster {
     } catch (error) {
       this.#deps.log.error(`cannot read owners: ${messageOf(error)}`);
     }
+  }
+
+  /** The leader has given them to this node, because their owner has ended. */
+  #noteGained(view: Parameters<Claims['review']>[0], names: readonly string[]): void {
+    if (this.#waitsFor !== null) return;
+    const { node, fleet } = this.#deps.facts;
+    const gained = names.flatMap((name) => {
+      const entry = view.get(ownersOf(fleet) + name);
+      const owner = entry && parseOwner(entry);
+      const isKnown = this.ownershipOf(name) !== null || this.handovers.isReceiving(name);
+      return owner?.node === node && !isKnown ? [{ name, owner }] : [];
+    });
+    for (const { name, owner } of gained) this.#claims.noteOwned(name, owner);
+    if (gained.length === 0) return;
+    this.#deps.log.warn(
+      { databases: gained.length },
+      'this node takes over databases of a node that has ended',
+    );
+    this.share.notify();
   }
 
   #reportLost(lost: readonly LostDatabase[], hooks: ClusterHooks): void {

@@ -110,6 +110,11 @@ export class Handovers {
     if (problem !== null && (await this.#withdraw(name)) !== to) throw problem;
   }
 
+  /** Whether this node restores a database that is offered to it. */
+  isReceiving(name: string): boolean {
+    return this.#receiving.has(name);
+  }
+
   /** Takes what is offered to this node. */
   noteRecord(entry: Entry): void {
     const { facts, serves, left, log } = this.#deps;

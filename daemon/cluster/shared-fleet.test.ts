@@ -19,7 +19,7 @@ it('lets the nodes of its fleet use its control plane as they join, again while 
     claims,
     claimProblem: (name) => claims.problem(name),
     mayTakeOver: () => true,
-    isDrained: () => false,
+    placeOrphans: async () => 0,
     onLeaderChanged: () => {},
     clock: time,
     log: silentLog,

@@ -27,7 +27,8 @@ export interface SharedFleetDeps {
   /** As `Claims.problem`, and whether this node has a lease. */
   claimProblem: (name: string) => Promise<PhaseReason | null>;
   mayTakeOver: () => boolean;
-  isDrained: (node: string) => boolean;
+  /** Gives databases of nodes that have ended to others. @returns the number of those that this node owns now */
+  placeOrphans: () => Promise<number>;
   onLeaderChanged: () => void;
   clock: Clock;
   log: Logger;
@@ -40,6 +41,7 @@ export class SharedFleet {
   /** All nodes that joined, by name. */
   #members: ReadonlyMap<string, NodeRecord> = new Map();
   readonly #listeners = new Set<() => void>();
+  #isPlacing = false;
   #admission: {
     admit: (addresses: readonly string[]) => Promise<void>;
     admitted: string;
@@ -137,6 +139,11 @@ export class SharedFleet {
     return () => this.#listeners.delete(listener);
   }
 
+  /** From now on, the leader places databases of nodes that have ended. Call it when it has claimed those of its start. */
+  beginPlacing(): void {
+    this.#isPlacing = true;
+  }
+
   lead(): void {
     this.#leader = null;
   }
@@ -185,10 +192,7 @@ export class SharedFleet {
     }
   }
 
-  /**
-   * Takes over from nodes that have ended: the leader all databases, a member the control plane. While the leader is drained,
-   * members take over all databases. Never rejects.
-   */
+  /** Follows nodes that have ended: the leader places their databases, a member takes over the control plane. Never rejects. */
   async keep(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#deps;
     let problem: string | null = null;
@@ -196,10 +200,10 @@ export class SharedFleet {
       await clock.sleep(LOOK_EVERY_MS, signal);
       if (signal.aborted) return;
       try {
-        const leader = this.#leader;
-        if (leader === null || this.#deps.isDrained(leader.node)) await this.#claimEnded();
-        if (leader === null) await this.#admitNew();
-        else if (await this.#hasOtherLeader(leader)) return this.#deps.onLeaderChanged();
+        if (this.#leader === null) {
+          await this.#placeOrphans();
+          await this.#admitNew();
+        } else if (await this.#hasOtherLeader(this.#leader)) return this.#deps.onLeaderChanged();
         problem = null;
       } catch (error) {
         if (!(error instanceof FathomError)) throw error;
@@ -209,9 +213,9 @@ export class SharedFleet {
     }
   }
 
-  async #claimEnded(): Promise<void> {
-    const { claims, mayTakeOver } = this.#deps;
-    if (mayTakeOver() && (await claims.claimEnded()) > 0) this.notify();
+  async #placeOrphans(): Promise<void> {
+    const { mayTakeOver, placeOrphans } = this.#deps;
+    if (this.#isPlacing && mayTakeOver() && (await placeOrphans()) > 0) this.notify();
   }
 
   async #hasOtherLeader({ url }: Leader): Promise<boolean> {

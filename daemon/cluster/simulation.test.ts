@@ -97,6 +97,7 @@ class Server {
         prepareCopy: async () => {},
       });
       await cluster.claimFleet(async () => {});
+      cluster.share.beginPlacing();
     } catch (error) {
       if (isAlive() && !(error instanceof FathomError)) throw error;
       if (isAlive()) this.crash();

@@ -43,6 +43,13 @@ export async function ownersIn(etcd: Pick<Etcd, 'url'>) {
   }
 }
 
+/** How many databases each node owns, the control plane included. */
+export async function sharesIn(etcd: Pick<Etcd, 'url'>): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { node } of await ownersIn(etcd)) counts[String(node)] = (counts[String(node)] ?? 0) + 1;
+  return counts;
+}
+
 /** Waits until the replicas have everything that was written before now. */
 export async function untilReplicated(
   etcd: Pick<Etcd, 'url'>,

@@ -16,7 +16,7 @@ import {
   untilRunning,
 } from '../helpers/fleet-actions.ts';
 import { litestream, scratchDirectory } from '../helpers/replication.ts';
-import { createStandby, killServer, ownersIn, replicaOf, untilLeader } from '../helpers/standby.ts';
+import { createStandby, killServer, ownersIn, replicaOf, sharesIn, untilLeader } from '../helpers/standby.ts';
 import { until } from '../helpers/until.ts';
 
 /** Writes until a request fails, because the database moves. @returns the titles that were acknowledged */
@@ -40,13 +40,6 @@ async function nodes(words: readonly string[], on: Deployment) {
 
 const dataOf = ({ dataDir }: Deployment, { name }: Tenant) =>
   join(dataDir, 'user_dbs', name, 'pb_data', 'data.db');
-
-/** How many databases each node owns, the control plane included. */
-async function shares(etcd: { url: string }): Promise<Record<string, number>> {
-  const counts: Record<string, number> = {};
-  for (const { node } of await ownersIn(etcd)) counts[String(node)] = (counts[String(node)] ?? 0) + 1;
-  return counts;
-}
 
 describe.skipIf(!hasEtcd('the tests of drains') || litestream === null)('a node that is drained', () => {
   it('gives all databases away without a loss, says what stays, and goes on after it was killed', async () => {
@@ -81,8 +74,8 @@ describe.skipIf(!hasEtcd('the tests of drains') || litestream === null)('a node 
     const writes = busy.map((tenant) => writeUntilRefused(one, tenant));
     // The drain goes on without the command, and without the daemon that was killed.
     const drained = nodes(['drain', 'n1'], two);
-    await until(async () => ((await shares(etcd))['n2'] ?? 0) > 0, {
-      what: async () => `a first move: ${JSON.stringify(await shares(etcd))}\n${first.output()}`,
+    await until(async () => ((await sharesIn(etcd))['n2'] ?? 0) > 0, {
+      what: async () => `a first move: ${JSON.stringify(await sharesIn(etcd))}\n${first.output()}`,
     });
     first.signal('SIGKILL');
     await first.exited;
@@ -99,7 +92,7 @@ describe.skipIf(!hasEtcd('the tests of drains') || litestream === null)('a node 
         problems: [{ name: withFile.name, message: expect.stringContaining('has uploaded files') as string }],
       },
     });
-    expect(await shares(etcd)).toEqual({ n1: 2, n2: 5 });
+    expect(await sharesIn(etcd)).toEqual({ n1: 2, n2: 5 });
 
     expect(await hashFile(dataOf(two, stopped))).toBe(sha256);
     await untilInstance(two, stopped.name, ({ phase }) => phase === 'stopped', 'to be there, stopped');
@@ -117,7 +110,7 @@ describe.skipIf(!hasEtcd('the tests of drains') || litestream === null)('a node 
     await documents.delete((await documents.getFirstListItem('')).id);
     const second = await nodes(['drain', 'n1'], one);
     expect(second.exitCode, second.stdout + again.output()).toBe(0);
-    expect(await shares(etcd)).toEqual({ n1: 1, n2: 7 });
+    expect(await sharesIn(etcd)).toEqual({ n1: 1, n2: 7 });
     await untilRunning(two, late.name);
     const move = ['databases', 'move', late.name, 'n1', '--socket', two.socketPath];
     await until(
@@ -133,7 +126,7 @@ describe.skipIf(!hasEtcd('the tests of drains') || litestream === null)('a node 
     expect((await nodes(['undrain', 'n1'], two)).exitCode).toBe(0);
     await until(async () => (await fathomd(move)).exitCode === 0, { what: () => 'a move to n1' });
     await untilRunning(one, late.name);
-  });
+  }, 300_000);
 
   it('takes over nothing, until it is undrained', async () => {
     const etcd = await startEtcd();
@@ -153,11 +146,11 @@ describe.skipIf(!hasEtcd('the tests of drains') || litestream === null)('a node 
         (await two.client.nodes.list()).items.some(({ name, state }) => name === 'n1' && state === 'offline'),
       { what: () => 'n1 to be offline' },
     );
-    expect(await shares(etcd)).toEqual({ n1: 2 });
+    expect(await sharesIn(etcd)).toEqual({ n1: 2 });
     // The takeover can begin before the answer, and breaks the connection.
     await nodes(['undrain', 'n2'], two);
     await untilLeader(second);
     await untilRunning(two, user.name);
-    expect(await shares(etcd)).toEqual({ n2: 2 });
+    expect(await sharesIn(etcd)).toEqual({ n2: 2 });
   });
 });

@@ -1,6 +1,6 @@
 import { array, assert, integer, property, record, uniqueArray } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Candidate, chooseNode, loadOf, takeProblem, withMore } from './choose-node.ts';
+import { type Candidate, chooseNode, loadOf, placeAll, takeProblem, withMore } from './choose-node.ts';
 
 const GIB = 1024 ** 3;
 
@@ -83,8 +83,28 @@ describe('the choice of a node', () => {
     );
   });
 
+  it('places each of several databases once, and none on a node that others have less than', () => {
+    assert(
+      property(candidates, integer({ min: 0, max: 60 }), (all, count) => {
+        const names = Array.from({ length: count }, (_, index) => `d${index}`);
+        const placed = placeAll(names, all);
+        expect([...placed.keys()]).toEqual(names);
+        const got = (node: string) => [...placed.values()].filter((one) => one === node).length;
+        const able = all.filter((one) => isShort(one) === all.every(isShort));
+        for (const one of able) {
+          if (got(one.node) === 0) continue;
+          const before = loadOf(withMore(one, got(one.node) - 1));
+          for (const other of able)
+            expect(before).toBeLessThanOrEqual(loadOf(withMore(other, got(other.node))));
+        }
+        expect(able.reduce((sum, { node }) => sum + got(node), 0)).toBe(count);
+      }),
+    );
+  });
+
   it('has no node without candidates', () => {
     expect(chooseNode([])).toBeNull();
+    expect(placeAll(['a'], [])).toEqual(new Map());
   });
 
   it('takes only nodes that can take databases', () => {

@@ -57,3 +57,16 @@ export function withMore<T extends Candidate>(candidate: T, count: number): T {
     running: candidate.running + count,
   };
 }
+
+/** Which node gets each of several databases, one after the other. Empty without candidates. */
+export function placeAll(names: readonly string[], candidates: readonly Candidate[]): Map<string, string> {
+  const loads = new Map(candidates.map((candidate) => [candidate.node, candidate]));
+  const placed = new Map<string, string>();
+  for (const name of names) {
+    const chosen = loads.get(chooseNode([...loads.values()]) ?? '');
+    if (chosen === undefined) break;
+    placed.set(name, chosen.node);
+    loads.set(chosen.node, withMore(chosen, 1));
+  }
+  return placed;
+}

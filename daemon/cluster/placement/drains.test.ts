@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { ManualTime } from '../../../test/helpers/manual-time.ts';
 import { MemoryCoordinator, MemoryStore } from '../../../test/helpers/memory-coordinator.ts';
+import { silentLog } from '../../../test/helpers/silent-log.ts';
 import { readNodes } from '../node-list.ts';
 import { drainKey, memberKey, type NodeRecord, nodeKey, ownersOf } from '../records.ts';
 import { Drains } from './drains.ts';
@@ -49,6 +50,7 @@ function createStage() {
       facts: { node, ...GIVER },
       publish: async () => void published.push(drains.progress),
       clock: time,
+      log: silentLog,
     });
     return drains;
   };

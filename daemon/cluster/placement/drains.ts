@@ -1,5 +1,6 @@
 import type { DrainProgress } from '../../../shared/api/nodes.ts';
 import { FathomError } from '../../../shared/errors.ts';
+import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import type { Coordinator, Entry } from '../coordinator.ts';
 import { DRAINS, drainKey, memberKey, NODES, type NodeRecord, parseDrain, parseNode } from '../records.ts';
@@ -11,6 +12,7 @@ export interface DrainsDeps {
   /** Publishes the record of this node now. Never rejects. */
   publish: () => Promise<void>;
   clock: Clock;
+  log: Logger;
 }
 
 /**
@@ -35,7 +37,7 @@ export class Drains {
 
   /** Whether this node is drained, as far as it knows. */
   get isDrained(): boolean {
-    return this.has(this.#deps.facts.node);
+    return this.request !== null;
   }
 
   /** Differs for each request to drain this node; null while it is not drained. */
@@ -46,11 +48,6 @@ export class Drains {
   /** Null while this node is not drained, or has not looked at its databases since. */
   get progress(): DrainProgress | null {
     return this.#progress;
-  }
-
-  /** Whether a node is drained, as far as this one knows. */
-  has(node: string): boolean {
-    return this.#drained.has(node);
   }
 
   /** Follows the entries until the signal aborts. Never rejects. */
@@ -82,7 +79,7 @@ export class Drains {
    * @throws FathomError `not_found`, `conflict` when no other node can take its databases, `cluster.unavailable`
    */
   async begin(node: string): Promise<void> {
-    const { coordinator, clock } = this.#deps;
+    const { coordinator, clock, log } = this.#deps;
     const member = await this.#member(node);
     const { problems, able } = await this.#others(parseNode(member));
     if (able.length === 0)
@@ -101,8 +98,9 @@ export class Drains {
       ],
       put: [{ key, value: JSON.stringify({ since }) }],
     });
+    if (isBegun) return log.warn({ node }, 'the node is drained: its databases move to other nodes');
     // Another one may have done it at the same moment.
-    if (!isBegun && (await coordinator.get(key)) === null)
+    if ((await coordinator.get(key)) === null)
       throw new FathomError('conflict', `${node} joins again, or is removed; try again`);
   }
 
@@ -110,6 +108,7 @@ export class Drains {
   async end(node: string): Promise<void> {
     await this.#member(node);
     await this.#deps.coordinator.commit({ expect: [], remove: [drainKey(node)] });
+    this.#deps.log.info({ node }, 'the node is not drained any more');
   }
 
   /**
