@@ -109,6 +109,27 @@ describe.skipIf(!hasEtcd('the tests of etcd'))('in etcd', () => {
     await watching;
   });
 
+  it('does not repeat changes when it watches another server', async () => {
+    const etcd = await startEtcd();
+    const proxy = await startProxy(etcd.port);
+    const store = etcdCoordinator({ endpoints: [proxy.url, etcd.url] });
+    const seen: string[] = [];
+    const end = new AbortController();
+    const watching = store.watch('w/', (_view, changed) => seen.push([...changed].join()), end.signal);
+    const other = etcdCoordinator({ endpoints: [etcd.url] });
+    await until(() => seen.length > 0, { what: 'the first view' });
+    for (const key of ['w/a', 'w/b']) {
+      await other.commit({ expect: [], put: [{ key, value: '1' }] });
+      await until(() => seen.at(-1) === key, { what: 'a change by the stream' });
+    }
+    proxy.cut();
+    await other.commit({ expect: [], put: [{ key: 'w/c', value: '1' }] });
+    await until(() => seen.length > 3, { timeoutMs: 40_000, what: 'a change by another server' });
+    expect(seen).toEqual(['', 'w/a', 'w/b', 'w/c']);
+    end.abort();
+    await watching;
+  });
+
   it('reports servers that do not answer, and answers again when they do', async () => {
     const etcd = await startEtcd();
     const store = etcdCoordinator({ endpoints: [etcd.url] });

@@ -33,12 +33,19 @@ export class ManualTime implements Clock {
     return this.#sleepers.size;
   }
 
+  /** The one that ends first; of several, the one that began first. */
+  #next(): { at: number; wake: () => void } | undefined {
+    let first: { at: number; wake: () => void } | undefined;
+    for (const sleeper of this.#sleepers) if (first === undefined || sleeper.at < first.at) first = sleeper;
+    return first;
+  }
+
   /** Moves on by `ms`, waking one sleeper after the other and letting each do what it was waiting to do. */
   async advance(ms: number): Promise<void> {
     const end = this.#ms + ms;
     for (;;) {
       await settle();
-      const [next] = [...this.#sleepers].toSorted((a, b) => a.at - b.at);
+      const next = this.#next();
       if (!next || next.at > end) break;
       this.#ms = Math.max(this.#ms, next.at);
       next.wake();

@@ -5,6 +5,8 @@ import { FathomError } from '../../shared/errors.ts';
 interface Watch {
   prefix: string;
   onChange: OnChange;
+  /** What it was told last. */
+  view: Map<string, Entry>;
   /** Keys that changed while it was cut off. */
   missed: Set<string>;
 }
@@ -12,10 +14,12 @@ interface Watch {
 /** The store behind any number of nodes, in memory. Sessions end by the given clock when `expire` is called. */
 export class MemoryStore {
   readonly entries = new Map<string, Entry>();
-  readonly sessions = new Map<string, { ttlMs: number; until: number }>();
+  readonly sessions = new Map<string, { ttlMs: number; until: number; keys: Set<string> }>();
   readonly clock: Pick<Clock, 'monotonic'>;
   /** Called with every change that is made. */
-  onChange: (keys: readonly string[]) => void = () => {};
+  readonly listeners = new Set<(keys: readonly string[]) => void>();
+  /** By the part of a key up to its last slash: the keys. */
+  readonly #directories = new Map<string, Set<string>>();
   #revision = 0;
   #lastSession = 0;
 
@@ -26,7 +30,8 @@ export class MemoryStore {
   open(ttlSeconds: number): string {
     this.#lastSession += 1;
     const ttlMs = ttlSeconds * 1000;
-    this.sessions.set(String(this.#lastSession), { ttlMs, until: this.clock.monotonic() + ttlMs });
+    const until = this.clock.monotonic() + ttlMs;
+    this.sessions.set(String(this.#lastSession), { ttlMs, until, keys: new Set() });
     return String(this.#lastSession);
   }
 
@@ -38,10 +43,10 @@ export class MemoryStore {
   }
 
   end(id: string): void {
+    const keys = [...(this.sessions.get(id)?.keys ?? [])];
     this.sessions.delete(id);
-    const keys = [...this.entries.values()].flatMap(({ key, session }) => (session === id ? key : []));
-    for (const key of keys) this.entries.delete(key);
-    if (keys.length > 0) this.onChange(keys);
+    for (const key of keys) this.#remove(key);
+    this.#report(keys);
   }
 
   expire(): void {
@@ -55,11 +60,43 @@ export class MemoryStore {
     if (!isMet || put.some(({ session }) => session !== undefined && !this.sessions.has(session)))
       return false;
     this.#revision += 1;
-    for (const { key, value, session = null } of put)
+    for (const { key, value, session = null } of put) {
+      this.#remove(key);
       this.entries.set(key, { key, value, revision: this.#revision, session });
-    for (const key of remove) this.entries.delete(key);
-    this.onChange([...put.map(({ key }) => key), ...remove]);
+      this.#directoryOf(key).add(key);
+      if (session !== null) this.sessions.get(session)?.keys.add(key);
+    }
+    for (const key of remove) this.#remove(key);
+    this.#report([...put.map(({ key }) => key), ...remove]);
     return true;
+  }
+
+  /** By key. */
+  below(prefix: string): Entry[] {
+    const keys = [...this.#directories].flatMap(([name, known]) =>
+      name.startsWith(prefix) ? [...known] : [],
+    );
+    return keys.toSorted().flatMap((key) => this.entries.get(key) ?? []);
+  }
+
+  #remove(key: string): void {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return;
+    this.entries.delete(key);
+    this.#directoryOf(key).delete(key);
+    if (entry.session !== null) this.sessions.get(entry.session)?.keys.delete(key);
+  }
+
+  #directoryOf(key: string): Set<string> {
+    const name = key.slice(0, key.lastIndexOf('/') + 1);
+    const known = this.#directories.get(name) ?? new Set();
+    this.#directories.set(name, known);
+    return known;
+  }
+
+  #report(keys: readonly string[]): void {
+    if (keys.length === 0) return;
+    for (const listener of this.listeners) listener(keys);
   }
 }
 
@@ -69,17 +106,17 @@ export class MemoryCoordinator implements Coordinator {
   /** Returns how a call fails; null lets it succeed. `after`: the change is made and the answer lost. */
   readonly #fault: () => 'before' | 'after' | null;
   readonly #watches = new Set<Watch>();
+  readonly #listener: (keys: readonly string[]) => void;
 
   constructor(store: MemoryStore, fault: () => 'before' | 'after' | null = () => null) {
     this.#store = store;
     this.#fault = fault;
-    const { onChange } = store;
-    store.onChange = (keys) => {
-      onChange(keys);
+    this.#listener = (keys) => {
       for (const watch of this.#watches)
         for (const key of keys) if (key.startsWith(watch.prefix)) watch.missed.add(key);
       this.deliver();
     };
+    store.listeners.add(this.#listener);
   }
 
   get(key: string): Promise<Entry | null> {
@@ -87,7 +124,7 @@ export class MemoryCoordinator implements Coordinator {
   }
 
   list(prefix: string): Promise<Entry[]> {
-    return this.#call(() => this.#below(prefix));
+    return this.#call(() => this.#store.below(prefix));
   }
 
   commit(change: Change): Promise<boolean> {
@@ -108,38 +145,35 @@ export class MemoryCoordinator implements Coordinator {
 
   watch(prefix: string, onChange: OnChange, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const watch = { prefix, onChange, missed: new Set(this.#below(prefix).map(({ key }) => key)) };
+    const view = new Map(this.#store.below(prefix).map((entry) => [entry.key, entry]));
+    const watch: Watch = { prefix, onChange, view, missed: new Set() };
     this.#watches.add(watch);
     signal.addEventListener('abort', () => {
       this.#watches.delete(watch);
       resolve();
     });
-    onChange(this.#view(prefix), watch.missed);
-    watch.missed = new Set();
+    onChange(view, new Set(view.keys()));
     return promise;
   }
 
   /** Tells watches what they missed, when the store can be reached. */
   deliver(): void {
     for (const watch of this.#watches) {
-      if (watch.missed.size === 0 || this.#fault() !== null) continue;
-      const { missed } = watch;
+      const { missed, view, onChange } = watch;
+      if (missed.size === 0 || this.#fault() !== null) continue;
       watch.missed = new Set();
-      watch.onChange(this.#view(watch.prefix), missed);
+      for (const key of missed) {
+        const entry = this.#store.entries.get(key);
+        if (entry === undefined) view.delete(key);
+        else view.set(key, entry);
+      }
+      onChange(view, missed);
     }
   }
 
   close(): void {
     this.#watches.clear();
-  }
-
-  #below(prefix: string): Entry[] {
-    const found = [...this.#store.entries.values()].filter(({ key }) => key.startsWith(prefix));
-    return found.toSorted((a, b) => (a.key < b.key ? -1 : 1));
-  }
-
-  #view(prefix: string): Map<string, Entry> {
-    return new Map(this.#below(prefix).map((entry) => [entry.key, entry]));
+    this.#store.listeners.delete(this.#listener);
   }
 
   async #call<T>(work: () => T): Promise<T> {

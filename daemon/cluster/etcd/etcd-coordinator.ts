@@ -37,6 +37,12 @@ const watchSchema = z.object({
   events: z.array(z.object({ type: z.enum(['PUT', 'DELETE']).default('PUT'), kv: keyValue })).default([]),
 });
 
+interface WatchState {
+  view: Map<string, Entry>;
+  /** The first revision that is not in the view; null when the view must be read. */
+  next: number | null;
+}
+
 /** A coordinator in etcd 3.4 or later. Its entries lie below `/fathom/<cluster>/`. */
 export class EtcdCoordinator implements Coordinator {
   readonly #gateway: EtcdGateway;
@@ -105,18 +111,16 @@ export class EtcdCoordinator implements Coordinator {
   }
 
   async watch(prefix: string, onChange: OnChange, signal: AbortSignal): Promise<void> {
-    const view = new Map<string, Entry>();
-    /** The first revision that is not in the view; null when the view must be read. */
-    let next: number | null = null;
+    const state: WatchState = { view: new Map(), next: null };
     while (!signal.aborted) {
       try {
-        if (next === null) {
+        if (state.next === null) {
           const { entries, revision } = await this.#read(prefix);
-          const changed = replace(view, entries);
-          next = revision + 1;
-          onChange(view, changed);
+          const changed = replace(state.view, entries);
+          state.next = revision + 1;
+          onChange(state.view, changed);
         }
-        next = await this.#follow(prefix, next, { view, onChange, signal });
+        await this.#follow(prefix, state, { onChange, signal });
       } catch (error) {
         if (signal.aborted) return;
         this.#log.warn(`cannot watch etcd: ${messageOf(error)}; trying again`);
@@ -129,18 +133,21 @@ export class EtcdCoordinator implements Coordinator {
     this.#gateway.close();
   }
 
-  /** @returns where to continue when the stream ends; null when etcd has removed changes that the view needs */
+  /** Keeps the state as etcd says, until the stream ends or fails. */
   async #follow(
     prefix: string,
-    from: number,
-    { view, onChange, signal }: { view: Map<string, Entry>; onChange: OnChange; signal: AbortSignal },
-  ): Promise<number | null> {
-    let next = from;
+    state: WatchState,
+    { onChange, signal }: { onChange: OnChange; signal: AbortSignal },
+  ): Promise<void> {
+    const { view, next: from } = state;
     const create = { ...rangeOf(this.#root + prefix), start_revision: String(from), progress_notify: true };
     const messages = this.#gateway.stream('/v3/watch', { create_request: create }, watchSchema, signal);
     for await (const message of messages) {
       if (message.canceled) {
-        if (message.compact_revision > 0) return null;
+        if (message.compact_revision > 0) {
+          state.next = null;
+          return;
+        }
         this.#gateway.forgetToken();
         throw new Error(message.cancel_reason || 'etcd ended the watch');
       }
@@ -150,11 +157,10 @@ export class EtcdCoordinator implements Coordinator {
         changed.add(entry.key);
         if (type === 'DELETE') view.delete(entry.key);
         else view.set(entry.key, entry);
-        next = Math.max(next, kv.mod_revision + 1);
+        state.next = Math.max(state.next ?? 0, kv.mod_revision + 1);
       }
       if (changed.size > 0) onChange(view, changed);
     }
-    return next;
   }
 
   #key(key: string): string {

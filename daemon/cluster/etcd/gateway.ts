@@ -17,7 +17,7 @@ const TIMEOUT_MS = 3_000;
 /** A stream without a message for this long is opened again: its connection may be gone. */
 const IDLE_MS = 60_000;
 /** How often the server of a stream is asked whether it still agrees with the others. */
-const PROBE_MS = 5_000;
+const PROBE_MS = 2_000;
 /** Any key that the user of etcd may read. */
 const PROBED = { key: Buffer.from('/fathom/').toString('base64'), count_only: true };
 const KEEP_ALIVE_MS = 5_000;

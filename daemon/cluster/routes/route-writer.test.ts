@@ -53,6 +53,27 @@ function testRoutes(open: () => Promise<() => Coordinator>): void {
     return { reader, node, stored, untilStored };
   }
 
+  it('writes the route of a name that the node claims while its record is read', async () => {
+    const { node, stored, untilStored } = await createStage();
+    const { coordinator, claims, routes } = node('n1');
+    const get = coordinator.get.bind(coordinator);
+    const [asked, claimed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    coordinator.get = async (key) => {
+      const entry = await get(key);
+      coordinator.get = get;
+      asked.resolve();
+      await claimed.promise;
+      return entry;
+    };
+    routes.set('a', { state: 'open', port: 9001 });
+    await asked.promise;
+    await claims.problem('a');
+    routes.noteOwner('a');
+    claimed.resolve();
+    await untilStored((all) => all['a'] !== undefined);
+    expect((await stored())['a']).toMatchObject({ node: 'n1', epoch: 1, port: 9001 });
+  });
+
   it('writes where a name that the node owns is reached, until it moves', async () => {
     const { node, stored, untilStored } = await createStage();
     const { claims, routes, leave } = node('n1');

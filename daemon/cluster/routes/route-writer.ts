@@ -77,7 +77,10 @@ export class RouteWriter {
     const { clock, log } = this.#deps;
     const stop = () => this.#changed.resolve();
     signal.addEventListener('abort', stop);
-    await this.#attempt(() => this.#prune());
+    await this.#attempt(async () => {
+      await this.#prune();
+      return true;
+    });
     while (!signal.aborted) {
       if (this.#dirty.size === 0) await this.#changed.promise;
       this.#changed = Promise.withResolvers<void>();
@@ -95,11 +98,11 @@ export class RouteWriter {
     await this.#attempt(() => this.#flush());
   }
 
-  async #attempt(work: () => Promise<void>): Promise<boolean> {
+  async #attempt(work: () => Promise<boolean>): Promise<boolean> {
     try {
-      await work();
+      const isComplete = await work();
       this.#hasProblem = false;
-      return true;
+      return isComplete;
     } catch (error) {
       if (!(error instanceof FathomError)) throw error;
       if (!this.#hasProblem) this.#deps.log.warn(`cannot write routes to etcd: ${messageOf(error)}`);
@@ -108,13 +111,17 @@ export class RouteWriter {
     }
   }
 
-  async #flush(): Promise<void> {
+  /** @returns whether all changes are written */
+  async #flush(): Promise<boolean> {
     const owners = await this.#ownersOf([...this.#dirty]);
-    while (this.#dirty.size > 0) {
-      const names = [...this.#dirty].slice(0, this.#chunkSize);
+    /** Names whose records have changed since they were read. */
+    const outdated = new Set<string>();
+    for (;;) {
+      const names = [...this.#dirty].filter((name) => !outdated.has(name)).slice(0, this.#chunkSize);
+      if (names.length === 0) return outdated.size === 0;
       const missing = names.filter((name) => !owners.has(name));
       for (const [name, owner] of await this.#ownersOf(missing)) owners.set(name, owner);
-      if (await this.#write(names, owners)) {
+      if (await this.#write(names, { owners, outdated })) {
         this.#chunkSize = Math.min(MAX_CHANGES, this.#chunkSize * 2);
       } else {
         // One of them has another owner, or another source. Or the session of all of them has ended.
@@ -126,8 +133,11 @@ export class RouteWriter {
     }
   }
 
-  async #write(names: readonly string[], owners: ReadonlyMap<string, Entry | null>): Promise<boolean> {
-    const { coordinator, facts } = this.#deps;
+  async #write(
+    names: readonly string[],
+    { owners, outdated }: { owners: ReadonlyMap<string, Entry | null>; outdated: Set<string> },
+  ): Promise<boolean> {
+    const { coordinator, facts, epochOf } = this.#deps;
     const session = this.#deps.session();
     const expect: Change['expect'][number][] = [];
     const put: Required<Change>['put'][number][] = [];
@@ -138,6 +148,12 @@ export class RouteWriter {
       const owner = owners.get(name) ?? null;
       const record = owner && parseOwner(owner);
       if (target === undefined) continue;
+      const epoch = epochOf(this.#ownerOf(name));
+      if (epoch !== null && (record?.node !== facts.node || record.epoch !== epoch)) {
+        // This node has claimed it, or has lost it.
+        outdated.add(name);
+        continue;
+      }
       texts.set(name, this.#textOf(name, target));
       // Its next owner writes the route.
       if (owner === null || record?.node !== facts.node) continue;
@@ -150,6 +166,7 @@ export class RouteWriter {
     }
     if (put.length + remove.length > 0 && !(await coordinator.commit({ expect, put, remove }))) return false;
     for (const name of names) {
+      if (outdated.has(name)) continue;
       const text = texts.get(name);
       const target = this.#targets.get(name);
       if (text !== undefined) this.#written.set(name, text);
