@@ -20,3 +20,19 @@ it('compares all rows first in a cluster, because owners may have changed while 
   }
   expect(runs).toEqual([true, false, false, false]);
 });
+
+it('soon tries again in a cluster, when the control plane of another node did not answer', async () => {
+  const runs: boolean[] = [];
+  const catchUp = async ({ isFull }: { isFull: boolean }) => {
+    runs.push(isFull);
+    if (runs.length < 3) throw new Error('no answer');
+  };
+  const reconciler = { catchUp } as unknown as Reconciler;
+  const clock = new ManualTime();
+  const share = { leader: { node: 'n1' }, elsewhere: () => null, onOwners: () => () => true };
+  const stop = keepReconciled({ reconciler, bus: new EventBus(() => {}), clock, log: silentLog, share });
+  await settle();
+  await clock.advance(3_000);
+  await stop();
+  expect(runs).toEqual([true, true, true]);
+});

@@ -9,6 +9,8 @@ import type { FleetShare } from './elsewhere/fleet-share.ts';
 import type { Reconciler } from './reconcile.ts';
 
 const INTERVAL_MS = 60_000;
+/** Without the control plane of another node, databases that this one has got do not start. */
+const RETRY_MS = 1_000;
 
 /**
  * Reconciles now, periodically, as soon as the global PocketBase runs again, which completes a sign-up that its outage
@@ -24,19 +26,26 @@ export function keepReconciled(deps: {
 }): () => Promise<void> {
   const { reconciler, share, bus, clock, log } = deps;
   const runs = new SingleFlight<void>();
+  const stopping = new AbortController();
   // Owners can have changed since the daemon read them, before it listens here.
   let isOutdated = share !== null;
+  let problem: string | null = null;
   /** @returns whether another run is needed now */
   const run = async (): Promise<boolean> => {
     const isFull = isOutdated;
     isOutdated = false;
     try {
       await reconciler.catchUp({ isFull });
+      problem = null;
       return isOutdated;
     } catch (error) {
       isOutdated ||= isFull;
-      log.error({ err: error }, `reconciliation failed and will be retried: ${messageOf(error)}`);
-      return false;
+      if (problem !== messageOf(error))
+        log.error({ err: error }, `reconciliation failed and will be retried: ${messageOf(error)}`);
+      problem = messageOf(error);
+      if (share === null || !isOutdated) return false;
+      await clock.sleep(RETRY_MS, stopping.signal);
+      return !stopping.signal.aborted;
     }
   };
   // Changes during a run need another one.
@@ -56,6 +65,7 @@ export function keepReconciled(deps: {
     void reconcile();
   });
   return async () => {
+    stopping.abort();
     unsubscribe();
     unlisten?.();
     await stopRepeating();

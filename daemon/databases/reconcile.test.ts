@@ -338,6 +338,16 @@ it('stops a database that another node owns, and starts it when this node owns i
   expect(fleet.get(NAMES[0]).state.observed.desired).toBe('running');
 });
 
+it('starts a database that a member gets before it has read its row', async () => {
+  share.leader = { node: 'n1' };
+  const [row] = rows.rows.values();
+  const name = '2026-01-15-003-new';
+  if (row !== undefined) rows.rows.set(name, { ...row, id: name, name, user: 'user9' });
+  await reconciler.catchUp({ isFull: true });
+  expect(gained).toEqual(['user9']);
+  expect(fleet.get(name).state.observed.desired).toBe('running');
+});
+
 it('forgets a database of another node with its row', async () => {
   share.others.set(NAMES[0], 'n2');
   await reconciler.catchUp({ isFull: true });

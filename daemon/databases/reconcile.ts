@@ -244,7 +244,9 @@ export class Reconciler {
     for (const row of rows) {
       // The row of a database that is being erased.
       if (changed.has(row.name) || catalog.trashed.find(row.name)) continue;
-      const isGained = catalog.elsewhere.find(row.name) !== null && this.#otherNode(row) === null;
+      // A member gets databases that were created after it read the rows.
+      const isNew = this.#isMember && catalog.find(row.name) === null;
+      const isGained = (isNew || catalog.elsewhere.find(row.name) !== null) && this.#otherNode(row) === null;
       const entry = (await this.#giveAway(row)) ? null : (catalog.find(row.name) ?? this.#register(row));
       if (entry && row.state === 'ready') await this.#applyRow(entry, row);
       if (entry && isGained) this.#startGained(entry);
