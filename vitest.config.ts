@@ -80,6 +80,7 @@ export default defineConfig({
       }),
       withProcesses({
         // Faults of whole servers, each in a network namespace. Needs root.
+        // FATHOM_CLUSTER_FAULTS=200 is the full number.
         name: 'cluster',
         include: ['test/cluster/**/*.test.ts'],
         testTimeout: 900_000,

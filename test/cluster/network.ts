@@ -26,12 +26,40 @@ export interface Host {
   /** Cuts its cable. */
   cut(): Promise<void>;
   join(): Promise<void>;
+  /** Makes its network slow: with delays and losses, or with a rate where the kernel has no netem. */
+  slow(): Promise<void>;
+  restoreSpeed(): Promise<void>;
+  /** The ids of all its processes. */
+  pids(): Promise<number[]>;
 }
+
+const SLOW = [
+  ['netem', 'delay', '100ms', '50ms', 'loss', '3%'],
+  ['tbf', 'rate', '1mbit', 'burst', '16kb', 'latency', '500ms'],
+];
 
 const namespace = (name: string) => `fc${process.pid}-${name}`;
 
 async function ip(...words: string[]): Promise<void> {
   await execa('ip', words);
+}
+
+/** Both directions, each at the end that sends. */
+async function slowDown(device: readonly string[], remote: readonly string[]): Promise<void> {
+  for (const [where, name] of [device, remote]) {
+    const changes = SLOW.map((how) => [
+      '-n',
+      where ?? '',
+      'qdisc',
+      'replace',
+      'dev',
+      name ?? '',
+      'root',
+      ...how,
+    ]);
+    const [netem, tbf] = changes as [string[], string[]];
+    await execa('tc', netem).catch(() => execa('tc', tbf));
+  }
 }
 
 const atSwitch = (...words: string[]) => ip('-n', namespace('switch'), ...words);
@@ -70,6 +98,16 @@ export async function createNetwork<const Name extends string>(
         within: ['ip', 'netns', 'exec', namespace(name)],
         cut: () => atSwitch('link', 'set', name, 'down'),
         join: () => atSwitch('link', 'set', name, 'up'),
+        slow: () => slowDown([namespace('switch'), name], [namespace(name), 'eth0']),
+        restoreSpeed: async () => {
+          const ends = [namespace('switch'), name, namespace(name), 'eth0'] as const;
+          for (const [where, device] of [ends.slice(0, 2), ends.slice(2)] as [string, string][])
+            await execa('tc', ['-n', where, 'qdisc', 'delete', 'dev', device, 'root'], { reject: false });
+        },
+        pids: async () => {
+          const { stdout } = await execa('ip', ['netns', 'pids', namespace(name)]);
+          return stdout.split('\n').filter(Boolean).map(Number);
+        },
       },
     ]);
   }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
+import { type Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { delimiter, join } from 'node:path';
 import { execa } from 'execa';
 import { onTestFinished } from 'vitest';
@@ -41,6 +41,10 @@ export interface EdgeRequest {
   body?: string;
   /** The address of this host from which the client connects. */
   from?: string;
+  /** Keeps connections open; by default, each request has its own. */
+  agent?: Agent;
+  /** When the client gives up. */
+  signal?: AbortSignal;
 }
 
 /** HAProxy with the configuration of `fathomd edge haproxy`, and `fathomd edge run` beside it. */
@@ -79,7 +83,11 @@ export async function startClusterEdge(
 
   let printed = '';
   const run = (command: readonly string[]) => [...host.within, ...command] as [string, ...string[]];
-  const open: ClusterEdge['open'] = (name, target, { method = 'GET', headers = {}, body, from } = {}) =>
+  const open: ClusterEdge['open'] = (
+    name,
+    target,
+    { method = 'GET', headers = {}, body, from, agent, signal } = {},
+  ) =>
     new Promise((resolve, reject) => {
       const call = request(
         {
@@ -87,7 +95,8 @@ export async function startClusterEdge(
           port,
           path: target,
           method,
-          agent: false,
+          agent: agent ?? false,
+          ...(signal === undefined ? {} : { signal }),
           headers: {
             host: name,
             ...(body === undefined

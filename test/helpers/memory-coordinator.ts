@@ -5,7 +5,7 @@ import { FathomError } from '../../shared/errors.ts';
 interface Watch {
   prefix: string;
   onChange: OnChange;
-  /** What it was told last. */
+  /** What it was sent last. */
   view: Map<string, Entry>;
   /** Keys that changed while it was cut off. */
   missed: Set<string>;

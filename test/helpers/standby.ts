@@ -4,7 +4,7 @@ import { readEntries } from '../../daemon/cluster/etcd/etcd-coordinator.ts';
 import { EtcdGateway } from '../../daemon/cluster/etcd/gateway.ts';
 import { OWNERS, parseOwner } from '../../daemon/cluster/records.ts';
 import { createNode, secretsOf } from './cluster-node.ts';
-import type { Deployment } from './deployment.ts';
+import type { Deployment, DeploymentOptions } from './deployment.ts';
 import type { Etcd } from './etcd.ts';
 import { NO_TLS } from './etcd-coordinator.ts';
 import { fleetIdOf, keeperOf } from './leaks.ts';
@@ -24,10 +24,11 @@ export async function createStandby(
   node: string,
   of: Deployment,
   more: Record<string, string> = {},
+  options: Pick<DeploymentOptions, 'ports'> = {},
 ): Promise<Deployment> {
   const fleet = (await readFile(join(of.dataDir, 'fleet-id'), 'utf8')).trim();
   const env = { ...secretsOf(of), ...replicaOf(of.env['REPLICA'] ?? ''), FATHOM_FLEET_ID: fleet, ...more };
-  return createNode(etcd, node, env, { empty: true });
+  return createNode(etcd, node, env, { ...options, empty: true });
 }
 
 export async function ownersIn(etcd: Pick<Etcd, 'url'>) {
