@@ -7,7 +7,6 @@ import { removeTree } from '../base/files/remove-tree.ts';
 import { syncDirectory } from '../base/files/replace-file.ts';
 import { freeBuffer } from '../base/free-buffer.ts';
 import { BackupProblem } from './backup-problem.ts';
-import { findDamage } from './integrity.ts';
 import type { DataKey } from './keys/data-key.ts';
 import type { BackedUpFile, Backup } from './manifest.ts';
 import { readBackedUpFile } from './read-file.ts';
@@ -27,35 +26,36 @@ export interface RestoreOptions {
   /** Must not exist. */
   directory: string;
   /** Reads a whole database, see `findDamage`. A daemon does it in another process. */
-  find?: (path: string) => string | null | Promise<string | null>;
+  find?: FindDamage | undefined;
   /** Called with bytes that were restored. */
   onBytes?: (bytes: number) => void;
 }
 
+type FindDamage = (path: string) => string | null | Promise<string | null>;
+
 /**
  * Restores a backup into a new directory, which becomes a `pb_data`. It appears when everything in it was compared with its
- * hash, and when SQLite has read the whole database.
+ * hash. SQLite has read the same bytes when they were backed up, and reads them again only with `find` (decision 0076).
  *
  * @throws BackupProblem
  */
 export async function restoreBackup(
   backup: Backup,
-  { target, key, find = findDamage, ...options }: RestoreOptions,
+  { target, key, ...options }: RestoreOptions,
 ): Promise<void> {
   const read = (file: BackedUpFile) => readBackedUpFile(file, { backup, target, key, purpose: 'restored' });
-  await placeFiles(backup.files, { ...options, read, find, damagedWhen: 'was backed up' });
+  await placeFiles(backup.files, { ...options, read, damagedWhen: 'was backed up' });
 }
 
-export interface PlaceOptions<F> extends Required<Pick<RestoreOptions, 'directory' | 'find'>> {
+export interface PlaceOptions<F> extends Pick<RestoreOptions, 'directory' | 'find' | 'onBytes'> {
   /** The content of a file, which is compared with its hash. */
   read: (file: F) => AsyncIterable<Buffer>;
-  onBytes?: RestoreOptions['onBytes'];
   /** For messages. */
   damagedWhen: string;
 }
 
 /**
- * Puts files into a new directory, which appears when all are there, and when SQLite has read the whole database.
+ * Puts files into a new directory, which appears when all are there, and, with `find`, when SQLite has read the whole database.
  *
  * @throws BackupProblem
  */
@@ -72,7 +72,7 @@ export async function placeFiles<F extends { path: string }>(
   await makeDirectory(unfinished);
   try {
     await forEachConcurrent(files, CONCURRENT_FILES, (file) => restoreFile(file, unfinished, options));
-    await proveDatabase(unfinished, { find, damagedWhen });
+    if (find) await proveDatabase(unfinished, find, damagedWhen);
     const directories = new Set(files.flatMap(({ path }) => parentsOf(path)));
     await forEachConcurrent(directories, CONCURRENT_SYNCS, (each) => syncDirectory(join(unfinished, each)));
     await rename(unfinished, directory);
@@ -84,10 +84,7 @@ export async function placeFiles<F extends { path: string }>(
 }
 
 /** Reads the whole database. @throws BackupProblem when SQLite finds damage; UnsafeDatabase */
-async function proveDatabase(
-  dataDir: string,
-  { find, damagedWhen }: Pick<PlaceOptions<never>, 'find' | 'damagedWhen'>,
-): Promise<void> {
+async function proveDatabase(dataDir: string, find: FindDamage, damagedWhen: string): Promise<void> {
   const path = join(dataDir, 'data.db');
   const damage = await find(path);
   if (damage !== null)

@@ -4,10 +4,15 @@ import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { expect, it } from 'vitest';
 import { createRecoveryKey } from '../../daemon/backups/keys/recovery-key.ts';
+import { readDataKey } from '../../daemon/backups/keys/stored-keys.ts';
+import { readManifest } from '../../daemon/backups/manifest.ts';
+import { restoreBackup } from '../../daemon/backups/restore-backup.ts';
 import { restoreHost } from '../../daemon/backups/restore/restore-host.ts';
 import { DirectoryTarget } from '../../daemon/backups/targets/directory-target.ts';
 import { TargetProblem } from '../../daemon/backups/targets/target-problem.ts';
+import { writeBackup } from '../../daemon/backups/write-backup.ts';
 import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
+import { prepareDamage } from '../helpers/damage.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { type DestroyedHost, destroyHost, SECRETS } from '../helpers/destroyed-host.ts';
 import { addDocument, readAsOwner } from '../helpers/documents.ts';
@@ -160,23 +165,42 @@ it('SIGKILL in the middle is no problem: the same command continues', async () =
   await checkFleet(stage);
 }, 600_000);
 
+/** The copy of a database was damaged after SQLite had read it. @returns the id of the backup of before */
+async function addDamagedBackup({ target: directory, keyFile }: Stage, database: string): Promise<string> {
+  const target = new DirectoryTarget(directory);
+  const key = await readDataKey(target, database, { recoveryKey: await readFile(keyFile, 'utf8') });
+  const [file = ''] = await readdir(join(directory, 'manifests', database));
+  const id = file.replace('.json', '');
+  const previous = await readManifest(target, key, { database, id });
+  const [dataDir, scratchDir] = [join(await scratch(), 'pb_data'), join(await scratch(), 'copy')];
+  await restoreBackup(previous, { target, key, directory: dataDir });
+  await prepareDamage(join(dataDir, 'data.db'), '_collections')();
+  const source = { database, dataDir, scratchDir };
+  await writeBackup(source, { target, key, previous, now: new Date(), find: () => null });
+  return id;
+}
+
 it('uses an earlier backup where the last one is damaged, and says so', async () => {
   const stage = await destroyedHost();
   const { fathom, tenants, target } = stage;
-  const [damaged, lost] = tenants.map(({ name }) => name) as [string, string];
+  const [damaged, lost, inside] = tenants.map(({ name }) => name) as [string, string, string];
   const manifests = join(target, 'manifests', damaged);
   const [id = ''] = await readdir(manifests);
   await cp(join(manifests, id), join(manifests, '99990101t000000z-00000000.json'));
+  const whole = await addDamagedBackup(stage, inside);
   await rm(join(target, 'chunks', lost), { recursive: true });
   const command = [...stage.restoreCommand, '--json'];
   const { code, out } = await runInProcess(command, { cwd: '/', env: fathom.env });
   expect(code).toBe(1);
   expect(JSON.parse(out)).toMatchObject({
-    older: [{ name: damaged, backup: id.replace('.json', ''), message: textWith('in the future') }],
+    older: expect.arrayContaining([
+      { name: damaged, backup: id.replace('.json', ''), message: textWith('in the future') },
+      { name: inside, backup: whole, message: textWith('is damaged') },
+    ]) as unknown,
     missing: [{ name: lost, message: textWith('is missing') }],
   });
   await fathom.start();
-  await untilRunning(fathom, damaged);
+  for (const name of [damaged, inside]) await untilRunning(fathom, name);
   await untilInstance(fathom, lost, ({ reason }) => reason?.code === 'data_dir_missing', 'to say why');
 });
 

@@ -134,7 +134,7 @@ async function restoreAndTry(
   const { target, masters, processes, thread } = deps;
   const { name, user, spec, onProgress } = subject;
   const copy = dataDirOf(directory);
-  const work = { kind: 'restore', target, database: name, masters, id: backup.id } as const;
+  const work = { kind: 'restore', target, database: name, masters, id: backup.id, isDrill: true } as const;
   const onBytes = (read_bytes: number) => onProgress({ read_bytes });
   const restored = await processes.run({ ...work, directory: copy }, { onBytes });
   signal.throwIfAborted();

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { FathomError } from '../../../shared/errors.ts';
+import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { forEachConcurrent } from '../../base/concurrent.ts';
 import { lockDataDir } from '../../base/files/data-dir-lock.ts';
 import { exists, makePrivateDir, unlessMissing } from '../../base/files/dir.ts';
@@ -15,7 +15,7 @@ import { DOCUMENTS, EVERY } from '../../databases/applications/sources.ts';
 import { endControlPlaneSessions, endSessions } from '../../databases/owner/end-sessions.ts';
 import { isRefusedAfter, lastVersionOf } from '../../pocketbase/data/last-version.ts';
 import { UnsafeDatabase } from '../../pocketbase/data/schema-check.ts';
-import { withDatabase } from '../../pocketbase/data/sqlite.ts';
+import { isUnreadable, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { globalDirOf } from '../../supervisor/global-instance.ts';
 import { dataDirOf, failedMarkerOf, hasRunMarkerOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
 import { BackupProblem } from '../backup-problem.ts';
@@ -338,7 +338,7 @@ async function restoreNewest(
       const key = await readDataKey(target, name, { recoveryKey });
       const backup = await readManifest(target, key, { database: name, id });
       await restoreBackup(backup, { target, key, directory: staged, ...(onBytes ? { onBytes } : {}) });
-      if (isOfUser) endSessions(join(staged, 'data.db'));
+      if (isOfUser) endSessionsOf(staged, backup);
       return { backup, staged, failures };
     } catch (error) {
       if (!isOfBackup(error)) throw error;
@@ -347,6 +347,16 @@ async function restoreNewest(
     }
   }
   return { message: failures[0] ?? 'it has no backup' };
+}
+
+/** @throws BackupProblem */
+function endSessionsOf(staged: string, { id }: Backup): void {
+  try {
+    endSessions(join(staged, 'data.db'));
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    throw new BackupProblem(`the database of the backup ${id} is damaged (${messageOf(error)})`, { cause: error });
+  }
 }
 
 /** Whether an earlier backup may be better. A target that fails now says nothing about its backups. */

@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rm, statfs, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, statfs, truncate, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, expect, it } from 'vitest';
+import { prepareDamage } from '../../../test/helpers/damage.ts';
 import { mayMount, mountTmpfs } from '../../../test/helpers/mounts.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { listAll } from '../../../test/helpers/target-conformance.ts';
+import { readDataKey } from '../keys/stored-keys.ts';
 import { DirectoryTarget } from '../targets/directory-target.ts';
+import { writeBackup } from '../write-backup.ts';
 import { runBackupWork } from './backup-work.ts';
 
 const DATABASE = '2024-01-15-001-johndoe';
@@ -122,6 +125,35 @@ it.skipIf(!mayMount)('leaves space on the disk that it shares with databases', a
   expect(await backUp(1, { directory: root, bytes: Number.MAX_SAFE_INTEGER })).toMatchObject({
     bytes: expect.any(Number) as number,
   });
+});
+
+it('SQLite reads the database again in a drill, and a restore compares its hash only', async () => {
+  await prepare();
+  await backUp(1);
+  const dataDir = join(root, 'pb_data');
+  const file = join(dataDir, 'data.db');
+  await prepareDamage(file, 't')();
+  const stored = new DirectoryTarget(target);
+  const key = await readDataKey(stored, DATABASE, KEYS);
+  const source = { database: DATABASE, dataDir, scratchDir: join(root, 'scratch') };
+  // Without the check that every backup has.
+  const options = { target: stored, key, previous: null, now: new Date(), find: () => null };
+  const { id } = (await writeBackup(source, options)).backup;
+  const restore = (name: string, isDrill?: true) =>
+    runBackupWork({
+      kind: 'restore',
+      target,
+      database: DATABASE,
+      masters: KEYS.masters,
+      id,
+      directory: join(root, name),
+      ...(isDrill && { isDrill }),
+    });
+  await expect(restore('drill', true)).rejects.toThrow('was damaged when it was backed up');
+  expect(await readdir(root)).not.toContain('drill');
+  await restore('restored');
+  expect(await readdir(join(root, 'restored'))).toEqual(['data.db']);
+  expect(await readFile(join(root, 'restored', 'data.db'))).toEqual(await readFile(file));
 });
 
 it('removes what killed writers have left of a database, and nothing of living ones', async () => {

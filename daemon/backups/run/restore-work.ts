@@ -39,6 +39,8 @@ export interface RestoreWork {
   id: string;
   /** Must not exist. It becomes a `pb_data`. */
   directory: string;
+  /** For a drill, SQLite also reads the whole database. */
+  isDrill?: true;
 }
 
 export interface RestoredFiles {
@@ -72,7 +74,7 @@ export async function findBackup(
  * @throws BackupProblem
  */
 export async function restoreFiles(
-  { database, masters, id, directory }: RestoreWork,
+  { database, masters, id, directory, isDrill }: RestoreWork,
   target: Target,
   { find, onBytes }: { find: (file: string) => Promise<string | null>; onBytes: (bytes: number) => void },
 ): Promise<RestoredFiles> {
@@ -87,7 +89,13 @@ export async function restoreFiles(
       });
     }
   };
-  await restoreBackup(backup, { target, key, directory, find: findNamed, onBytes: notedBytes(onBytes) });
+  await restoreBackup(backup, {
+    target,
+    key,
+    directory,
+    find: isDrill ? findNamed : undefined,
+    onBytes: notedBytes(onBytes),
+  });
   return { files: backup.files.length, bytes: backup.bytes };
 }
 
