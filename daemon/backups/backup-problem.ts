@@ -28,4 +28,6 @@ export interface NamedFailure {
   remedy?: string;
   /** When the object lock ends that has refused a deletion. */
   lockedUntil?: Date;
+  /** The backup cannot be used, and an earlier one may be. */
+  isOfBackup?: boolean;
 }

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import PocketBase from 'pocketbase';
 import { expect, it } from 'vitest';
@@ -7,11 +7,8 @@ import { createRecoveryKey } from '../../daemon/backups/keys/recovery-key.ts';
 import { readDataKey } from '../../daemon/backups/keys/stored-keys.ts';
 import { readManifest } from '../../daemon/backups/manifest.ts';
 import { restoreBackup } from '../../daemon/backups/restore-backup.ts';
-import { restoreHost } from '../../daemon/backups/restore/restore-host.ts';
 import { DirectoryTarget } from '../../daemon/backups/targets/directory-target.ts';
-import { TargetProblem } from '../../daemon/backups/targets/target-problem.ts';
 import { writeBackup } from '../../daemon/backups/write-backup.ts';
-import { verifyBinary } from '../../daemon/pocketbase/binary/binary.ts';
 import { prepareDamage } from '../helpers/damage.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { type DestroyedHost, destroyHost, SECRETS } from '../helpers/destroyed-host.ts';
@@ -206,25 +203,14 @@ it('uses an earlier backup where the last one is damaged, and says so', async ()
 
 it('ends when the target fails, uses no earlier backup for it, and continues later', async () => {
   const stage = await destroyedHost();
-  const { fathom, tenants, target, keyFile } = stage;
-  const lost = `chunks/${tenants[2]?.name}/`;
-  class LostTarget extends DirectoryTarget {
-    override get(key: string): Promise<Buffer | null> {
-      if (key.startsWith(lost)) throw new TargetProblem('slow', target, 'does not answer in time');
-      return super.get(key);
-    }
-  }
-  const restoring = restoreHost({
-    from: target,
-    target: new LostTarget(target),
-    recoveryKey: await readFile(keyFile, 'utf8'),
-    dataDir: fathom.dataDir,
-    userDatabasesDir: join(fathom.dataDir, 'user_dbs'),
-    version: (await verifyBinary(null)).version,
-    parallel: 1,
-    onProgress: () => {},
-  });
-  await expect(restoring).rejects.toThrow(TargetProblem);
+  const { fathom, tenants, target } = stage;
+  const lost = join(target, 'chunks', tenants[2]?.name ?? '');
+  await rename(lost, `${lost}-elsewhere`);
+  await symlink(`${lost}-elsewhere`, lost);
+  const refused = await runInProcess(stage.restoreCommand, { cwd: '/', env: fathom.env });
+  expect(refused).toMatchObject({ code: 70, err: textWith('has a link', 'run the same command again') });
+  await rm(lost);
+  await rename(`${lost}-elsewhere`, lost);
   const again = await runInProcess([...stage.restoreCommand, '--json'], { cwd: '/', env: fathom.env });
   expect(again.code).toBe(0);
   expect(JSON.parse(again.out)).toMatchObject({ older: [], missing: [] });

@@ -14,28 +14,19 @@ import { readNeededHooks } from '../../databases/applications/needed-hooks.ts';
 import { DOCUMENTS, EVERY } from '../../databases/applications/sources.ts';
 import { endControlPlaneSessions, endSessions } from '../../databases/owner/end-sessions.ts';
 import { isRefusedAfter, lastVersionOf } from '../../pocketbase/data/last-version.ts';
-import { UnsafeDatabase } from '../../pocketbase/data/schema-check.ts';
 import { isUnreadable, withDatabase } from '../../pocketbase/data/sqlite.ts';
 import { globalDirOf } from '../../supervisor/global-instance.ts';
 import { dataDirOf, failedMarkerOf, hasRunMarkerOf, restoreDirOf } from '../../supervisor/instance-spec.ts';
 import { BackupProblem } from '../backup-problem.ts';
 import { readEscrow, type Secrets } from '../keys/escrow.ts';
-import { readDataKey } from '../keys/stored-keys.ts';
-import {
-  type Backup,
-  CONTROL_PLANE,
-  CONTROL_PLANE_FILES,
-  listAllBackups,
-  readManifest,
-} from '../manifest.ts';
-import { restoreBackup } from '../restore-backup.ts';
+import { CONTROL_PLANE, CONTROL_PLANE_FILES, listAllBackups } from '../manifest.ts';
 import { listErased } from '../retention/erased-databases.ts';
+import { BackupFailed, BackupProcesses } from '../run/backup-processes.ts';
+import { isOfBackup } from '../run/restore-work.ts';
 import { readTargetHost } from '../run/target-identity.ts';
 import { createBackupHost } from '../service/backup-host.ts';
 import { splitAtNow } from '../split-at-now.ts';
 import type { Target } from '../targets/target.ts';
-import { TargetFailure } from '../targets/target-failure.ts';
-import { TargetProblem } from '../targets/target-problem.ts';
 import { recordRestored } from './restored-events.ts';
 import { adjustRestoredRows } from './restored-rows.ts';
 import { restoredSettings } from './restored-settings.ts';
@@ -60,7 +51,7 @@ export interface HostRestore {
   userDatabasesDir: string;
   /** The version of PocketBase that databases without one of their own will run. */
   version: string;
-  /** Databases that are restored at the same time. */
+  /** Databases that are restored at the same time, each by a process. */
   parallel: number;
   onProgress: (progress: HostProgress) => void;
 }
@@ -115,13 +106,23 @@ export async function restoreHost(options: HostRestore): Promise<HostReport> {
   try {
     if (isNew) await writeState(options);
     for (const directory of [userDatabasesDir, globalDirOf(dataDir)]) await makePrivateDir(directory);
-    return await restoreAll(options);
+    const processes = new BackupProcesses(options.parallel);
+    try {
+      return await restoreAll({ ...options, processes });
+    } finally {
+      await processes.close();
+    }
   } finally {
     lock.release();
   }
 }
 
-async function restoreAll(options: HostRestore): Promise<HostReport> {
+interface RunningRestore extends HostRestore {
+  /** They read backups, and so use all processors. */
+  processes: BackupProcesses;
+}
+
+async function restoreAll(options: RunningRestore): Promise<HostReport> {
   const { target, dataDir, recoveryKey } = options;
   const secrets = await readEscrow(target, recoveryKey);
   const backups = await listAllBackups(target);
@@ -193,7 +194,7 @@ interface Found {
 
 /** The data appears last, so an interruption repeats all of it. */
 async function restoreControlPlane(
-  options: HostRestore,
+  options: RunningRestore,
   { backups, secrets, report }: Found & { secrets: Secrets },
 ): Promise<void> {
   const { dataDir, version, from } = options;
@@ -204,9 +205,9 @@ async function restoreControlPlane(
     throw new BackupProblem(`${from} has no backup of the control plane; name another target`);
   const restored = await restoreNewest(options, { name: CONTROL_PLANE, ids, directory });
   if ('message' in restored) throw new BackupProblem(restored.message);
-  const { backup, staged, failures } = restored;
-  report.control_plane = backup.id;
-  noteOlder(report, CONTROL_PLANE, backup, failures);
+  const { id, staged, failures } = restored;
+  report.control_plane = id;
+  noteOlder(report, CONTROL_PLANE, id, failures);
   const last = lastVersionOf(staged, { isTrusted: true });
   if (last !== null && isRefusedAfter(version, last)) throw olderVersion('the control plane', version, last);
   endControlPlaneSessions(staged);
@@ -230,7 +231,7 @@ async function restoreControlPlane(
 }
 
 /** Databases that were backed up last come first: they were used last. */
-async function restoreDatabases(options: HostRestore, { backups, report }: Found): Promise<void> {
+async function restoreDatabases(options: RunningRestore, { backups, report }: Found): Promise<void> {
   const { dataDir, userDatabasesDir, parallel, onProgress } = options;
   const rows = readStoredDatabases(join(dataDirOf(globalDirOf(dataDir)), 'data.db'));
   const names = new Set(rows.map(({ name }) => name));
@@ -250,7 +251,8 @@ async function restoreDatabases(options: HostRestore, { backups, report }: Found
   waiting.sort((a, b) => ((a.ids.at(-1) ?? '') < (b.ids.at(-1) ?? '') ? 1 : -1));
   const progress: HostProgress = { databases: waiting.length, ended: 0, bytes: 0 };
   onProgress(progress);
-  await forEachConcurrent(waiting, parallel, async ({ row, ids }) => {
+  // While one is finished here, a process reads the next one.
+  await forEachConcurrent(waiting, 2 * parallel, async ({ row, ids }) => {
     const applications = await restoreRow(options, { row, ids, report }, (bytes) => {
       progress.bytes += bytes;
       onProgress(progress);
@@ -283,7 +285,7 @@ async function startWithDaemon(directory: string): Promise<void> {
 
 /** @returns the applications of what was restored */
 async function restoreRow(
-  options: HostRestore,
+  options: RunningRestore,
   { row, ids, report }: { row: StoredDatabase; ids: readonly string[]; report: HostReport },
   onBytes: (bytes: number) => void,
 ): Promise<string[]> {
@@ -295,30 +297,30 @@ async function restoreRow(
     await removeTree(directory);
     return [];
   }
-  const { backup, staged, failures } = restored;
+  const { id, bytes, staged, failures } = restored;
   const last = lastVersionOf(staged);
   if (row.version === '' && last !== null && isRefusedAfter(options.version, last))
     throw olderVersion(name, options.version, last);
   const applications = applicationsOf(row, staged);
   if (applications.some((one) => one !== DOCUMENTS)) await startWithDaemon(directory);
   const controlPlane = join(dataDirOf(globalDirOf(options.dataDir)), 'data.db');
-  recordRestored(controlPlane, { name, user: row.user, id: backup.id }, new Date());
+  recordRestored(controlPlane, { name, user: row.user, id }, new Date());
   await putInPlace(directory);
-  noteOlder(report, name, backup, failures);
-  report.restored.push({ name, backup: backup.id, bytes: backup.bytes });
+  noteOlder(report, name, id, failures);
+  report.restored.push({ name, backup: id, bytes });
   return applications;
 }
 
-type Restored = { backup: Backup; staged: string; failures: string[] } | { message: string };
+type Restored = { id: string; bytes: number; staged: string; failures: string[] } | { message: string };
 
 /** Restores the last backup that is complete. Problems of the target itself end the restore. */
 async function restoreNewest(
-  { target, recoveryKey }: HostRestore,
+  { from: target, recoveryKey, processes }: RunningRestore,
   {
     name,
     ids,
     directory,
-    onBytes,
+    onBytes = () => {},
     isOfUser = false,
   }: {
     name: string;
@@ -334,14 +336,19 @@ async function restoreNewest(
     past.length === 0 ? [] : future.map((id) => `the time of the backup ${id} is in the future`);
   await removeTree(restoreDirOf(directory));
   for (const id of [...future, ...past].toReversed()) {
+    const work = { kind: 'restore', target, database: name, recoveryKey, id, directory: staged } as const;
+    let noted = 0;
+    const note = (read: number) => {
+      onBytes(read - noted);
+      noted = read;
+    };
     try {
-      const key = await readDataKey(target, name, { recoveryKey });
-      const backup = await readManifest(target, key, { database: name, id });
-      await restoreBackup(backup, { target, key, directory: staged, ...(onBytes ? { onBytes } : {}) });
-      if (isOfUser) endSessionsOf(staged, backup);
-      return { backup, staged, failures };
+      const { bytes } = await processes.run(work, { onBytes: note });
+      note(bytes);
+      if (isOfUser) endSessionsOf(staged, id);
+      return { id, bytes, staged, failures };
     } catch (error) {
-      if (!isOfBackup(error)) throw error;
+      if (!isEarlierBetter(error)) throw error;
       failures.push(error.message);
       await removeTree(staged);
     }
@@ -349,20 +356,20 @@ async function restoreNewest(
   return { message: failures[0] ?? 'it has no backup' };
 }
 
+function isEarlierBetter(error: unknown): error is Error {
+  return error instanceof BackupFailed ? error.isOfBackup : isOfBackup(error);
+}
+
 /** @throws BackupProblem */
-function endSessionsOf(staged: string, { id }: Backup): void {
+function endSessionsOf(staged: string, id: string): void {
   try {
     endSessions(join(staged, 'data.db'));
   } catch (error) {
     if (!isUnreadable(error)) throw error;
-    throw new BackupProblem(`the database of the backup ${id} is damaged (${messageOf(error)})`, { cause: error });
+    throw new BackupProblem(`the database of the backup ${id} is damaged (${messageOf(error)})`, {
+      cause: error,
+    });
   }
-}
-
-/** Whether an earlier backup may be better. A target that fails now says nothing about its backups. */
-function isOfBackup(error: unknown): error is Error {
-  if (error instanceof TargetProblem || error instanceof TargetFailure) return false;
-  return error instanceof BackupProblem || error instanceof UnsafeDatabase;
 }
 
 async function putInPlace(directory: string): Promise<void> {
@@ -371,8 +378,8 @@ async function putInPlace(directory: string): Promise<void> {
   await removeTree(restoreDirOf(directory));
 }
 
-function noteOlder(report: HostReport, name: string, { id }: Backup, [message]: readonly string[]): void {
-  if (message !== undefined) report.older.push({ name, backup: id, message });
+function noteOlder(report: HostReport, name: string, backup: string, [message]: readonly string[]): void {
+  if (message !== undefined) report.older.push({ name, backup, message });
 }
 
 function olderVersion(what: string, version: string, last: string): FathomError {

@@ -1,6 +1,7 @@
 import { workInBackground } from './background-process.ts';
 import type { ProcessAnswer } from './backup-processes.ts';
 import { type BackupWork, failureOf, runBackupWork } from './backup-work.ts';
+import { isOfBackup } from './restore-work.ts';
 
 /** A process that copies, compresses and encrypts, see `BackupProcesses`. */
 
@@ -12,7 +13,7 @@ async function run(work: BackupWork): Promise<void> {
   try {
     answer = { value: await runBackupWork(work, (note) => process.send?.({ note })) };
   } catch (error) {
-    answer = { failure: failureOf(error) };
+    answer = { failure: { ...failureOf(error), isOfBackup: isOfBackup(error) } };
   }
   process.send?.(answer);
 }

@@ -22,13 +22,19 @@ export class BackupFailed extends Error {
   /** Null for that of the reason. */
   readonly remedy: string | null;
   readonly lockedUntil: Date | null;
+  /** The backup cannot be used, and an earlier one may be. */
+  readonly isOfBackup: boolean;
 
-  constructor({ reason, message, remedy, lockedUntil }: NamedFailure, options?: { cause: unknown }) {
+  constructor(
+    { reason, message, remedy, lockedUntil, isOfBackup = false }: NamedFailure,
+    options?: { cause: unknown },
+  ) {
     super(remedy === undefined ? message : `${message}; ${remedy}`, options);
     this.reason = reason;
     this.summary = message;
     this.remedy = remedy ?? null;
     this.lockedUntil = lockedUntil ?? null;
+    this.isOfBackup = isOfBackup;
   }
 }
 

@@ -1,11 +1,14 @@
 import { messageOf } from '../../../shared/errors.ts';
 import type { MasterKeys } from '../../keys/envelope.ts';
+import { UnsafeDatabase } from '../../pocketbase/data/schema-check.ts';
 import { BackupProblem } from '../backup-problem.ts';
-import { readDataKey } from '../keys/stored-keys.ts';
+import { readDataKey, type WithKeys } from '../keys/stored-keys.ts';
 import { listBackups, readManifest } from '../manifest.ts';
 import { restoreBackup } from '../restore-backup.ts';
 import { splitAtNow } from '../split-at-now.ts';
 import type { Target } from '../targets/target.ts';
+import { TargetFailure } from '../targets/target-failure.ts';
+import { TargetProblem } from '../targets/target-problem.ts';
 
 /** In an error. */
 const SHOWN_IDS = 5;
@@ -31,17 +34,16 @@ export interface FoundBackup {
   known: string[];
 }
 
-export interface RestoreWork {
+export type RestoreWork = WithKeys & {
   kind: 'restore';
   target: string;
   database: string;
-  masters: MasterKeys;
   id: string;
   /** Must not exist. It becomes a `pb_data`. */
   directory: string;
   /** For a drill, SQLite also reads the whole database. */
   isDrill?: true;
-}
+};
 
 export interface RestoredFiles {
   /** The database included. */
@@ -74,11 +76,12 @@ export async function findBackup(
  * @throws BackupProblem
  */
 export async function restoreFiles(
-  { database, masters, id, directory, isDrill }: RestoreWork,
+  work: RestoreWork,
   target: Target,
   { find, onBytes }: { find: (file: string) => Promise<string | null>; onBytes: (bytes: number) => void },
 ): Promise<RestoredFiles> {
-  const key = await readDataKey(target, database, { masters });
+  const { database, id, directory, isDrill } = work;
+  const key = await readDataKey(target, database, work);
   const backup = await readManifest(target, key, { database, id });
   const findNamed = async (file: string) => {
     try {
@@ -97,6 +100,12 @@ export async function restoreFiles(
     onBytes: notedBytes(onBytes),
   });
   return { files: backup.files.length, bytes: backup.bytes };
+}
+
+/** Whether an earlier backup may be better. A target that fails now says nothing about its backups. */
+export function isOfBackup(error: unknown): error is Error {
+  if (error instanceof TargetProblem || error instanceof TargetFailure) return false;
+  return error instanceof BackupProblem || error instanceof UnsafeDatabase;
 }
 
 /** Adds up bytes. @param note called sometimes, with their sum */

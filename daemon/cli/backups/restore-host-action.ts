@@ -3,6 +3,7 @@ import { byteSize } from '../../../shared/byte-size.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import { BackupProblem } from '../../backups/backup-problem.ts';
 import { type HostProgress, type HostReport, restoreHost } from '../../backups/restore/restore-host.ts';
+import { BackupFailed } from '../../backups/run/backup-processes.ts';
 import { openTarget } from '../../backups/targets/open-target.ts';
 import { isDiskFull } from '../../base/files/dir.ts';
 import { refuseRootIn } from '../../base/process-account.ts';
@@ -80,11 +81,11 @@ interface MissingApplications {
 
 function describeFailure(error: unknown, dataDir: string): unknown {
   const again = 'then run the same command again, which continues';
-  if (isDiskFull(error))
+  if (isDiskFull(error) || (error instanceof BackupFailed && error.reason === 'disk_full'))
     return new FathomError('backup.failed', `the disk of ${dataDir} is full; free some space, ${again}`, {
       cause: error,
     });
-  if (error instanceof BackupProblem)
+  if (error instanceof BackupProblem || error instanceof BackupFailed)
     return new FathomError('backup.failed', `${error.message}; correct the cause, ${again}`, {
       cause: error,
     });
