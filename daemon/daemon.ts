@@ -122,7 +122,7 @@ async function startDaemon(
   const clock = systemClock;
   let fleetEnd: 'stop' | 'leave' | 'undo' = 'undo';
   let waitingFor: string | null = 'the global PocketBase';
-  let replication = { isComplete: false };
+  let replicas = [{ isComplete: false }];
 
   await requireRestored(config.dataDir);
   const host = await prepareHost(config, { clock, resources });
@@ -130,7 +130,10 @@ async function startDaemon(
   const stopping = options.stopping ?? new AbortController().signal;
   const cluster = await openCluster(config, { version: options.version, stopping, clock, log });
   // After the fleet.
-  resources.defer(() => cluster?.leave(fleetEnd === 'stop' ? 'stop' : 'leave', replication.isComplete));
+  resources.defer(() => {
+    const isReplicated = replicas.every(({ isComplete }) => isComplete);
+    return cluster?.leave(fleetEnd === 'stop' ? 'stop' : 'leave', isReplicated);
+  });
   const services = await createServices({
     config,
     options,
@@ -141,7 +144,7 @@ async function startDaemon(
     resources,
   });
   const { fleet, queue, catalog } = services;
-  ({ replication } = services);
+  replicas = [services.replication, services.fileReplicas];
   // The fleet is stopped last, after everything that uses it.
   resources.defer(() => fleet.close(fleetEnd));
   resources.defer(() => services.audit.stop());
@@ -163,6 +166,7 @@ async function startDaemon(
       replicas: {
         ownReplica: (name, epoch) => services.replication.paths.ofEpoch(name, epoch),
         restore: (path, file, signal = stopping) => services.replication.restoreLast(path, file, signal),
+        fetchFiles: (name, wanted) => services.fileReplicas.fetch(name, wanted),
       },
       onLost: lostFleet.resolve,
       onLeaderChanged() {

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { dirname, join, normalize } from 'node:path';
+import { dirname, join } from 'node:path';
 import { forEachConcurrent } from '../base/concurrent.ts';
 import { exists, makeDirectory } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import { syncDirectory } from '../base/files/replace-file.ts';
+import { isSafePath } from '../base/files/safe-path.ts';
 import { freeBuffer } from '../base/free-buffer.ts';
 import { BackupProblem } from './backup-problem.ts';
 import type { DataKey } from './keys/data-key.ts';
@@ -126,7 +127,7 @@ function parentsOf(path: string): string[] {
 
 /** @throws BackupProblem for a path that leads out of the directory */
 function safePath(path: string): string {
-  const isSafe = normalize(path) === path && !path.startsWith('/') && path.split('/').at(0) !== '..';
-  if (!isSafe) throw new BackupProblem(`the backup has the path '${path}', which Fathom does not write`);
+  if (!isSafePath(path))
+    throw new BackupProblem(`the backup has the path '${path}', which Fathom does not write`);
   return path;
 }

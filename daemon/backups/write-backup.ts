@@ -14,7 +14,8 @@ import { type BackedUpFile, type Backup, CONTROL_PLANE_FILES, idTimeOf, storeMan
 import { copyDatabase } from './snapshot.ts';
 import type { Target } from './targets/target.ts';
 
-const STORAGE = 'storage';
+/** Below `pb_data`. */
+export const STORAGE = 'storage';
 
 export interface BackupSource {
   database: string;
@@ -161,24 +162,31 @@ async function addStoredFile(
   path: string,
   known: BackedUpFile | undefined,
 ): Promise<BackedUpFile | null> {
+  await using file = await openRegular(source);
+  if (file === null) return null;
+  const { size } = await file.stat();
+  if (known?.bytes === size && writer.has(known.chunks)) return known;
+  return await writer.add(file, path, FILE_CHUNK_BYTES);
+}
+
+/** Opens a file for reading. Null for one that is missing, a link, a device. */
+export async function openRegular(path: string): Promise<FileHandle | null> {
   let file: FileHandle;
   try {
     // A link could lead to a file of another database.
-    file = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === 'ENOENT' || code === 'ELOOP') return null;
     throw error;
   }
-  await using handle = file;
-  const stats = await handle.stat();
-  if (!stats.isFile()) return null;
-  if (known?.bytes === stats.size && writer.has(known.chunks)) return known;
-  return await writer.add(handle, path, FILE_CHUNK_BYTES);
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  return null;
 }
 
 /** Paths of regular files, sorted. PocketBase creates no links. */
-async function* filesBelow(root: string, path: string): AsyncIterable<string> {
+export async function* filesBelow(root: string, path: string): AsyncIterable<string> {
   for (const entry of await entriesOf(join(root, path))) {
     const child = `${path}/${entry.name}`;
     if (entry.isDirectory()) yield* filesBelow(root, child);

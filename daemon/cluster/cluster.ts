@@ -225,6 +225,16 @@ export class Cluster {
     return this.#claims.ownershipOf(name);
   }
 
+  /** The id of the control plane and its databases. */
+  get fleet(): string {
+    return this.#deps.facts.fleet;
+  }
+
+  /** Whether no other node can have a database now. */
+  holds(name: string): boolean {
+    return this.ownershipOf(name) !== null && (!this.#deps.isFenced || this.#registration?.hasLease === true);
+  }
+
   /** Whether other nodes may take over the databases of this one, which needs replicas of them. */
   get allowsTakeover(): boolean {
     return this.#deps.facts.takeover;
@@ -250,15 +260,8 @@ export class Cluster {
    *
    * @param replica.path below REPLICA
    */
-  async recordReplica({
-    name,
-    directory,
-    path,
-  }: {
-    name: string;
-    directory: string;
-    path: string;
-  }): Promise<void> {
+  async recordReplica(replica: { name: string; directory: string; path: string }): Promise<void> {
+    const { name, directory, path } = replica;
     const ownership = this.ownershipOf(name);
     if (ownership === null || ownership.source === path) return;
     try {

@@ -17,6 +17,8 @@ async function createStage() {
   const owned = new Map<string, Ownership>();
   const restored: string[] = [];
   const broken = new Set<string>();
+  /** A file of a database in the target. */
+  const uploads = new Map<string, string>();
   const deps: CopiesDeps = {
     ownershipOf: (name) => owned.get(name) ?? null,
     directoryOf: (name) => join(root, name),
@@ -25,6 +27,15 @@ async function createStage() {
       if (broken.has(path)) throw new Error('the target is away');
       restored.push(path);
       await writeFile(file, path);
+    },
+    fetchFiles: async (name, { dataDir, known }) => {
+      const file = uploads.get(name);
+      if (file === undefined) return;
+      await mkdir(join(dataDir, 'storage'));
+      await writeFile(
+        join(dataDir, 'storage', file),
+        known === null ? 'fetched' : `known in ${known.slice(root.length)}`,
+      );
     },
     controlPlane: 'global',
     log,
@@ -35,7 +46,7 @@ async function createStage() {
     await writeFile(path, content);
   };
   const read = (name: string, file: string) => readFile(join(root, name, file), 'utf8').catch(() => null);
-  return { root, owned, restored, broken, deps, write, read };
+  return { root, owned, restored, broken, uploads, deps, write, read };
 }
 
 it('replaces the files of an earlier owner, keeps them aside, and keeps uploaded files', async () => {
@@ -55,6 +66,22 @@ it('replaces the files of an earlier owner, keeps them aside, and keeps uploaded
   owned.set('a', { epoch: 5, source: 'OTHER/a/e4' });
   await prepareCopy('a', deps);
   expect((await readdir(join(root, 'a'))).toSorted()).toEqual(['diverged-3', 'owner-epoch', 'pb_data']);
+});
+
+it('has the uploaded files of the last owner', async () => {
+  const { owned, uploads, deps, write, read } = await createStage();
+  await write('a', 'owner-epoch', '1');
+  await write('a', 'pb_data/data.db', 'old');
+  await write('a', 'pb_data/storage/deleted', 'uploaded');
+  owned.set('a', { epoch: 3, source: 'OTHER/a/e2' });
+  uploads.set('a', 'new');
+  await prepareCopy('a', deps);
+  expect(await read('a', 'pb_data/storage/new')).toBe('known in /a/diverged-1');
+  expect(await read('a', 'pb_data/storage/deleted')).toBeNull();
+  owned.set('b', { epoch: 2, source: 'OTHER/b/e1' });
+  uploads.set('b', 'first');
+  await prepareCopy('b', deps);
+  expect(await read('b', 'pb_data/storage/first')).toBe('fetched');
 });
 
 it('keeps its own files when no other node has owned them since', async () => {

@@ -29,6 +29,8 @@ export interface CopiesDeps {
   ownReplica: (name: string, epoch: number) => Promise<string>;
   /** Restores the last state of a replica. @param file must not exist */
   restore: (path: string, file: string, signal?: AbortSignal) => Promise<void>;
+  /** Writes the uploaded files of a database to a new `pb_data`. @param options.known one that may have some of them */
+  fetchFiles: (name: string, options: { dataDir: string; known: string | null }) => Promise<void>;
   /** Its failure ends the start of the daemon. */
   controlPlane: string;
   log: Logger;
@@ -81,9 +83,9 @@ export async function prepareCopy(name: string, deps: CopiesDeps): Promise<void>
   const aside = isNewest ? null : await restoreCopy(name, directory, { source, local, deps });
   await writeEpoch(directory, epoch);
   if (aside === null) return;
-  // The replica has no uploaded files. Those of an earlier time are better than none.
-  const uploads = join(aside, UPLOADS);
-  if (await exists(uploads)) await rename(uploads, join(dataDirOf(directory), UPLOADS));
+  // Releases before have stored no uploaded files. Those of an earlier time are better than none.
+  const [former, now] = [join(aside, UPLOADS), join(dataDirOf(directory), UPLOADS)];
+  if ((await exists(former)) && !(await exists(now))) await rename(former, now);
 }
 
 /**
@@ -112,7 +114,7 @@ async function restoreCopy(
     deps,
   }: { source: string; sha256?: string; local: number | null; signal?: AbortSignal; deps: CopiesDeps },
 ): Promise<string | null> {
-  const { controlPlane, restore, log } = deps;
+  const { controlPlane, restore, fetchFiles, log } = deps;
   await makePrivateDir(directory);
   const aside = await putAside(directory, local ?? 0);
   const staged = dataDirOf(restoreDirOf(directory));
@@ -122,6 +124,7 @@ async function restoreCopy(
   await restore(source, join(staged, 'data.db'), signal);
   if (sha256 !== undefined && (await hashFile(join(staged, 'data.db'))) !== sha256)
     throw new FathomError('conflict', `what was restored differs from data.db of its owner`);
+  await fetchFiles(name, { dataDir: staged, known: aside });
   if (name === controlPlane) await writeFile(hasRunMarkerOf(directory), '', { mode: 0o600 });
   await rename(staged, dataDirOf(directory));
   await syncDirectory(directory);

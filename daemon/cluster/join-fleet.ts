@@ -27,7 +27,7 @@ export async function joinFleet(
     onLeaderChanged,
   }: {
     config: Pick<Config, 'dataDir' | 'userDatabasesDir'>;
-    replicas: Pick<CopiesDeps, 'ownReplica' | 'restore'>;
+    replicas: Pick<CopiesDeps, 'ownReplica' | 'restore' | 'fetchFiles'>;
     onLost: (error: FathomError) => void;
     /** Called when a member must start again, to use another control plane or to run it. */
     onLeaderChanged: () => void;

@@ -70,6 +70,7 @@ export function createDatabaseServices(deps: {
   cluster: { share: FleetShare; handovers: Handovers; drains: Drain } | null;
   replicas: DatabaseMovesDeps['replicas'];
   isRestoring: DatabaseMovesDeps['isRestoring'];
+  storeFiles: DatabaseMovesDeps['storeFiles'];
   instanceLogsDir: string;
   onProvisionStep: ((step: ProvisionStep, name: string) => void) | undefined;
   onProvisioned: ProvisionerDeps['onProvisioned'];
@@ -176,6 +177,7 @@ export function createDatabaseServices(deps: {
     handovers: deps.cluster?.handovers ?? null,
     replicas: deps.replicas,
     isRestoring: deps.isRestoring,
+    storeFiles: deps.storeFiles,
     log,
   });
   const drain = deps.cluster?.drains;

@@ -198,12 +198,17 @@ export class Replication {
     return [...this.#subjects()].every(({ directory }) => !this.#reached.isBehind(fileOf(directory)));
   }
 
-  /** Null without REPLICA. */
-  status(): ReplicaStatus | null {
+  /** Null without REPLICA. @param files of the uploaded files */
+  status(files: { problem: string | null }): ReplicaStatus | null {
     const { target } = this.#deps.config;
     if (target === null) return null;
     const refusal = this.#process === null ? null : this.#refusal();
-    const problem = refusal ?? this.#failure ?? this.#lateness() ?? problemOfGaps(this.#registered.values());
+    const problem =
+      refusal ??
+      this.#failure ??
+      this.#lateness() ??
+      (files.problem === null ? null : { text: files.problem, remedy: REACH_TARGET }) ??
+      problemOfGaps(this.#registered.values());
     return {
       target,
       version: this.#version,

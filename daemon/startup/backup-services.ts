@@ -26,6 +26,7 @@ import type { LiveSettings } from '../config/live-settings.ts';
 import type { DatabaseServices } from '../databases/database-services.ts';
 import type { Binaries } from '../pocketbase/binary/binaries.ts';
 import type { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
+import type { FileReplicas } from '../replication/files/file-replicas.ts';
 import type { Replication } from '../replication/replication.ts';
 import type { Rollouts } from '../rollouts/rollouts.ts';
 import { exchangeSealedSecret, findSealedSecret, type SealedSecretsDeps } from '../secrets/sealed-secrets.ts';
@@ -55,6 +56,7 @@ export interface BackupServicesDeps {
   databases: Pick<DatabaseServices, 'catalog' | 'ownerSync' | 'templates'>;
   rollouts: Rollouts;
   replication: Replication;
+  fileReplicas: FileReplicas;
   /** Called when a step of the restore of a database begins, or has ended. */
   onRestoreStep: ((step: RestoreStep, database: string) => void) | undefined;
   clock: Clock;
@@ -114,7 +116,7 @@ export async function createBackupServices(deps: BackupServicesDeps): Promise<Ba
       restoreOf: (name) => restores.progressOf(name),
       lastRestoreOf: (name) => restores.ended.of(name),
       drills: () => drills,
-      replica: () => deps.replication.status(),
+      replica: () => deps.replication.status(deps.fileReplicas),
       clock,
     }),
     recoveryKeys: new RecoveryKeys({

@@ -36,7 +36,7 @@ import { probe } from '../pocketbase/process/probe.ts';
 import type { ChildProcessDriver } from '../pocketbase/process/process-driver.ts';
 import { privateBytes } from '../pocketbase/process/procfs.ts';
 import { createDaemonQueue } from '../queue/worker/daemon-host.ts';
-import { Replication } from '../replication/replication.ts';
+import { createReplicas, type Replicas } from '../replication/create-replicas.ts';
 import { createRollouts } from '../rollouts/rollout-services.ts';
 import type { DiskReasons } from '../supervisor/disk/disk-limit.ts';
 import { DiskReserve } from '../supervisor/disk/disk-reserve.ts';
@@ -68,7 +68,7 @@ type OwnServices = Services &
   Pick<DatabaseServices, 'reconciler' | 'tryMigrations' | 'pruneTemplates' | 'nodeDrain'>;
 
 /** All services of the daemon. */
-export interface DaemonServices extends OwnServices {
+export interface DaemonServices extends Omit<OwnServices, 'replication'>, Replicas {
   signUpLimits: SignUpLimits;
   driver: ChildProcessDriver;
   controlPlane: ControlPlaneClient;
@@ -76,7 +76,6 @@ export interface DaemonServices extends OwnServices {
   seal: Seal;
   damage: DamageRecord;
   diskReserve: DiskReserve;
-  replication: Replication;
   diskWatch: DiskWatch;
   sleepWatch: SleepWatch;
   /** Of databases whose uploads are limited. */
@@ -122,9 +121,8 @@ export async function createServices({
   });
   const damage: DamageRecord = new Map();
   const [diskReasons, uploadReasons]: [DiskReasons, DiskReasons] = [new Map(), new Map()];
-  const replication = new Replication({ ...config, config: config.replica, cluster, clock, log });
-  // After the databases, whose last changes it sends.
-  resources.defer(() => replication.stop());
+  // After the databases, whose last changes they send.
+  const replicas = createReplicas(config, { cluster, clock, log, resources });
   const fleet = new Fleet({
     driver,
     ports,
@@ -138,7 +136,7 @@ export async function createServices({
     healthIntervalMs: config.healthIntervalMs,
     memory: new MemoryGuard(clock, { ofProcess: privateBytes, available: freemem }),
     stopGraceMs: options.stopGraceMs ?? STOP_GRACE_MS,
-    files: hostFiles({ clock, damage, diskReasons, uploadReasons, replication, cluster }),
+    files: hostFiles({ clock, damage, diskReasons, uploadReasons, ...replicas, cluster }),
   });
   const diskReserve = new DiskReserve({ ...config, settingBytes: config.diskReserveBytes, clock, log });
   const isDiskHeld = () => diskReserve.state.isHeld;
@@ -219,8 +217,9 @@ export async function createServices({
     seal,
     packageFiles: packageFiles(options.userMigrationsDir),
     cluster,
-    replicas: replication.paths,
+    replicas: replicas.replication.paths,
     isRestoring: (name) => backupServices.restores.progressOf(name) !== null,
+    storeFiles: (name, directory) => replicas.fileReplicas.storeAll(name, directory),
     instanceLogsDir,
     onProvisionStep: options.onProvisionStep,
     onProvisioned: (outcome, seconds) => activity.noteProvision(outcome, seconds),
@@ -279,7 +278,7 @@ export async function createServices({
     binaries,
     databases,
     rollouts,
-    replication,
+    ...replicas,
     onRestoreStep: options.onRestoreStep,
     clock,
     log,
@@ -288,7 +287,7 @@ export async function createServices({
     ...databases,
     ...backupServices,
     restores: backupServices.restores,
-    replication,
+    ...replicas,
     audit: identity.audit,
     fleet,
     ports,
@@ -382,7 +381,7 @@ export async function createServices({
     proxiesSeen,
     queue,
     recentLog: host.recentLog,
-    replication,
+    ...replicas,
     rollouts,
     rolloutPlanner,
     seal,

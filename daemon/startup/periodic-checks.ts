@@ -41,6 +41,7 @@ export function startPeriodicChecks({
     catalog,
     cluster,
     replication,
+    fileReplicas,
     trash,
     drills,
     monitor,
@@ -89,13 +90,15 @@ export function startPeriodicChecks({
   const isLeader = (cluster?.share.leader ?? null) === null;
   backups.start();
   resources.defer(() => backups.stop());
-  replication.start(function* replicated() {
+  const replicated = function* () {
     const runners = [...catalog.entries()].map(({ runner }) => runner);
     // Who takes over the databases needs their accounts.
     if (cluster?.allowsTakeover === true && isLeader) runners.push(fleet.get(GLOBAL_NAME));
     for (const runner of runners)
       yield { name: runner.spec.name, directory: runner.spec.directory, phase: () => runner.state.phase };
-  });
+  };
+  replication.start(replicated);
+  fileReplicas.start(replicated);
   if (isLeader) {
     erasures.start();
     resources.defer(() => erasures.stop());

@@ -7,6 +7,7 @@ import { Erasures } from '../backups/retention/erasures.ts';
 import { BackupFailed } from '../backups/run/backup-processes.ts';
 import { DatabaseTrash, type TrashDeps } from '../databases/trash/trash.ts';
 import type { TrashRoutesDeps } from '../databases/trash/trash-routes.ts';
+import type { FileReplicas } from '../replication/files/file-replicas.ts';
 import type { Replication } from '../replication/replication.ts';
 import { listDeleted } from './deleted-databases.ts';
 
@@ -21,12 +22,14 @@ export function createTrashServices({
   restores,
   archives,
   replication,
+  fileReplicas,
   audit,
   ...deps
 }: Pick<BackupRoutesDeps, 'backups' | 'backupSubjects'> & {
   restores: Restores;
   archives: DatabaseArchives;
   replication: Replication;
+  fileReplicas: FileReplicas;
   audit: AuditTrail;
 } & Omit<TrashDeps, 'isRestoring' | 'backUp' | 'eraseBackups' | 'audit'>): TrashServices {
   const { repository, catalog, clock, log } = deps;
@@ -34,8 +37,9 @@ export function createTrashServices({
     repository,
     backups: {
       erase: async (database, account) => {
-        // It is not encrypted, unlike the backups.
+        // They are not encrypted, unlike the backups.
         await replication.erase(database);
+        await fileReplicas.erase(database);
         await backups.erase(database, account);
       },
     },

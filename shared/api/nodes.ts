@@ -182,7 +182,7 @@ export const moveDatabase = endpoint({
   tag,
   summary: 'Move a database to another node of the cluster',
   description:
-    'Ends its process. The other node restores its replica, compares the SHA-256 of `data.db`, and starts it. Otherwise it starts here again, and the response is `conflict`. A database with uploaded files on the disk does not move.',
+    'Ends its process. The other node restores its replica, compares the SHA-256 of `data.db`, and starts it. Otherwise it starts here again, and the response is `conflict`.',
   permission: 'nodes.write',
   audit: 'database.move',
   params: z.object({ name: databaseName }),

@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unlessMissing } from '../../daemon/base/files/dir.ts';
 import { readEntries } from '../../daemon/cluster/etcd/etcd-coordinator.ts';
 import { EtcdGateway } from '../../daemon/cluster/etcd/gateway.ts';
 import { OWNERS, parseOwner } from '../../daemon/cluster/records.ts';
@@ -75,6 +76,20 @@ export async function untilReplicated(
       return databases === 2 && lag !== null && askedAt - lag * 1000 > at;
     },
     { what: () => `replicas without a lag: ${JSON.stringify(seen)}` },
+  );
+}
+
+/** Waits until a target has the files of uploads of a fleet. */
+export async function untilFilesStored(target: string, fathom: Deployment, files: number): Promise<void> {
+  const fleet = (await readFile(join(fathom.dataDir, 'fleet-id'), 'utf8')).trim();
+  await until(
+    async () => {
+      const paths = await readdir(join(target, fleet), { recursive: true }).catch(unlessMissing);
+      const headers = (paths ?? []).filter((path) => path.endsWith('.json'));
+      const stored = await Promise.all(headers.map((path) => readFile(join(target, fleet, path), 'utf8')));
+      return stored.filter((header) => !header.includes('.attrs')).length === files;
+    },
+    { what: () => `${files} files in the target` },
   );
 }
 

@@ -4,7 +4,7 @@ import { hashFile } from '../../daemon/base/files/hash-file.ts';
 import type { ClusterNode } from '../../shared/api/nodes.ts';
 import { createNode } from '../helpers/cluster-node.ts';
 import type { Deployment } from '../helpers/deployment.ts';
-import { addDocument, titlesOf } from '../helpers/documents.ts';
+import { addDocument, readAsOwner, titlesOf } from '../helpers/documents.ts';
 import { hasEtcd, startEtcd } from '../helpers/etcd.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import {
@@ -51,11 +51,12 @@ describe.skipIf(!hasEtcd('the tests of drains') || litestream === null)('a node 
     });
     const first = await one.start();
     const busy = await signUpMany(one, 3);
-    const [stopped, asleep, withFile] = [await signUp(one), await signUp(one), await signUp(one)];
+    const [stopped, asleep, archived] = [await signUp(one), await signUp(one), await signUp(one)];
     for (const tenant of [...busy, stopped, asleep]) {
-      await (await ownerOf(one, tenant)).collection('documents').create({ title: 'before' });
+      await addDocument(one, tenant, 'before');
     }
-    await addDocument(one, withFile, 'with a file');
+    await fathomd(['databases', 'archive', archived.name, '--yes', '--socket', one.socketPath]);
+    await untilInstance(one, archived.name, ({ reason }) => reason?.code === 'archived', 'to be archived');
     expect((await nodes(['drain', 'n1'], one)).stderr).toContain(
       'no other node can take the databases of n1',
     );
@@ -89,7 +90,7 @@ describe.skipIf(!hasEtcd('the tests of drains') || litestream === null)('a node 
         left: 1,
         moving: 0,
         failed: 1,
-        problems: [{ name: withFile.name, message: expect.stringContaining('has uploaded files') as string }],
+        problems: [{ name: archived.name, message: expect.stringContaining('is archived') as string }],
       },
     });
     expect(await sharesIn(etcd)).toEqual({ n1: 2, n2: 5 });
@@ -103,11 +104,12 @@ describe.skipIf(!hasEtcd('the tests of drains') || litestream === null)('a node 
     }
     await untilRunning(two, asleep.name);
     expect(titlesOf(two, asleep)).toEqual(['before']);
+    expect(await readAsOwner(two, asleep)).toEqual([['before', 'file of before']]);
 
     // What is new, and what could not move, follows. Nothing comes back before the end of the drain.
     const late = await signUp(one);
-    const documents = (await ownerOf(one, withFile)).collection('documents');
-    await documents.delete((await documents.getFirstListItem('')).id);
+    await one.client.databases.start(archived.name);
+    await untilRunning(one, archived.name);
     const second = await nodes(['drain', 'n1'], one);
     expect(second.exitCode, second.stdout + again.output()).toBe(0);
     expect(await sharesIn(etcd)).toEqual({ n1: 1, n2: 7 });

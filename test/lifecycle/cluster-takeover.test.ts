@@ -11,6 +11,7 @@ import {
   killServer,
   ownersIn,
   replicaOf,
+  untilFilesStored,
   untilLeader,
   untilReplicated,
 } from '../helpers/standby.ts';
@@ -42,7 +43,8 @@ describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a me
 describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a standby node', () => {
   it('takes over when a node is lost, and gives back without a loss', async () => {
     const etcd = await startEtcd();
-    const one = await createNode(etcd, 'n1', replicaOf(await scratchDirectory()));
+    const target = await scratchDirectory();
+    const one = await createNode(etcd, 'n1', replicaOf(target));
     const first = await one.start();
     const user = await signUp(one);
     await addDocument(one, user, 'before');
@@ -50,6 +52,7 @@ describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a st
     const standby = await two.start();
     expect(standby.output()).toContain(MEMBER);
     await untilReplicated(etcd, one, 'n1');
+    await untilFilesStored(target, one, 1);
 
     const killedAt = performance.now();
     await killServer(one, first);
@@ -60,6 +63,7 @@ describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a st
     expect(titlesOf(two, user)).toEqual(['before']);
     const session = await two.client.auth.login({ email: user.email, password: PASSWORD });
     expect(session.database?.name).toBe(user.name);
+    expect(await readAsOwner(two, user)).toEqual([['before', 'file of before']]);
     await addDocument(two, user, 'on n2');
     await untilReplicated(etcd, two, 'n2');
 
@@ -69,9 +73,9 @@ describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a st
     expect(await standby.stop()).toBe(0);
     await until(() => back.output().includes('the daemon is ready'), { what: () => back.output() });
     await untilRunning(one, user.name);
-    expect(titlesOf(one, user)).toEqual(['at the end', 'before', 'on n2']);
-    // Uploaded files are not in a replica. This node has those of its own time.
-    expect(new Map(await readAsOwner(one, user)).get('before')).toBe('file of before');
+    expect(await readAsOwner(one, user)).toEqual(
+      ['at the end', 'before', 'on n2'].map((title) => [title, `file of ${title}`]),
+    );
   });
 
   it('takes over from a node whose daemon hangs, which then ends', async () => {

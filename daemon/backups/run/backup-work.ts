@@ -35,6 +35,13 @@ import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { lockOf, NamedTarget, TargetFailure } from '../targets/target-failure.ts';
 import { type BackupSource, writeBackup } from '../write-backup.ts';
+import {
+  type FetchFilesWork,
+  fetchFiles,
+  type StoredFiles,
+  type StoreFilesWork,
+  storeFiles,
+} from './files-work.ts';
 import { type DiskSpace, leaveSpace } from './leave-space.ts';
 import {
   type FindWork,
@@ -128,6 +135,8 @@ export type BackupWork =
     }
   /** `target` is REPLICA. */
   | { kind: 'erase-replica'; target: string; prefix: string }
+  | StoreFilesWork
+  | FetchFilesWork
   /** Whether a host has ever used the target. */
   | { kind: 'is-used'; target: string };
 
@@ -162,6 +171,8 @@ export interface BackupResults {
   verify: VerifiedBackup[];
   erase: null;
   'erase-replica': null;
+  'store-files': StoredFiles;
+  'fetch-files': { files: number };
   'is-used': boolean;
 }
 
@@ -219,6 +230,10 @@ function run(
       return erase(work, target);
     case 'erase-replica':
       return eraseReplica(work.prefix, target);
+    case 'store-files':
+      return storeFiles(work, target);
+    case 'fetch-files':
+      return fetchFiles(work, target);
     case 'is-used':
       return isMarked(target);
     default:

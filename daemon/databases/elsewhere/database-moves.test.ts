@@ -36,6 +36,7 @@ async function createStage() {
     },
     replicas: { of: async (name) => `HOST/${name}/e1` },
     isRestoring: (name) => restoring.has(name),
+    storeFiles: async () => void events.push('files stored'),
     log: silentLog,
   });
   return { moves, events, restoring, complete };
@@ -48,7 +49,7 @@ it('does not end a database into which a backup is restored', async () => {
   expect(events).toEqual([]);
   restoring.clear();
   await moves.move(NAME, 'n2');
-  expect(events).toEqual(['end of the process', `${SOURCE} to n2`, 'stop']);
+  expect(events).toEqual(['end of the process', 'files stored', `${SOURCE} to n2`, 'stop']);
 });
 
 it('does not end a database without a complete replica', async () => {

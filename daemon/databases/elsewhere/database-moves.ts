@@ -1,7 +1,5 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FathomError } from '../../../shared/errors.ts';
-import { unlessMissing } from '../../base/files/dir.ts';
 import { hashFile } from '../../base/files/hash-file.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { closeDatabases } from '../../pocketbase/data/close-databases.ts';
@@ -29,6 +27,8 @@ export interface DatabaseMovesDeps {
   replicas: { of(name: string): Promise<string> };
   /** Whether a backup is being restored into a database, which serves meanwhile. */
   isRestoring: (name: string) => boolean;
+  /** Stores the uploaded files of a database, which does not run, for its next node. */
+  storeFiles: (name: string, directory: string) => Promise<void>;
   log: Logger;
 }
 
@@ -53,7 +53,7 @@ export class DatabaseMoves {
    * @throws FathomError `not_found`, `conflict`
    */
   async move(name: string, node: string): Promise<void> {
-    const { catalog, handovers, replicas, isRestoring, log } = this.#deps;
+    const { catalog, handovers, replicas, isRestoring, storeFiles, log } = this.#deps;
     if (handovers === null)
       throw new FathomError('conflict', 'this daemon is not a node of a cluster: FATHOM_CLUSTER is not set');
     const entry = catalog.get(name);
@@ -70,9 +70,8 @@ export class DatabaseMoves {
     if (!(await this.isReplicated(name)))
       throw new FathomError('conflict', `the replica of ${name} is not complete yet; try again in a moment`);
     const { directory } = runner.spec;
-    await requireNoUploads(name, directory);
     const handOver = async (signal: AbortSignal) => {
-      await requireNoUploads(name, directory);
+      await storeFiles(name, directory);
       closeDatabases(dataDirOf(directory));
       const sha256 = await hashFile(join(dataDirOf(directory), 'data.db'));
       await handovers.handOver({ name, to: node, sha256, source: await replicas.of(name) }, signal);
@@ -82,17 +81,4 @@ export class DatabaseMoves {
     await runner.maintain(handOver, { code: 'moving', message: `it moves to node ${node}` });
     log.info({ instance: name, node }, 'moved a database to another node');
   }
-}
-
-/** A replica has no uploaded files. @throws FathomError `conflict` */
-async function requireNoUploads(name: string, directory: string): Promise<void> {
-  const files = await readdir(join(dataDirOf(directory), 'storage'), {
-    recursive: true,
-    withFileTypes: true,
-  }).catch(unlessMissing);
-  if (files?.some((file) => file.isFile()) !== true) return;
-  throw new FathomError(
-    'conflict',
-    `${name} has uploaded files on the disk of this node, which do not move; let PocketBase store them in S3 first`,
-  );
 }

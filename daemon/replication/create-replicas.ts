@@ -1,0 +1,37 @@
+import type { Logger } from '../base/log/log.ts';
+import type { Clock } from '../base/time/clock.ts';
+import type { ReplicaConfig } from '../config/replica.ts';
+import { FileReplicas, type FleetOwner } from './files/file-replicas.ts';
+import type { ReplicaOwner } from './replica-paths.ts';
+import { Replication } from './replication.ts';
+
+export interface Replicas {
+  replication: Replication;
+  fileReplicas: FileReplicas;
+}
+
+/** Creates what replicates databases: Litestream, and the files that it leaves out. Both stop with `resources`. */
+export function createReplicas(
+  { replica, dataDir }: { replica: ReplicaConfig; dataDir: string },
+  options: {
+    /** Null for a single server. */
+    cluster: (ReplicaOwner & FleetOwner) | null;
+    clock: Clock;
+    log: Logger;
+    resources: AsyncDisposableStack;
+  },
+): Replicas {
+  const { cluster, resources } = options;
+  const replication = new Replication({ ...options, config: replica, dataDir });
+  const owner = cluster?.allowsTakeover === true ? cluster : null;
+  const fileReplicas = new FileReplicas({
+    ...options,
+    config: replica,
+    cluster: owner,
+    paths: replication.paths,
+  });
+  resources.defer(async () => {
+    await Promise.all([replication.stop(), fileReplicas.stop()]);
+  });
+  return { replication, fileReplicas };
+}
