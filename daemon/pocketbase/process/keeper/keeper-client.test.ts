@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { scratch } from '../../../../test/helpers/scratch.ts';
+import { until } from '../../../../test/helpers/until.ts';
 import { LOCKED_EXIT_CODE } from '../command.ts';
 import { KeeperClient } from './keeper-client.ts';
 
@@ -61,4 +62,23 @@ it('reports the exit of a process that ends at once', async () => {
   );
   process.kill(holder?.pid ?? 0, 'SIGKILL');
   expect(await holder?.exited).toEqual({ code: null, signal: 'SIGKILL' });
+});
+
+it('leaves the keeper to the next client in the same process', async () => {
+  const directory = await scratch();
+  const timeouts = { responseTimeoutMs: 200, pingEveryMs: 10 };
+  const earlier = new KeeperClient(placeIn(directory), timeouts);
+  const sleep = { ...requestIn(directory), file: '/bin/sleep', args: ['600'] };
+  const child = await earlier.spawn(sleep);
+  const { pid } = earlier;
+  earlier.close();
+  const client = new KeeperClient(placeIn(directory));
+  onTestFinished(() => client.close());
+  await client.support();
+  // Longer than the earlier one waits for the response to a ping.
+  const at = performance.now() + 5 * timeouts.responseTimeoutMs;
+  await until(() => performance.now() > at, { what: 'a moment' });
+  await client.support();
+  expect(client.pid).toBe(pid);
+  process.kill(child.pid, 'SIGKILL');
 });

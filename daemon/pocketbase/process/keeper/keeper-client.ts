@@ -69,6 +69,7 @@ export class KeeperClient {
   readonly #onLost: () => void;
   readonly #onRing: (port: number) => void;
   readonly #responseTimeoutMs: number;
+  readonly #pingEveryMs: number;
   /** The end of the lease in boot time; null without a limit, undefined until it is known. */
   #lease: number | null | undefined;
   #keeper: KeeperLink | null = null;
@@ -86,11 +87,13 @@ export class KeeperClient {
       onLost = () => {},
       onRing = () => {},
       responseTimeoutMs = RESPONSE_TIMEOUT_MS,
+      pingEveryMs = PING_EVERY_MS,
       needsLease = false,
     }: {
       onLost?: () => void;
       onRing?: (port: number) => void;
       responseTimeoutMs?: number;
+      pingEveryMs?: number;
       needsLease?: boolean;
     } = {},
   ) {
@@ -98,6 +101,7 @@ export class KeeperClient {
     this.#onLost = onLost;
     this.#onRing = onRing;
     this.#responseTimeoutMs = responseTimeoutMs;
+    this.#pingEveryMs = pingEveryMs;
     this.#lease = needsLease ? undefined : null;
   }
 
@@ -219,6 +223,11 @@ export class KeeperClient {
       if (!keepsRunning) timer.unref();
     };
     const check = () => {
+      // Closed by this process. The next daemon can be in the same process, and uses the keeper now.
+      if (!keeper.isOpen) {
+        this.#rejectPending(keeper, new Error('the connection to the keeper is closed'));
+        return;
+      }
       const now = keeper.pid === null ? null : processStat(keeper.pid);
       if (extensions === MAX_EXTENSIONS || !isWorking(before, now)) {
         this.#replace(keeper);
@@ -238,10 +247,11 @@ export class KeeperClient {
   #watch(keeper: KeeperLink): void {
     let cancelTimeout: (() => void) | null = null;
     const pings = setInterval(() => {
-      if (cancelTimeout) return;
+      if (!keeper.isOpen) clearInterval(pings);
+      if (cancelTimeout || !keeper.isOpen) return;
       cancelTimeout = this.#startTimeout(keeper, false);
       keeper.send({ id: 0, kind: 'ping' });
-    }, PING_EVERY_MS);
+    }, this.#pingEveryMs);
     pings.unref();
     keeper.on('report', (report) => {
       if (report.kind !== 'pong') return;
@@ -304,15 +314,19 @@ export class KeeperClient {
     } else pending?.resolve({ report, exited });
   }
 
-  /** Fails the pending requests of a keeper. Exits of its running processes have to be polled from now on. */
-  #abandon(keeper: KeeperLink, error: Error): void {
-    const isLost = this.#keeper === keeper;
-    if (isLost) this.#keeper = null;
+  #rejectPending(keeper: KeeperLink, error: Error): void {
     for (const [id, { keeper: owner, reject }] of this.#pending) {
       if (owner !== keeper) continue;
       reject(error);
       this.#pending.delete(id);
     }
+  }
+
+  /** Fails the pending requests of a keeper. Exits of its running processes have to be polled from now on. */
+  #abandon(keeper: KeeperLink, error: Error): void {
+    const isLost = this.#keeper === keeper;
+    if (isLost) this.#keeper = null;
+    this.#rejectPending(keeper, error);
     for (const [pid, { keeper: owner, exited }] of this.#running) {
       if (owner !== keeper) continue;
       exited.resolve(null);
