@@ -7,10 +7,10 @@ import type { Target } from './route.ts';
 const NAME = '2026-01-15-001-ann';
 
 /** A database at a port that is held, and the targets that are set for it. */
-function createStage() {
+function createStage({ isTakenOver = false } = {}) {
   const state = {
     observed: { port: 9001, desired: 'running' },
-    listeningPort: 9001 as number | null,
+    listeningPort: (isTakenOver ? null : 9001) as number | null,
     phase: 'running',
     reason: null as { code: string; message: string } | null,
   };
@@ -27,7 +27,7 @@ function createStage() {
     withdraw: async () => {},
   };
   const fleet = { find: () => runner, runners: () => [runner] };
-  publishRoutes(routes, { fleet, driver: { isHeld: () => true }, bus });
+  publishRoutes(routes, { fleet, driver: { isHeld: () => !isTakenOver }, bus });
   const change = () =>
     bus.publish({ kind: 'instance.changed', name: NAME } as Parameters<EventBus['publish']>[0]);
   const remove = () => bus.publish({ kind: 'instance.removed', name: NAME });
@@ -54,4 +54,12 @@ it('does not call a database deleted that went to another node', () => {
   owned.add(NAME);
   remove();
   expect(targets.slice(1)).toEqual([{ state: 'moving' }, { state: 'deleted' }]);
+});
+
+it('leaves the route of a database whose process is taken over as it is', () => {
+  const { state, targets, change } = createStage({ isTakenOver: true });
+  expect(targets).toEqual([]);
+  state.listeningPort = 9001;
+  change();
+  expect(targets).toEqual([{ state: 'open', port: 9001 }]);
 });

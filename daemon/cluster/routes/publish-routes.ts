@@ -30,7 +30,11 @@ export function publishRoutes(
     const runner = fleet.find(event.name);
     if (runner) set(runner);
   });
-  for (const runner of fleet.runners()) set(runner);
+  for (const runner of fleet.runners()) {
+    const target = targetOf(runner, driver);
+    // Its process can still run, with the route that an earlier daemon has written.
+    if (target.state !== 'moving') routes.set(runner.spec.name, target);
+  }
   const kept = routes.keep(ended.signal);
   return {
     openApi: (port) => routes.set(API_ROUTE, { state: 'open', port }),
