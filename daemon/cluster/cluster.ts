@@ -192,7 +192,8 @@ export class Cluster {
     });
     this.#waitsFor = null;
     await this.#registration?.publish();
-    this.#background.push(this.share.keep(this.#left.signal), this.handovers.keep());
+    const { signal } = this.#left;
+    this.#background.push(this.share.keep(signal), this.share.followRoutes(signal), this.handovers.keep());
   }
 
   /** Why a database must not be started here. Claims one without an owner, and makes its files those of the last owner. */

@@ -6,11 +6,24 @@ import type { Clock } from '../base/time/clock.ts';
 import type { Claims } from './claims.ts';
 import type { Coordinator } from './coordinator.ts';
 import { MEMBERS, type NodeRecord, nodeKey, ownersOf, parseNode, parseOwner } from './records.ts';
-import { parseRoute, routesOf } from './routes/route.ts';
+import { parseRoute, type RouteRecord, routesOf } from './routes/route.ts';
 
 const LOOK_EVERY_MS = 1_000;
 /** After which a client of an offline node may try again, in seconds. */
 const RETRY_S = 5;
+
+/** Where a database is; `closed` when it was stopped. */
+type Route = { state: 'open'; address: string; port: number } | { state: 'closed' | 'failed' | 'deleted' };
+
+/** The other node that runs a database. */
+interface OtherNode {
+  node: string;
+  address: string;
+  /** As it was seen last; null while the database moves. */
+  route(): Route | null;
+  /** As it is now. */
+  locate(): Promise<{ address: string; port: number } | null>;
+}
 
 /** The node with the control plane. */
 export interface Leader {
@@ -40,7 +53,10 @@ export class SharedFleet {
   #leader: Leader | null = null;
   /** All nodes that joined, by name. */
   #members: ReadonlyMap<string, NodeRecord> = new Map();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(what?: 'rows') => void>();
+  /** By name of the database, as they were seen last. */
+  readonly #routes = new Map<string, RouteRecord>();
+  readonly #routeListeners = new Set<(names: readonly string[]) => void>();
   #isPlacing = false;
   #admission: {
     admit: (addresses: readonly string[]) => Promise<void>;
@@ -58,14 +74,17 @@ export class SharedFleet {
   }
 
   /** The other node that runs a database; null for one that this node runs, or may claim. */
-  elsewhere(
-    name: string,
-  ): { node: string; address: string; locate(): Promise<{ address: string; port: number } | null> } | null {
+  elsewhere(name: string): OtherNode | null {
     const { claims } = this.#deps;
     const node = claims.otherOwnerOf(name) ?? this.#leader?.node ?? null;
     if (node === null || claims.ownershipOf(name) !== null) return null;
     const address = this.#members.get(node)?.address ?? node;
-    return { node, address, locate: () => this.#locate(name, node) };
+    return {
+      node,
+      address,
+      route: () => this.#routeOf(name, node),
+      locate: () => this.#locate(name, node),
+    };
   }
 
   get self(): { node: string; fleet: string } {
@@ -114,6 +133,46 @@ export class SharedFleet {
     return { address: route.address, port: route.port };
   }
 
+  #routeOf(name: string, node: string): Route | null {
+    const route = this.#routes.get(name);
+    if (route?.node !== node) return null;
+    const { state, address, port, failed } = route;
+    if (state === 'deleted') return { state };
+    if (state === 'open' && port !== null) return { state, address, port };
+    return { state: failed === true ? 'failed' : 'closed' };
+  }
+
+  /** Calls `listener` with the names of databases whose routes have changed. */
+  onRoutes(listener: (names: readonly string[]) => void): () => void {
+    this.#routeListeners.add(listener);
+    return () => this.#routeListeners.delete(listener);
+  }
+
+  /** Follows the routes of all nodes until the signal aborts. Never rejects. */
+  async followRoutes(signal: AbortSignal): Promise<void> {
+    const { coordinator, facts, log } = this.#deps;
+    const prefix = routesOf(facts.fleet);
+    const follow: Parameters<Coordinator['watch']>[1] = (view, changed) => {
+      const names: string[] = [];
+      let hasNew = false;
+      for (const key of changed) {
+        const [name, entry] = [key.slice(prefix.length), view.get(key)];
+        names.push(name);
+        hasNew ||= (this.#routes.get(name)?.state ?? 'deleted') === 'deleted';
+        try {
+          if (entry === undefined) this.#routes.delete(name);
+          else this.#routes.set(name, parseRoute(entry));
+        } catch (error) {
+          log.warn(messageOf(error));
+        }
+      }
+      for (const listener of this.#routeListeners) listener(names);
+      // One that was brought back, too.
+      if (hasNew) this.notify('rows');
+    };
+    await coordinator.watch(prefix, follow, signal);
+  }
+
   /** Of the other nodes of this fleet. */
   get otherAddresses(): string[] {
     const { node, fleet } = this.#deps.facts;
@@ -133,8 +192,8 @@ export class SharedFleet {
     this.#admission = { admit, admitted: admitted.join(), problem: null };
   }
 
-  /** Calls `listener` when databases may have another owner. */
-  onOwners(listener: () => void): () => void {
+  /** Calls `listener` when databases may have another owner. `rows`: only rows may be new or gone. */
+  onOwners(listener: (what?: 'rows') => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -162,9 +221,14 @@ export class SharedFleet {
   /** Calls the listeners if `review` finds another owner of one of these databases. */
   async noticeMoves(names: readonly string[], review: () => Promise<void>): Promise<void> {
     const owners = () => names.map((name) => this.elsewhere(name)?.node);
-    const before = owners();
+    const known = () => names.map((name) => this.#deps.claims.otherOwnerOf(name));
+    const [before, knownBefore] = [owners(), known()];
     await review();
-    if (owners().every((node, index) => node === before[index])) return;
+    if (owners().every((node, index) => node === before[index])) {
+      // A new database of the leader, which owned it before this node knew it.
+      if (known().some((node, index) => node !== knownBefore[index])) this.notify('rows');
+      return;
+    }
     await this.readMembers();
     this.notify();
   }
@@ -243,7 +307,7 @@ export class SharedFleet {
   }
 
   /** Calls the listeners. */
-  notify(): void {
-    for (const listener of this.#listeners) listener();
+  notify(what?: 'rows'): void {
+    for (const listener of this.#listeners) listener(what);
   }
 }

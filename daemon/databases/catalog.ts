@@ -58,7 +58,7 @@ export class Catalog {
   /** Databases whose files are in a backup only. */
   readonly archived = new ArchivedDatabases();
   /** Databases that other nodes run, which are no entries. */
-  readonly elsewhere = new DatabasesElsewhere();
+  readonly elsewhere: DatabasesElsewhere;
   readonly #deps: CatalogDeps;
   readonly #entries = new Map<string, CatalogEntry>();
   readonly #byUser = new Map<string, CatalogEntry>();
@@ -69,6 +69,7 @@ export class Catalog {
 
   constructor(deps: CatalogDeps) {
     this.#deps = deps;
+    this.elsewhere = new DatabasesElsewhere(deps.clock);
     this.#ready = new Batches((ids) => deps.repository.markReady(ids));
   }
 
@@ -97,12 +98,13 @@ export class Catalog {
   }
 
   /** Notes a database that another node runs. */
-  registerElsewhere(row: DatabaseRow, other: OtherNode): void {
+  registerElsewhere(row: DatabaseRow & { email: string | null }, other: OtherNode): void {
     const { masterKeys, urlElsewhere, clock } = this.#deps;
     let tokens: TokenSource | null = null;
     this.elsewhere.set({
       row,
       other,
+      spec: new UserInstance(row, row.email, this.#deps, this),
       urlOf: (port, address) => urlElsewhere(row.name, port, address),
       superuserToken() {
         tokens ??= superuserTokens(

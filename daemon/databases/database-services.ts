@@ -143,6 +143,8 @@ export function createDatabaseServices(deps: {
     urlElsewhere: (name, port, host) => expandPublicUrl(config.publicUrl, { name, port, host }),
   });
   plans.onChange((hasChanged) => catalog.plansChanged(hasChanged));
+  catalog.elsewhere.onChange((event) => bus.publish(event));
+  deps.cluster?.share.onRoutes((names) => catalog.elsewhere.noteRoutes(names));
   const ownerSync: OwnerSync = new OwnerSync({ repository, catalog, fleet, bus, clock, log, random });
   const onProvisionStep =
     deps.onProvisionStep ?? ((step, name) => log.debug({ instance: name, step }, 'provisioning'));

@@ -36,3 +36,29 @@ it('soon tries again in a cluster, when the control plane of another node did no
   await stop();
   expect(runs).toEqual([true, true, true]);
 });
+
+it('reads new rows again that come while it reads', async () => {
+  const runs: boolean[] = [];
+  const listeners: ((what?: 'rows') => void)[] = [];
+  const notice = () => {
+    for (const listener of listeners) listener('rows');
+  };
+  const catchUp = async ({ isFull }: { isFull: boolean }) => {
+    runs.push(isFull);
+    if (runs.length === 2) notice();
+  };
+  const reconciler = { catchUp } as unknown as Reconciler;
+  const share = {
+    onOwners(listener: (what?: 'rows') => void) {
+      listeners.push(listener);
+      return () => true;
+    },
+  };
+  const clock = new ManualTime();
+  const stop = keepReconciled({ reconciler, share, bus: new EventBus(() => {}), clock, log: silentLog });
+  await settle();
+  notice();
+  await settle();
+  expect(runs).toEqual([true, false, false]);
+  await stop();
+});

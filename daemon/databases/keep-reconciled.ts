@@ -19,7 +19,7 @@ const RETRY_MS = 1_000;
 export function keepReconciled(deps: {
   reconciler: Reconciler;
   /** Null for a single server. */
-  share: FleetShare | null;
+  share: Pick<FleetShare, 'onOwners'> | null;
   bus: EventBus;
   clock: Clock;
   log: Logger;
@@ -30,14 +30,17 @@ export function keepReconciled(deps: {
   // Owners can have changed since the daemon read them, before it listens here.
   let isOutdated = share !== null;
   let problem: string | null = null;
+  // A run that has read its rows already does not know them.
+  let hasNewRows = false;
   /** @returns whether another run is needed now */
   const run = async (): Promise<boolean> => {
     const isFull = isOutdated;
     isOutdated = false;
+    hasNewRows = false;
     try {
       await reconciler.catchUp({ isFull });
       problem = null;
-      return isOutdated;
+      return isOutdated || hasNewRows;
     } catch (error) {
       isOutdated ||= isFull;
       if (problem !== messageOf(error))
@@ -60,8 +63,9 @@ export function keepReconciled(deps: {
       void reconcile();
     }
   });
-  const unlisten = share?.onOwners(() => {
-    isOutdated = true;
+  const unlisten = share?.onOwners((what) => {
+    if (what === 'rows') hasNewRows = true;
+    else isOutdated = true;
     void reconcile();
   });
   return async () => {

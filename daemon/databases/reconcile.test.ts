@@ -117,9 +117,11 @@ beforeEach(async () => {
     others: new Map(),
     elsewhere: (name) => {
       const node = share.others.get(name);
-      return node === undefined ? null : { node, address: '10.0.0.2', locate: async () => null };
+      const place = { address: '10.0.0.2', route: () => null, locate: async () => null };
+      return node === undefined ? null : { node, ...place };
     },
     onOwners: () => () => {},
+    onRoutes: () => () => {},
   };
   const repository = rows as unknown as DatabaseRepository;
   const time = new ManualTime();

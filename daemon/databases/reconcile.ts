@@ -344,7 +344,7 @@ export class Reconciler {
   }
 
   /** Stops a database that another node owns, and forgets it. Its files stay. False for one that this node may run. */
-  async #giveAway(row: DatabaseRow): Promise<boolean> {
+  async #giveAway(row: DatabaseRow & { email: string | null }): Promise<boolean> {
     const { catalog, fleet, log } = this.#deps;
     const other = this.#otherNode(row);
     if (other === null) return false;
@@ -366,7 +366,7 @@ export class Reconciler {
       catalog.registerElsewhere(row, other);
       return null;
     }
-    catalog.elsewhere.remove(row.name);
+    catalog.elsewhere.take(row.name);
     try {
       return this.#deps.catalog.register(row, row.email);
     } catch (error) {

@@ -133,6 +133,7 @@ export async function createServices({
     log,
     random: Math.random,
     settings,
+    node: cluster?.share.self.node ?? null,
     healthIntervalMs: config.healthIntervalMs,
     memory: new MemoryGuard(clock, { ofProcess: privateBytes, available: freemem }),
     stopGraceMs: options.stopGraceMs ?? STOP_GRACE_MS,
@@ -163,7 +164,7 @@ export async function createServices({
 
   const apiUrl = `http://${connectAddress(config.server.host, config.server.port)}`;
   const globalUrl = `http://${connectAddress(config.bindAddress, config.globalPort)}`;
-  const hookToken = hookTokenOf(config.jwt.secret);
+  const [hookToken, masterKeys] = [hookTokenOf(config.jwt.secret), masterKeysOf(config)];
   const globalData = join(config.dataDir, GLOBAL_NAME, 'pb_data');
   const controlPlane = new ControlPlaneClient({
     url: globalUrl,
@@ -171,7 +172,6 @@ export async function createServices({
     hookToken,
     dataDir: globalData,
   });
-  const masterKeys = masterKeysOf(config);
   const seal = guardedSeal(masterKeys, cachedKeyUse(join(globalData, 'data.db')));
   const identity = createIdentityServices({
     config,

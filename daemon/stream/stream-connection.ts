@@ -11,6 +11,7 @@ import type { AuditRepository } from '../audit/audit-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Catalog } from '../databases/catalog.ts';
+import { runsElsewhere } from '../databases/elsewhere/databases-elsewhere.ts';
 import type { EventBus } from '../events/bus.ts';
 import { type Caller, seesAll } from '../http/caller.ts';
 import { logLevelOf, toFathomError } from '../http/problem.ts';
@@ -162,16 +163,18 @@ export class StreamConnection {
    * part on. A part has the state at its own time: so it is newer than the events before it.
    */
   async #subscribeInParts(topic: string): Promise<void> {
-    const { fleet } = this.#deps;
+    const { fleet, catalog } = this.#deps;
     let waiting: string[] = [];
     const read = (part: number) => {
       if (part === 1) {
-        waiting = fleet.runners(({ spec }) => this.#maySee(spec.name)).map(({ spec }) => spec.name);
+        const own = fleet.runners(({ spec }) => this.#maySee(spec.name));
+        const others = catalog.elsewhere.list(({ row }) => this.#maySee(row.name));
+        waiting = [...own, ...others].map(({ spec }) => spec.name);
         this.#follow(topic);
       }
       const data = waiting.splice(0, PART_INSTANCES).flatMap((name) => {
-        const runner = fleet.find(name);
-        return runner ? [redactInstance(this.#caller, runner.state.view())] : [];
+        const listed = fleet.find(name) ?? catalog.elsewhere.listed(name);
+        return listed ? [redactInstance(this.#caller, listed.state.view())] : [];
       });
       return { part, last: waiting.length === 0, data };
     };
@@ -288,6 +291,8 @@ export class StreamConnection {
       throw new FathomError('daemon.starting', `the daemon is starting: it waits for ${waitingFor}`);
     }
     if (!this.#maySee(name)) throw new FathomError('not_found', `there is no database named '${name}'`);
+    const other = this.#deps.catalog.elsewhere.find(name);
+    if (other !== null) throw runsElsewhere(other);
     const { spec } = this.#deps.fleet.get(name);
     const { log } = spec;
     const seesRequests = seesAll(this.#caller, 'databases.read');
@@ -342,9 +347,11 @@ export class StreamConnection {
   }
 
   #listInstances(): Instance[] {
-    return this.#deps.fleet
-      .list(({ spec }) => this.#maySee(spec.name))
-      .map((instance) => redactInstance(this.#caller, instance));
+    const { fleet, catalog } = this.#deps;
+    const others = catalog.elsewhere.list(({ row }) => this.#maySee(row.name));
+    const own = fleet.list(({ spec }) => this.#maySee(spec.name));
+    const all = [...own, ...others.map(({ state }) => state.view())];
+    return all.map((instance) => redactInstance(this.#caller, instance));
   }
 
   #readHealth(): HealthSnapshot {
@@ -359,7 +366,8 @@ export class StreamConnection {
   /** Whether the caller may see this instance: operators see all, users their own. */
   #maySee(name: string): boolean {
     if (seesAll(this.#caller, 'stream.open')) return true;
-    return this.#owns(this.#deps.catalog.find(name)?.row.user ?? null);
+    const { catalog } = this.#deps;
+    return this.#owns((catalog.find(name) ?? catalog.elsewhere.find(name))?.row.user ?? null);
   }
 
   #owns(userId: string | null): boolean {

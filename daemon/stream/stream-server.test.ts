@@ -7,6 +7,7 @@ import { ManualTime } from '../../test/helpers/manual-time.ts';
 import { until } from '../../test/helpers/until.ts';
 import { Tickets } from '../accounts/sessions/tickets.ts';
 import { Counts } from '../base/counts.ts';
+import { DatabasesElsewhere } from '../databases/elsewhere/databases-elsewhere.ts';
 import { EventBus, type FleetListener } from '../events/bus.ts';
 import type { Caller } from '../http/caller.ts';
 import type { Api } from '../http/serve.ts';
@@ -67,7 +68,10 @@ async function streamOf(account: { is_active: boolean; role: 'user' | 'admin' })
       find: (name: string) => (name === 'i999' ? null : { state: { view: () => ({ name, reason: null }) } }),
     },
     // The caller owns one of them.
-    catalog: { find: (name: string) => ({ row: { user: name === 'i7' ? 'a' : 'other' } }) },
+    catalog: {
+      find: (name: string) => ({ row: { user: name === 'i7' ? 'a' : 'other' } }),
+      elsewhere: new DatabasesElsewhere(new ManualTime()),
+    },
     userLimits: { of: () => Promise.resolve({ streams: null }) },
     identities: {
       onChange: () => () => {},

@@ -38,6 +38,8 @@ export interface FleetDeps {
   random: () => number;
   /** Read at each failure: a reload changes them. */
   settings: { restarts: RestartSettings };
+  /** The name of this node in its cluster. */
+  node?: string | null;
   healthIntervalMs: number;
   memory: MemoryGuard;
   stopGraceMs: number;

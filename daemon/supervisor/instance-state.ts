@@ -45,6 +45,8 @@ export interface StateDeps {
   clock: Clock;
   publish: (event: FleetEvent) => void;
   moves: Pick<PortMoves, 'last' | 'record'>;
+  /** The name of this node in its cluster. */
+  node?: string | null;
 }
 
 /** The state of one instance. It changes only through `enter` and `update`, and each change is published. */
@@ -59,6 +61,7 @@ export class InstanceState {
   /** The port of its last run. A start may try several ports. */
   #lastPort: number | null;
   readonly #moves: StateDeps['moves'];
+  readonly #node: string | null;
   #moved: PortMove | null;
   readonly #probes: Probe[] = [];
   #usage: Usage | null = null;
@@ -74,6 +77,7 @@ export class InstanceState {
     this.#since = deps.clock.now();
     this.#lastPort = lastPort;
     this.#moves = deps.moves;
+    this.#node = deps.node ?? null;
     this.#moved = deps.moves.last(spec.name);
     this.#observed = {
       desired: 'stopped',
@@ -301,6 +305,7 @@ export class InstanceState {
       access: spec.access(),
       applications: spec.applications(),
       sandbox: observed.pid === null ? null : observed.sandbox,
+      node: this.#node,
     };
   }
 

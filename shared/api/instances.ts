@@ -174,6 +174,12 @@ export const instanceSchema = z
       .describe('Names of its applications, whether it has applied their migrations or not.'),
     /** Null without a process. */
     sandbox: sandboxSchema.nullable(),
+    node: z
+      .string()
+      .nullable()
+      .describe(
+        'The node of a cluster that runs it; null on a single server. Lists of other nodes know less: phase, address, and what an administrator set.',
+      ),
   })
   .meta({
     id: 'Instance',
@@ -211,6 +217,7 @@ export const instanceSchema = z
         access: 'app',
         applications: ['documents', 'shop'],
         sandbox: { level: 'full', reason: null },
+        node: null,
       },
     ],
   });

@@ -48,6 +48,7 @@ export function instance(name: string, changes: Partial<Instance> = {}): Instanc
     applications: ['documents'],
     moved: null,
     sandbox: { level: 'full', reason: null },
+    node: null,
     ...changes,
   };
 }

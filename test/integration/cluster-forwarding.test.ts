@@ -1,9 +1,12 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { deriveKey } from '../../daemon/keys/derived-keys.ts';
 import { NODE_PASS_HEADER, writePass } from '../../daemon/keys/node-pass.ts';
+import type { Instance } from '../../shared/api/instances.ts';
+import type { ServerFrame } from '../../shared/server-frames.ts';
 import { createNode } from '../helpers/cluster-node.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { hasEtcd, startEtcd } from '../helpers/etcd.ts';
@@ -12,6 +15,7 @@ import { instance, signUp, type Tenant, untilRunning } from '../helpers/fleet-ac
 import { call, PASSWORD, signIn } from '../helpers/http-call.ts';
 import { litestream, scratchDirectory } from '../helpers/replication.ts';
 import { createStandby, ownersIn, replicaOf } from '../helpers/standby.ts';
+import { StreamReader } from '../helpers/stream-reader.ts';
 import { until } from '../helpers/until.ts';
 
 /** A leader n1 with the database of `here`, and a member n2 with that of `there`. */
@@ -50,6 +54,13 @@ async function stopAs(fathom: Deployment, tenant: Tenant, token: string, client:
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
   return { status: response.statusCode, id: response.headers['x-request-id'], body: await text(response) };
 }
+
+const listAt = async (fathom: Deployment) =>
+  (await fathom.client.databases.list()).items
+    .filter(({ kind }) => kind === 'user')
+    .map(({ name, node, phase, url }) => ({ name, node, phase, url }));
+
+const isSnapshot = (frame: ServerFrame) => frame.type === 'snapshot';
 
 describe.skipIf(!hasEtcd('the tests of forwarding') || litestream === null)('any node of a cluster', () => {
   it('answers for databases of other nodes, and for the leader', async () => {
@@ -125,6 +136,45 @@ describe.skipIf(!hasEtcd('the tests of forwarding') || litestream === null)('any
       what: () => 'n1 to take it over',
     });
     await untilRunning(one, there.name);
+  });
+
+  it('lists the databases of all nodes, and follows them', async () => {
+    const { one, two, here, there } = await createFleet();
+    const urls = await Promise.all([instance(one, here.name), instance(two, there.name)]);
+    const all = [
+      { name: here.name, node: 'n1', phase: 'running', url: urls[0].url },
+      { name: there.name, node: 'n2', phase: 'running', url: urls[1].url },
+    ];
+    for (const fathom of [one, two])
+      await until(async () => isDeepStrictEqual(await listAt(fathom), all), {
+        what: async () => `all databases: ${JSON.stringify(await listAt(fathom))}`,
+      });
+
+    const { token } = await signIn(one.url, there.email, PASSWORD);
+    const own = await call<{ items: Instance[] }>('GET', `${one.url}/api/v1/databases`, { token });
+    expect(own.body.items.map(({ name, node }) => [name, node])).toEqual([[there.name, 'n2']]);
+
+    const reader = new StreamReader(one, { token });
+    await reader.subscribe(1, 'instances');
+    const seen = () => reader.events('instances').filter((event) => 'instance' in event);
+    expect(await reader.untilFrame(isSnapshot, 'a snapshot')).toMatchObject({
+      data: [{ name: there.name, node: 'n2' }],
+    });
+    await two.client.databases.stop(there.name);
+    await until(() => seen().some((event) => event.instance.phase === 'stopped'), {
+      what: () => `the stop on n2: ${JSON.stringify(seen())}`,
+    });
+    await one.client.databases.start(there.name);
+    await until(() => seen().at(-1)?.instance.phase === 'running', {
+      what: () => `the start on n2: ${JSON.stringify(seen())}`,
+    });
+
+    // Members know new databases at once, and deleted ones.
+    const added = await signUp(one, 'new');
+    const isAtTwo = async () => (await listAt(two)).some(({ name }) => name === added.name);
+    await until(isAtTwo, { what: () => 'n2 to know the new database' });
+    await two.client.databases.delete(added.name);
+    await until(async () => !(await isAtTwo()), { what: () => 'n2 to forget it' });
   });
 
   it('keeps the client and its request id, and believes only nodes of the fleet', async () => {

@@ -71,9 +71,9 @@ describe.skipIf(!hasEtcd('the tests of moves') || litestream === null)('a databa
     expect(await readFiles(two, user)).toEqual(['file of before']);
 
     const { url } = await instance(two, user.name);
-    await until(async () => (await one.client.databases.list()).items.length === 1, {
-      what: () => 'n1 to forget it',
-    });
+    const nodeAtOne = async () =>
+      (await one.client.databases.list()).items.find(({ name }) => name === user.name)?.node;
+    await until(async () => (await nodeAtOne()) === 'n2', { what: () => 'n1 to know that n2 runs it' });
     await until(
       async () =>
         (await one.client.auth.login({ email: user.email, password: PASSWORD })).database?.url === url,

@@ -27,7 +27,9 @@ describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a me
     const user = await signUp(one);
     const two = await createStandby(etcd, 'n2', one);
     await two.start();
-    expect((await two.client.databases.list()).items).toEqual([]);
+    expect((await two.client.databases.list()).items).toMatchObject([
+      { name: user.name, email: user.email, phase: 'running', node: 'n1', pid: null },
+    ]);
     expect((await two.client.users.list()).items.map(({ email }) => email)).toContain(user.email);
     const session = await two.client.auth.login({ email: user.email, password: PASSWORD });
     const { url } = await instance(one, user.name);

@@ -53,6 +53,7 @@ function targetOf({ state }: Runner, driver: { isHeld(port: number): boolean }):
   if (state.listeningPort !== null) return { state: 'open', port: state.listeningPort };
   // Connections to the port here would end when it is on the other node.
   if (state.reason?.code === 'moving') return { state: 'moving' };
-  if (desired === 'stopped' || state.phase === 'failed') return { state: 'closed' };
+  if (state.phase === 'failed') return { state: 'closed', failed: true };
+  if (desired === 'stopped') return { state: 'closed' };
   return port !== null && driver.isHeld(port) ? { state: 'open', port } : { state: 'moving' };
 }

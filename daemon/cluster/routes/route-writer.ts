@@ -179,7 +179,8 @@ export class RouteWriter {
   #valueOf(target: Exclude<Target, { state: 'moving' }>, epoch: number): { value: string } {
     const { node, address } = this.#deps.facts;
     const port = target.state === 'open' ? target.port : null;
-    const record: RouteRecord = { node, epoch, address, port, state: target.state };
+    const failed = target.state === 'closed' && target.failed === true ? { failed: true } : {};
+    const record: RouteRecord = { node, epoch, address, port, state: target.state, ...failed };
     return { value: JSON.stringify(record) };
   }
 

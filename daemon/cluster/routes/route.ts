@@ -19,11 +19,17 @@ const routeSchema = z.object({
   port: z.int().min(1).max(65_535).nullable(),
   /** `closed`: it does not serve until an administrator or an owner does something. `deleted`: it never will. */
   state: z.enum(['open', 'closed', 'deleted']),
+  /** It is closed because it has failed. Nodes of earlier releases do not say so. */
+  failed: z.boolean().optional(),
 });
 
 export type RouteRecord = z.infer<typeof routeSchema>;
 
 /** What a node says of a name that it owns. */
-export type Target = { state: 'open'; port: number } | { state: 'closed' | 'deleted' } | { state: 'moving' };
+export type Target =
+  | { state: 'open'; port: number }
+  | { state: 'closed'; failed?: true }
+  | { state: 'deleted' }
+  | { state: 'moving' };
 
 export const parseRoute = (entry: Entry): RouteRecord => parseEntry(entry, routeSchema);

@@ -36,7 +36,7 @@ async function stage(phase: InstancePhase | null = null) {
     },
     catalog: {
       archived: new ArchivedDatabases(),
-      elsewhere: new DatabasesElsewhere(),
+      elsewhere: new DatabasesElsewhere(time),
       directoryOf: (name) => {
         looks.push(name);
         return join(directory, name);

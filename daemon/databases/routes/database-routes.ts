@@ -26,7 +26,7 @@ import { tailLogs } from '../../supervisor/instance-logs.ts';
 import type { Catalog } from '../catalog.ts';
 import type { DatabaseLifecycle } from '../lifecycle.ts';
 import { type DatabaseTrash, requireNotTrashed } from '../trash/trash.ts';
-import { listRunners } from './database-list.ts';
+import { listAll, listOwn, listRunners } from './database-list.ts';
 
 export interface DatabaseRoutesDeps {
   fleet: Fleet;
@@ -53,8 +53,9 @@ export function databaseRoutes(app: Api, deps: DatabaseRoutesDeps): void {
 
   serve(app, listDatabases, (request) => {
     const caller = requireCaller(request);
-    const own = caller.kind === 'local' ? null : catalog.findByUser(caller.userId);
-    const visible = seesAll(caller, 'databases.read') ? fleet.sortedRunners() : own ? [own.runner] : [];
+    const own = caller.kind === 'local' ? [] : listOwn(caller.userId, catalog);
+    const all = seesAll(caller, 'databases.read');
+    const visible = all ? listAll(fleet.sortedRunners(), catalog) : own;
     const { items, ...page } = slicePage(listRunners(visible, request.query), request.query);
     return { items: items.map(({ state }) => redactInstance(caller, state.view())), ...page };
   });

@@ -932,6 +932,13 @@ export declare type Instance = Message<"fathom.v1.Instance"> & {
    * @generated from field: fathom.v1.Sandbox sandbox = 31;
    */
   sandbox?: Sandbox | undefined;
+
+  /**
+   * The node of a cluster that runs it.
+   *
+   * @generated from field: optional string node = 32;
+   */
+  node?: string | undefined;
 };
 
 /**
