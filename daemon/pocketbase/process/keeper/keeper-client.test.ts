@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { scratch } from '../../../../test/helpers/scratch.ts';
 import { until } from '../../../../test/helpers/until.ts';
+import { bootTime } from '../../../base/time/boot-time.ts';
 import { LOCKED_EXIT_CODE } from '../command.ts';
+import { isAlive } from '../procfs.ts';
 import { KeeperClient } from './keeper-client.ts';
 
 const requestIn = (directory: string) => ({
@@ -80,5 +82,25 @@ it('leaves the keeper to the next client in the same process', async () => {
   await until(() => performance.now() > at, { what: 'a moment' });
   await client.support();
   expect(client.pid).toBe(pid);
+  process.kill(child.pid, 'SIGKILL');
+});
+
+it('gives the next lease to the keeper of an earlier daemon without another request', async () => {
+  const directory = await scratch();
+  const leaseMs = 1_500;
+  const earlier = new KeeperClient(placeIn(directory), { needsLease: true });
+  const sleep = { ...requestIn(directory), file: '/bin/sleep', args: ['600'] };
+  await earlier.support();
+  earlier.setLease(bootTime() + 60_000);
+  const child = await earlier.spawn(sleep);
+  earlier.setLease(bootTime() + leaseMs);
+  await earlier.support();
+  earlier.close();
+  const client = new KeeperClient(placeIn(directory), { needsLease: true });
+  onTestFinished(() => client.close());
+  client.setLease(bootTime() + 60_000);
+  const at = performance.now() + 2 * leaseMs;
+  await until(() => performance.now() > at, { what: 'the end of the first lease' });
+  expect(isAlive(child.pid, child.startTime)).toBe(true);
   process.kill(child.pid, 'SIGKILL');
 });

@@ -73,6 +73,7 @@ export class KeeperClient {
   /** The end of the lease in boot time; null without a limit, undefined until it is known. */
   #lease: number | null | undefined;
   #keeper: KeeperLink | null = null;
+  #isClosed = false;
   /** Keepers that have sent a report, so their start is complete. */
   readonly #started = new WeakSet<KeeperLink>();
   #lastId = 0;
@@ -109,6 +110,8 @@ export class KeeperClient {
   setLease(until: number): void {
     this.#lease = until;
     if (this.#keeper?.isOpen) this.#keeper.send({ id: 0, kind: 'lease', until });
+    // That of an earlier daemon must not wait for the first request: a start can take longer than a lease.
+    else if (!this.#isClosed) this.#runningKeeper();
   }
 
   /**
@@ -270,6 +273,7 @@ export class KeeperClient {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#keeper?.close();
     this.#keeper = null;
   }
