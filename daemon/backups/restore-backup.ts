@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { closeSync, constants, fsync, openSync, writeSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { forEachConcurrent } from '../base/concurrent.ts';
-import { exists, makeDirectory } from '../base/files/dir.ts';
+import { exists, makeDirectory, makeDirectorySync } from '../base/files/dir.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import { syncDirectory } from '../base/files/replace-file.ts';
 import { isSafePath } from '../base/files/safe-path.ts';
 import { freeBuffer } from '../base/free-buffer.ts';
+import { Semaphore } from '../base/semaphore.ts';
 import { BackupProblem } from './backup-problem.ts';
 import type { DataKey } from './keys/data-key.ts';
 import type { BackedUpFile, Backup } from './manifest.ts';
@@ -18,8 +21,10 @@ const UNFINISHED_PREFIX = '.restoring-';
 
 /** A target that is far away answers late. */
 const CONCURRENT_FILES = 4;
-/** Of directories: concurrent ones share the writes of the journal. */
-const CONCURRENT_SYNCS = 16;
+/** Concurrent ones share the writes of the journal. Some threads are left to read. */
+const CONCURRENT_SYNCS = 8;
+
+const sync = promisify(fsync);
 
 export interface RestoreOptions {
   target: Target;
@@ -72,10 +77,10 @@ export async function placeFiles<F extends { path: string }>(
   const unfinished = join(parent, `${UNFINISHED_PREFIX}${randomUUID()}`);
   await makeDirectory(unfinished);
   try {
-    await forEachConcurrent(files, CONCURRENT_FILES, (file) => restoreFile(file, unfinished, options));
+    await restoreFiles(files, unfinished, options);
     if (find) await proveDatabase(unfinished, find, damagedWhen);
     const directories = new Set(files.flatMap(({ path }) => parentsOf(path)));
-    await forEachConcurrent(directories, CONCURRENT_SYNCS, (each) => syncDirectory(join(unfinished, each)));
+    await forEachConcurrent(directories, CONCURRENT_SYNCS, (each) => syncDirectoryOf(join(unfinished, each)));
     await rename(unfinished, directory);
     await syncDirectory(parent);
   } catch (error) {
@@ -95,27 +100,60 @@ async function proveDatabase(dataDir: string, find: FindDamage, damagedWhen: str
   for (const suffix of ['-wal', '-shm']) await rm(`${path}${suffix}`, { force: true });
 }
 
+/** Files go to the disk while others are read. After an error no other file is read: a target that is away answers late. */
+async function restoreFiles<F extends { path: string }>(
+  files: readonly F[],
+  directory: string,
+  options: PlaceOptions<F>,
+): Promise<void> {
+  const readers = new Semaphore(CONCURRENT_FILES);
+  const failed = new AbortController();
+  await forEachConcurrent(files, CONCURRENT_FILES + CONCURRENT_SYNCS, async (file) => {
+    const release = await readers.acquire(failed.signal);
+    if (release === null) return;
+    try {
+      await restoreFile(file, directory, { ...options, onRead: release });
+    } catch (error) {
+      failed.abort();
+      throw error;
+    } finally {
+      release();
+    }
+  });
+}
+
+/** Writes are synchronous: nothing else happens in this process. */
 async function restoreFile<F extends { path: string }>(
   file: F,
   directory: string,
-  { read, onBytes }: PlaceOptions<F>,
+  { read, onBytes, onRead }: PlaceOptions<F> & { onRead: () => void },
 ): Promise<void> {
   const destination = join(directory, safePath(file.path));
-  await makeDirectory(dirname(destination));
-  await using restored = await open(destination, 'wx', 0o600);
-  for await (const part of read(file)) {
-    await writeAll(restored, part);
-    onBytes?.(part.length);
-    freeBuffer(part);
+  makeDirectorySync(dirname(destination));
+  const restored = openSync(destination, 'wx', 0o600);
+  try {
+    for await (const part of read(file)) {
+      writeAll(restored, part);
+      onBytes?.(part.length);
+      freeBuffer(part);
+    }
+    onRead();
+    await sync(restored);
+  } finally {
+    closeSync(restored);
   }
-  await restored.sync();
 }
 
-/** With few calls. `writeFile` writes 512 KiB at a time. */
-async function writeAll(file: FileHandle, part: Buffer): Promise<void> {
-  for (let written = 0; written < part.length; ) {
-    const { bytesWritten } = await file.write(part, written);
-    written += bytesWritten;
+function writeAll(file: number, part: Buffer): void {
+  for (let written = 0; written < part.length; ) written += writeSync(file, part, written);
+}
+
+async function syncDirectoryOf(path: string): Promise<void> {
+  const directory = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await sync(directory);
+  } finally {
+    closeSync(directory);
   }
 }
 

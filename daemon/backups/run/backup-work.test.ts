@@ -7,7 +7,9 @@ import { prepareDamage } from '../../../test/helpers/damage.ts';
 import { mayMount, mountTmpfs } from '../../../test/helpers/mounts.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { listAll } from '../../../test/helpers/target-conformance.ts';
+import { BackupProblem } from '../backup-problem.ts';
 import { readDataKey } from '../keys/stored-keys.ts';
+import { placeFiles } from '../restore-backup.ts';
 import { DirectoryTarget } from '../targets/directory-target.ts';
 import { writeBackup } from '../write-backup.ts';
 import { runBackupWork } from './backup-work.ts';
@@ -154,6 +156,20 @@ it('SQLite reads the database again in a drill, and a restore compares its hash 
   await restore('restored');
   expect(await readdir(join(root, 'restored'))).toEqual(['data.db']);
   expect(await readFile(join(root, 'restored', 'data.db'))).toEqual(await readFile(file));
+});
+
+it('reads no other file of a restore when one fails', async () => {
+  const begun: string[] = [];
+  const files = Array.from({ length: 40 }, (_, index) => ({ path: `${index}` }));
+  async function* read({ path }: { path: string }) {
+    begun.push(path);
+    yield Buffer.of(1);
+    throw new BackupProblem('it is missing');
+  }
+  const directory = join(root, 'restored');
+  await expect(placeFiles(files, { directory, read, damagedWhen: '' })).rejects.toThrow('it is missing');
+  expect(begun).toEqual(['0', '1', '2', '3']);
+  expect(await readdir(root)).not.toContain('restored');
 });
 
 it('removes what killed writers have left of a database, and nothing of living ones', async () => {

@@ -53,6 +53,7 @@ it('follows no link below its directory', async () => {
   for (const call of [
     () => listAll(target, 'chunks/name/'),
     () => target.get('chunks/name/aa/data.db'),
+    () => target.get('chunks/name/aa/missing'),
     () => target.has('chunks/name/aa/data.db'),
     () => target.put('chunks/name/aa/data.db', Buffer.of(1)),
     () => target.put('chunks/name/new/object', Buffer.of(1)),

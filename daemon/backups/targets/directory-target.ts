@@ -1,10 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { constants, type Dirent, type Stats } from 'node:fs';
-import { access, type FileHandle, lstat, open, readdir, realpath, rename, rm } from 'node:fs/promises';
+import {
+  close,
+  constants,
+  type Dirent,
+  fstatSync,
+  open as openWithCallback,
+  readlinkSync,
+  read as readWithCallback,
+  type Stats,
+} from 'node:fs';
+import { access, lstat, open, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { forEachConcurrent, readAhead } from '../../base/concurrent.ts';
 import { exists, makeDirectory, systemErrorCode } from '../../base/files/dir.ts';
-import { fillBuffer } from '../../base/files/read-limited.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
 import { syncDirectory, writeAndClose } from '../../base/files/replace-file.ts';
 import { DamagedObject } from '../backup-problem.ts';
@@ -19,6 +28,10 @@ import {
   UNFINISHED_PREFIX,
 } from './target.ts';
 import { problemOfSystem, TargetProblem } from './target-problem.ts';
+
+/** Objects of `node:fs/promises` for files take more time than a small file. */
+const openFile = promisify(openWithCallback);
+const readFrom = promisify(readWithCallback);
 
 /** Of the file system: concurrent ones share the writes of its journal. */
 const CONCURRENT_CALLS = 16;
@@ -107,14 +120,37 @@ export class DirectoryTarget implements Target {
     for (const made of this.#made) if (`${made}/`.startsWith(`${path}/`)) this.#made.delete(made);
   }
 
+  /** With few calls, as a restore reads many objects. Only calls that may wait for a server are asynchronous. */
   async #read(key: string, path: string): Promise<Buffer> {
-    await this.#checkDirectory(dirname(path));
-    await using file = await openObject(key, path);
-    const stats = await file.stat();
-    if (!stats.isFile()) throw new DamagedObject(`${key} is damaged: it is no regular file`);
-    checkSize(key, stats.size);
-    // `readFile` needs several buffers for the same bytes.
-    return await fillBuffer(file, Buffer.allocUnsafeSlow(stats.size));
+    if (this.#real === '') this.#real = await this.#resolve();
+    const file = await this.#openObject(key, path);
+    try {
+      // It is cheaper than a look at each directory of the path.
+      const isInPlace = readlinkSync(`/proc/self/fd/${file}`) === join(this.#real, key);
+      if (!isInPlace) await this.#checkDirectory(dirname(path));
+      // The system knows it since the open.
+      const stats = fstatSync(file);
+      if (!stats.isFile()) throw new DamagedObject(`${key} is damaged: it is no regular file`);
+      checkSize(key, stats.size);
+      const content = Buffer.allocUnsafeSlow(stats.size);
+      return content.subarray(0, await fillFrom(file, content));
+    } finally {
+      // A file that was only read loses nothing.
+      close(file, () => {});
+    }
+  }
+
+  /** Never waits, as the open of a FIFO does. @throws DamagedObject for a link */
+  async #openObject(key: string, path: string): Promise<number> {
+    try {
+      return await openFile(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    } catch (error) {
+      const isSpecial = ['ELOOP', 'ENXIO'].includes(systemErrorCode(error) ?? '');
+      if (isSpecial) throw new DamagedObject(`${key} is damaged: it is no regular file`, { cause: error });
+      // Behind a link, nothing is missing.
+      await this.#checkDirectory(dirname(path));
+      throw error;
+    }
   }
 
   async #statOf(path: string): Promise<Stats> {
@@ -251,14 +287,15 @@ export class DirectoryTarget implements Target {
   }
 }
 
-/** Never waits, as the open of a FIFO does. @throws DamagedObject for a link */
-async function openObject(key: string, path: string): Promise<FileHandle> {
-  try {
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    const isSpecial = ['ELOOP', 'ENXIO'].includes(systemErrorCode(error) ?? '');
-    throw isSpecial ? new DamagedObject(`${key} is damaged: it is no regular file`, { cause: error }) : error;
+/** @returns the number of bytes, which is less than the buffer has when the file ends before */
+async function fillFrom(file: number, buffer: Buffer): Promise<number> {
+  let filled = 0;
+  while (filled < buffer.length) {
+    const { bytesRead } = await readFrom(file, buffer, filled, buffer.length - filled, null);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
   }
+  return filled;
 }
 
 /** A part of the key may also be a file, which has no object below it. @throws every other error */
