@@ -37,6 +37,15 @@ it('gives a database to the first node, and other fleets their own of that name'
   expect(owners()).toMatchObject({ a: { node: 'n1', epoch: 1 } });
 });
 
+it('counts the databases of each node, without the control plane', async () => {
+  const { claimsOf } = createStage();
+  for (const name of ['global', 'a', 'b']) await claimsOf('n1').problem(name);
+  const claims = claimsOf('n2');
+  await claims.load();
+  await claims.problem('c');
+  expect(claims.counts('global')).toEqual(new Map(Object.entries({ n1: 2, n2: 1 })));
+});
+
 it('refuses what it does not know while the store does not answer, and starts what it knows', async () => {
   const { claimsOf, fault } = createStage();
   const claims = claimsOf('n1');

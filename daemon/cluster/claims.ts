@@ -107,6 +107,17 @@ export class Claims {
     return this.#others;
   }
 
+  /** The number of databases of each node, as far as this one knows. @param controlPlane is not counted */
+  counts(controlPlane: string): Map<string, number> {
+    const counts = new Map<string, number>();
+    const add = (name: string, node: string) => {
+      if (name !== controlPlane) counts.set(node, (counts.get(node) ?? 0) + 1);
+    };
+    for (const name of this.#owned.keys()) add(name, this.#node);
+    for (const [name, node] of this.#others) add(name, node);
+    return counts;
+  }
+
   /**
    * Makes another node the owner of a database whose owner has ended. That node restores and starts it.
    *

@@ -96,7 +96,8 @@ export class Cluster {
       session: () => (deps.isFenced ? (this.#registration?.session ?? null) : null),
       epochOf: (name) => this.#claims.ownershipOf(name)?.epoch ?? null,
     });
-    this.drains = new Drains({ ...deps, publish: async () => this.#registration?.publish() });
+    const publish = async () => this.#registration?.publish();
+    this.drains = new Drains({ ...deps, claims: this.#claims, publish });
     const orphans = new Orphans({
       ...deps,
       claims: this.#claims,

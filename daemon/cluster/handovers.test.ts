@@ -164,8 +164,7 @@ it('offers nothing to nodes that cannot take it', async () => {
   await one.coordinator.commit({ expect: [], put: [{ key: drainKey('n2'), value: '{}' }] });
   await expect(one.handovers.requireTarget('n2')).rejects.toMatchObject({ code: 'conflict' });
   const other = { name: NAME, to: 'n2', sha256: 'abc', source: 'HOST/other' };
-  expect(one.handovers.isReplicated(NAME, SOURCE)).toBe(true);
-  expect(one.handovers.isReplicated(NAME, other.source)).toBe(false);
+  expect([one.handovers.sourceOf(NAME), one.handovers.sourceOf('other')]).toEqual([SOURCE, null]);
   await expect(one.handovers.handOver(other, one.stop.signal)).rejects.toMatchObject({ code: 'conflict' });
 });
 

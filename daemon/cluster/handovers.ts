@@ -82,9 +82,9 @@ export class Handovers {
     if (problem !== null) throw new FathomError('conflict', `${node} cannot take the database: ${problem}`);
   }
 
-  /** Whether a replica that this node writes is complete, so that another node can restore it. */
-  isReplicated(name: string, source: string): boolean {
-    return this.#deps.claims.ownershipOf(name)?.source === source;
+  /** The last replica of a database of this node that is complete, which can be that of its former owner. Null without one. */
+  sourceOf(name: string): string | null {
+    return this.#deps.claims.ownershipOf(name)?.source ?? null;
   }
 
   /**

@@ -10,6 +10,7 @@ const configOf = (endpoints: string[], change: Partial<ClusterConfig> = {}): Clu
   address: '10.0.0.1',
   leaseSeconds: 15,
   isFenced: false,
+  movesPerHour: 0,
   fleetId: null,
   ca: null,
   cert: null,

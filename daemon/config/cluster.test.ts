@@ -28,6 +28,7 @@ describe('settings of a cluster', () => {
         FATHOM_NODE_ADDRESS: '10.0.0.7',
         FATHOM_LEASE_SECONDS: '20',
         FATHOM_FENCE: 'on',
+        FATHOM_MOVES_PER_HOUR: '6',
         FATHOM_CLUSTER_CA: 'ca.crt',
         FATHOM_CLUSTER_CERT: '/etc/n1.crt',
         FATHOM_CLUSTER_KEY: '/etc/n1.key',
@@ -41,6 +42,7 @@ describe('settings of a cluster', () => {
       address: '10.0.0.7',
       leaseSeconds: 20,
       isFenced: true,
+      movesPerHour: 6,
       fleetId: null,
       ca: '/srv/ca.crt',
       cert: '/etc/n1.crt',
@@ -56,6 +58,7 @@ describe('settings of a cluster', () => {
       node: hostname().toLowerCase(),
       address: '10.0.0.9',
       leaseSeconds: 15,
+      movesPerHour: 0,
       ca: null,
       user: null,
     });

@@ -15,6 +15,8 @@ export interface ClusterConfig {
   leaseSeconds: number;
   /** Whether its databases end before its lease is over. */
   isFenced: boolean;
+  /** To nodes that have fewer databases for their memory; 0 for none. */
+  movesPerHour: number;
   /** Of an empty data directory; null for one of its own. */
   fleetId: string | null;
   /** Paths of files; null for one that is not used. */
@@ -30,6 +32,7 @@ export interface ClusterConfig {
 export function readCluster(read: ValueReader): ClusterConfig | null {
   const urls = read.list('FATHOM_CLUSTER');
   const leaseSeconds = read.wholeNumber('FATHOM_LEASE_SECONDS');
+  const movesPerHour = read.wholeNumber('FATHOM_MOVES_PER_HOUR');
   const access = {
     ca: read.path('FATHOM_CLUSTER_CA'),
     cert: read.path('FATHOM_CLUSTER_CERT'),
@@ -50,6 +53,7 @@ export function readCluster(read: ValueReader): ClusterConfig | null {
     address,
     leaseSeconds,
     isFenced: read.choice('FATHOM_FENCE') === 'on',
+    movesPerHour,
     fleetId: readFleetId(read),
     ...access,
   };

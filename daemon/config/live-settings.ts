@@ -101,6 +101,7 @@ const RESTART = {
     address: 'FATHOM_NODE_ADDRESS',
     leaseSeconds: 'FATHOM_LEASE_SECONDS',
     isFenced: 'FATHOM_FENCE',
+    movesPerHour: 'FATHOM_MOVES_PER_HOUR',
     fleetId: 'FATHOM_FLEET_ID',
     ca: 'FATHOM_CLUSTER_CA',
     cert: 'FATHOM_CLUSTER_CERT',

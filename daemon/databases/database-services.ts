@@ -26,6 +26,7 @@ import type { DatabaseRepository } from './database-repository.ts';
 import { DatabaseMoves, type DatabaseMovesDeps, type Handovers } from './elsewhere/database-moves.ts';
 import type { FleetShare } from './elsewhere/fleet-share.ts';
 import { type Drain, NodeDrain } from './elsewhere/node-drain.ts';
+import { type RebalanceDeps, RebalanceLoop } from './elsewhere/rebalance-loop.ts';
 import { DatabaseLifecycle } from './lifecycle.ts';
 import { OwnerSync } from './owner/owner-sync.ts';
 import { Provisioner, type ProvisionerDeps, type ProvisionStep } from './provisioning/provisioner.ts';
@@ -47,6 +48,7 @@ export interface DatabaseServices {
   moves: DatabaseMoves;
   /** Null for a single server. */
   nodeDrain: NodeDrain | null;
+  rebalance: RebalanceLoop | null;
 }
 
 /** Creates the services of user databases. */
@@ -67,7 +69,7 @@ export function createDatabaseServices(deps: {
   seal: Seal;
   packageFiles: PackageFiles;
   /** Null for a single server. */
-  cluster: { share: FleetShare; handovers: Handovers; drains: Drain } | null;
+  cluster: { share: FleetShare; handovers: Handovers; drains: Drain & RebalanceDeps['nodes'] } | null;
   replicas: DatabaseMovesDeps['replicas'];
   isRestoring: DatabaseMovesDeps['isRestoring'];
   storeFiles: DatabaseMovesDeps['storeFiles'];
@@ -183,6 +185,7 @@ export function createDatabaseServices(deps: {
     log,
   });
   const drain = deps.cluster?.drains;
+  const movesPerHour = config.cluster?.movesPerHour ?? 0;
   return {
     catalog,
     provisioner,
@@ -217,6 +220,7 @@ export function createDatabaseServices(deps: {
     templates,
     moves,
     nodeDrain: drain ? new NodeDrain({ drain, catalog, moves, clock, log }) : null,
+    rebalance: drain ? new RebalanceLoop({ movesPerHour, nodes: drain, catalog, moves, clock, log }) : null,
     tryMigrations: () => templates.refresh(),
     async pruneTemplates() {
       try {

@@ -65,7 +65,7 @@ const HOUR_MS = 3_600_000;
 type OwnServices = Services &
   TrashServices &
   InactiveServices &
-  Pick<DatabaseServices, 'reconciler' | 'tryMigrations' | 'pruneTemplates' | 'nodeDrain'>;
+  Pick<DatabaseServices, 'reconciler' | 'tryMigrations' | 'pruneTemplates' | 'nodeDrain' | 'rebalance'>;
 
 /** All services of the daemon. */
 export interface DaemonServices extends Omit<OwnServices, 'replication'>, Replicas {

@@ -11,7 +11,7 @@ import type { Host } from './prepare-host.ts';
 /** How often a member reads the accounts, in milliseconds. */
 const ACCOUNTS_EVERY_MS = 5_000;
 
-/** Starts the periodic checks: usage, damaged pages, old logs and audit entries, changed accounts and changed rows, and the drain of this node. */
+/** Starts the periodic checks: usage, damaged pages, old logs and audit entries, changed accounts and changed rows, and databases that move to other nodes. */
 export function startPeriodicChecks({
   host,
   services,
@@ -51,6 +51,7 @@ export function startPeriodicChecks({
     uploadReasons,
     damage,
     nodeDrain,
+    rebalance,
     provisioner,
     ownerSync,
     reconciler,
@@ -118,6 +119,8 @@ export function startPeriodicChecks({
   resources.defer(keepReconciled({ reconciler, share: cluster?.share ?? null, bus, clock, log }));
   nodeDrain?.start();
   resources.defer(async () => nodeDrain?.stop());
+  rebalance?.start();
+  resources.defer(async () => rebalance?.stop());
   // First of all, so that a stop causes no alert.
   resources.defer(() => alerts.stop());
 }

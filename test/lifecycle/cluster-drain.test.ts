@@ -55,8 +55,6 @@ describe.skipIf(!hasEtcd('the tests of drains') || litestream === null)('a node 
     for (const tenant of [...busy, stopped, asleep]) {
       await addDocument(one, tenant, 'before');
     }
-    await fathomd(['databases', 'archive', archived.name, '--yes', '--socket', one.socketPath]);
-    await untilInstance(one, archived.name, ({ reason }) => reason?.code === 'archived', 'to be archived');
     expect((await nodes(['drain', 'n1'], one)).stderr).toContain(
       'no other node can take the databases of n1',
     );
@@ -66,6 +64,8 @@ describe.skipIf(!hasEtcd('the tests of drains') || litestream === null)('a node 
       async () => (await ownersIn(etcd)).every(({ source, epoch }) => source?.endsWith(`/e${epoch}`)),
       { what: async () => JSON.stringify(await ownersIn(etcd)) },
     );
+    await fathomd(['databases', 'archive', archived.name, '--yes', '--socket', one.socketPath]);
+    await untilInstance(one, archived.name, ({ reason }) => reason?.code === 'archived', 'to be archived');
     await one.client.databases.stop(stopped.name);
     await untilInstance(one, stopped.name, ({ phase }) => phase === 'stopped', 'to stop');
     await one.client.databases.sleep(asleep.name, { force: true });

@@ -8,6 +8,14 @@ import { litestream, scratchDirectory } from '../helpers/replication.ts';
 import { createStandby, killServer, ownersIn, replicaOf, sharesIn } from '../helpers/standby.ts';
 import { until } from '../helpers/until.ts';
 
+/** Waits until the replicas of the present owners are complete. */
+function untilReplicas(etcd: { url: string }) {
+  return until(
+    async () => (await ownersIn(etcd)).every(({ source, epoch }) => source?.endsWith(`/e${epoch}`)),
+    { what: async () => JSON.stringify(await ownersIn(etcd)) },
+  );
+}
+
 describe.skipIf(!hasEtcd('the tests of placement') || litestream === null)(
   'databases of several nodes',
   () => {
@@ -32,10 +40,7 @@ describe.skipIf(!hasEtcd('the tests of placement') || litestream === null)(
 
       const onTwo = (await two.client.databases.list()).items.map(({ name }) => name);
       for (const name of onTwo) await untilRunning(two, name);
-      await until(
-        async () => (await ownersIn(etcd)).every(({ source, epoch }) => source?.endsWith(`/e${epoch}`)),
-        { what: async () => JSON.stringify(await ownersIn(etcd)) },
-      );
+      await untilReplicas(etcd);
       await killServer(two, second);
       await until(async () => (await sharesIn(etcd))['n3'] === 4, {
         what: async () => `n3 to have all: ${JSON.stringify(await sharesIn(etcd))}`,
@@ -45,6 +50,34 @@ describe.skipIf(!hasEtcd('the tests of placement') || litestream === null)(
         expect(titlesOf(three, user), third.output()).toEqual(['before']);
       }
       expect(await sharesIn(etcd)).toEqual({ n1: 1, n3: 4 });
-    });
+    }, 300_000);
+
+    it('move to a node that has fewer, until both have as many', async () => {
+      const etcd = await startEtcd();
+      const one = await createNode(etcd, 'n1', {
+        ...replicaOf(await scratchDirectory()),
+        FATHOM_MOVES_PER_HOUR: '3600',
+      });
+      const first = await one.start();
+      const users = await signUpMany(one, 5);
+      for (const user of users)
+        await (await ownerOf(one, user)).collection('documents').create({ title: 'before' });
+      const two = await createStandby(etcd, 'n2', one, { FATHOM_MOVES_PER_HOUR: '3600' });
+      await two.start();
+      await untilReplicas(etcd);
+      // The others are in use: they stay.
+      const [used, ...idle] = users.map(({ name }) => name);
+      for (const name of idle) await one.client.databases.stop(name);
+      await until(async () => (await sharesIn(etcd))['n2'] === 2, {
+        what: async () => `two databases at n2: ${JSON.stringify(await sharesIn(etcd))}\n${first.output()}`,
+      });
+      // A node that is drained gives all, and gets none back.
+      await fathomd(['nodes', 'drain', 'n2', '--socket', one.socketPath]);
+      await until(async () => (await sharesIn(etcd))['n1'] === 6, {
+        what: async () => `all databases at n1: ${JSON.stringify(await sharesIn(etcd))}`,
+      });
+      await untilRunning(one, used ?? '');
+      for (const user of users) expect(titlesOf(one, user)).toEqual(['before']);
+    }, 300_000);
   },
 );

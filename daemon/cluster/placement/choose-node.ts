@@ -33,12 +33,13 @@ export function loadOf({ databases, running, memory_total_bytes: memory }: Candi
   return (running + Math.max(0, databases - running) * SLEEPING) / (Math.max(1, memory) / GIB);
 }
 
+export const isShortOfMemory = ({ memory_free_bytes: free, memory_total_bytes: total }: Candidate) =>
+  free < total * SHORT_MEMORY_SHARE;
+
 /** The node that gets the next database: the one with the lowest load of those with free memory. Null without candidates. */
 export function chooseNode(candidates: readonly Candidate[]): string | null {
-  const isShort = ({ memory_free_bytes: free, memory_total_bytes: total }: Candidate) =>
-    free < total * SHORT_MEMORY_SHARE;
   const compare = (a: Candidate, b: Candidate) =>
-    Number(isShort(a)) - Number(isShort(b)) ||
+    Number(isShortOfMemory(a)) - Number(isShortOfMemory(b)) ||
     loadOf(a) - loadOf(b) ||
     a.databases - b.databases ||
     (a.node < b.node ? -1 : 1);

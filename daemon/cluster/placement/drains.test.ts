@@ -44,17 +44,20 @@ function createStage() {
     return session;
   };
   const published: unknown[] = [];
+  const counts = new Map<string, number>();
   const drainsOf = (node: string) => {
     const drains: Drains = new Drains({
       coordinator,
       facts: { node, ...GIVER },
       publish: async () => void published.push(drains.progress),
+      claims: { counts: () => counts },
+      controlPlane: 'global',
       clock: time,
       log: silentLog,
     });
     return drains;
   };
-  return { time, coordinator, add, drainsOf, published };
+  return { time, coordinator, add, drainsOf, published, counts };
 }
 
 it('is seen by all nodes, until it ends', async () => {
@@ -115,6 +118,21 @@ it('chooses the node with the lowest load of those that are not drained', async 
     put: [{ key: drainKey('n3'), value: '{"since":"2026-01-15T08:30:00.000Z"}' }],
   });
   expect(await drains.chooseTarget(new Map())).toBeNull();
+});
+
+it('finds a node that has fewer databases for its memory', async () => {
+  const { add, drainsOf, counts } = createStage();
+  const drains = drainsOf('n1');
+  counts.set('n1', 9).set('n2', 3);
+  await add('n2', { databases: 8 });
+  expect(await drains.rebalanceTarget()).toBeNull();
+  await add('n1');
+  expect(await drains.rebalanceTarget()).toBe('n2');
+  counts.set('n1', 4);
+  expect(await drains.rebalanceTarget()).toBeNull();
+  counts.set('n1', 9);
+  await drains.begin('n2');
+  expect(await drains.rebalanceTarget()).toBeNull();
 });
 
 it('publishes what has changed, and is in the list of nodes', async () => {

@@ -2,15 +2,19 @@ import type { DrainProgress } from '../../../shared/api/nodes.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
+import type { Claims } from '../claims.ts';
 import type { Coordinator, Entry } from '../coordinator.ts';
 import { DRAINS, drainKey, memberKey, NODES, type NodeRecord, parseDrain, parseNode } from '../records.ts';
 import { chooseNode, takeProblem, withMore } from './choose-node.ts';
+import { rebalanceTarget } from './rebalance.ts';
 
 export interface DrainsDeps {
   coordinator: Coordinator;
   facts: Pick<NodeRecord, 'node' | 'fleet' | 'takeover' | 'secrets'>;
   /** Publishes the record of this node now. Never rejects. */
   publish: () => Promise<void>;
+  claims: Pick<Claims, 'counts'>;
+  controlPlane: string;
   clock: Clock;
   log: Logger;
 }
@@ -122,6 +126,19 @@ export class Drains {
     return chooseNode(able.map((one) => withMore(one, placed.get(one.node) ?? 0)));
   }
 
+  /**
+   * The node that gets a database of this one, because it has fewer for its memory; null when none has.
+   *
+   * @throws FathomError `cluster.unavailable`
+   */
+  async rebalanceTarget(): Promise<string | null> {
+    const { own, able } = await this.#others(this.#deps.facts);
+    // Published numbers are older, so that a node would get too many.
+    const counts = this.#deps.claims.counts(this.#deps.controlPlane);
+    const counted = (record: NodeRecord) => ({ ...record, databases: counts.get(record.node) ?? 0 });
+    return own === null ? null : rebalanceTarget(counted(own), able.map(counted));
+  }
+
   async #member(node: string) {
     const entry = await this.#deps.coordinator.get(memberKey(node));
     if (entry !== null) return entry;
@@ -130,16 +147,17 @@ export class Drains {
 
   async #others(
     giver: Pick<NodeRecord, 'node' | 'fleet' | 'takeover' | 'secrets'>,
-  ): Promise<{ able: NodeRecord[]; problems: string[] }> {
+  ): Promise<{ own: NodeRecord | null; able: NodeRecord[]; problems: string[] }> {
     const [entries, drained] = await Promise.all([this.#deps.coordinator.list(NODES), this.list()]);
     const able: NodeRecord[] = [];
     const problems: string[] = [];
-    for (const record of entries.map(parseNode)) {
+    const records = entries.map(parseNode);
+    for (const record of records) {
       if (record.node === giver.node) continue;
       const problem = takeProblem(record, giver, { isDrained: drained.has(record.node) });
       if (problem === null) able.push(record);
       else problems.push(`${record.node}: ${problem}`);
     }
-    return { able, problems };
+    return { own: records.find(({ node }) => node === giver.node) ?? null, able, problems };
   }
 }

@@ -38,7 +38,15 @@ async function createStage() {
     facts,
     claims,
     claimProblem: (name) => claims.problem(name),
-    drains: new Drains({ coordinator, facts, publish: async () => {}, clock: time, log: silentLog }),
+    drains: new Drains({
+      coordinator,
+      facts,
+      publish: async () => {},
+      claims,
+      controlPlane: 'global',
+      clock: time,
+      log: silentLog,
+    }),
   });
   const owners = () => {
     const counts: Record<string, number> = {};

@@ -44,6 +44,16 @@ export const CLUSTER_SETTINGS = {
     default: 'off',
     choices: ['on', 'off'],
   },
+  FATHOM_MOVES_PER_HOUR: {
+    type: 'number',
+    group: 'cluster',
+    about:
+      'Databases that this node moves in an hour to nodes that have fewer for their memory. It moves those that were not used for ' +
+      '10 minutes. 0: none.',
+    default: 0,
+    min: 0,
+    max: 3600,
+  },
   FATHOM_FLEET_ID: {
     type: 'text',
     group: 'cluster',

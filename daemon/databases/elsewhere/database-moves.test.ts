@@ -15,8 +15,10 @@ async function createStage() {
   await mkdir(join(directory, 'pb_data'));
   new DatabaseSync(join(directory, 'pb_data', 'data.db')).close();
   const events: string[] = [];
+  const state = { phase: 'running' };
   const runner = {
     spec: { directory },
+    state,
     maintenance: null,
     stop: () => events.push('stop'),
     maintain(work: (signal: AbortSignal) => Promise<void>) {
@@ -25,12 +27,12 @@ async function createStage() {
     },
   };
   const entry = { row: { name: NAME, state: 'ready' }, runner, rollout: null } as unknown as CatalogEntry;
-  const complete = { source: SOURCE };
+  const complete: { source: string | null } = { source: SOURCE };
   const restoring = new Set<string>();
   const moves = new DatabaseMoves({
     catalog: { get: () => entry, archived: { find: () => null } as never },
     handovers: {
-      isReplicated: (_name, source) => source === complete.source,
+      sourceOf: () => complete.source,
       requireTarget: async () => {},
       handOver: async ({ source, to }) => void events.push(`${source} to ${to}`),
     },
@@ -39,7 +41,7 @@ async function createStage() {
     storeFiles: async () => void events.push('files stored'),
     log: silentLog,
   });
-  return { moves, events, restoring, complete };
+  return { moves, events, restoring, complete, state };
 }
 
 it('does not end a database into which a backup is restored', async () => {
@@ -52,9 +54,21 @@ it('does not end a database into which a backup is restored', async () => {
   expect(events).toEqual(['end of the process', 'files stored', `${SOURCE} to n2`, 'stop']);
 });
 
-it('does not end a database without a complete replica', async () => {
+it('does not end a database that runs, without a complete replica', async () => {
   const { moves, events, complete } = await createStage();
-  complete.source = 'HOST/former/e0';
-  await expect(moves.move(NAME, 'n2')).rejects.toMatchObject({ code: 'conflict' });
+  for (const source of [null, 'HOST/former/e0']) {
+    complete.source = source;
+    await expect(moves.move(NAME, 'n2')).rejects.toMatchObject({ code: 'conflict' });
+  }
   expect(events).toEqual([]);
+});
+
+it('moves a stopped database by the replica of its former owner', async () => {
+  const { moves, events, complete, state } = await createStage();
+  state.phase = 'stopped';
+  complete.source = null;
+  await expect(moves.move(NAME, 'n2')).rejects.toMatchObject({ code: 'conflict' });
+  complete.source = 'HOST/former/e0';
+  await moves.move(NAME, 'n2');
+  expect(events).toContain('HOST/former/e0 to n2');
 });

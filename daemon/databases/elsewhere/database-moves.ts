@@ -4,12 +4,12 @@ import { hashFile } from '../../base/files/hash-file.ts';
 import type { Logger } from '../../base/log/log.ts';
 import { closeDatabases } from '../../pocketbase/data/close-databases.ts';
 import { dataDirOf } from '../../supervisor/instance-spec.ts';
-import { type Catalog, requireUnchanged } from '../catalog.ts';
+import { type Catalog, type CatalogEntry, requireUnchanged } from '../catalog.ts';
 
 /** How databases get to other nodes. */
 export interface Handovers {
-  /** Whether a replica that this node writes is complete. */
-  isReplicated(name: string, source: string): boolean;
+  /** The last replica of a database of this node that is complete, which can be that of its former owner. Null without one. */
+  sourceOf(name: string): string | null;
   /** @throws FathomError `not_found`, `conflict` */
   requireTarget(node: string): Promise<void>;
   /** Resolves when the other node has it. @throws FathomError `conflict` when this node keeps it */
@@ -40,10 +40,17 @@ export class DatabaseMoves {
     this.#deps = deps;
   }
 
-  /** Whether the replica of a database is complete, without which it cannot move. */
-  async isReplicated(name: string): Promise<boolean> {
+  /** Whether a replica of a database has everything, without which it cannot move. */
+  async isReplicated(entry: CatalogEntry): Promise<boolean> {
+    return (await this.#sourceOf(entry)) !== null;
+  }
+
+  async #sourceOf({ row: { name }, runner }: CatalogEntry): Promise<string | null> {
     const { handovers, replicas } = this.#deps;
-    return handovers?.isReplicated(name, await replicas.of(name)) === true;
+    const source = handovers?.sourceOf(name) ?? null;
+    // One that did not run here has the files of its former owner. The other node compares what it restores with them.
+    const isStopped = runner.state.phase === 'stopped';
+    return isStopped || source === (await replicas.of(name)) ? source : null;
   }
 
   /**
@@ -53,7 +60,7 @@ export class DatabaseMoves {
    * @throws FathomError `not_found`, `conflict`
    */
   async move(name: string, node: string): Promise<void> {
-    const { catalog, handovers, replicas, isRestoring, storeFiles, log } = this.#deps;
+    const { catalog, handovers, isRestoring, storeFiles, log } = this.#deps;
     if (handovers === null)
       throw new FathomError('conflict', 'this daemon is not a node of a cluster: FATHOM_CLUSTER is not set');
     const entry = catalog.get(name);
@@ -67,14 +74,15 @@ export class DatabaseMoves {
     if (row.state !== 'ready' || catalog.archived.find(name) !== null)
       throw new FathomError('conflict', `${name} is archived, or is being created or deleted`);
     await handovers.requireTarget(node);
-    if (!(await this.isReplicated(name)))
+    const source = await this.#sourceOf(entry);
+    if (source === null)
       throw new FathomError('conflict', `the replica of ${name} is not complete yet; try again in a moment`);
     const { directory } = runner.spec;
     const handOver = async (signal: AbortSignal) => {
       await storeFiles(name, directory);
       closeDatabases(dataDirOf(directory));
       const sha256 = await hashFile(join(dataDirOf(directory), 'data.db'));
-      await handovers.handOver({ name, to: node, sha256, source: await replicas.of(name) }, signal);
+      await handovers.handOver({ name, to: node, sha256, source }, signal);
       // Otherwise it would start here again. The reconciliation removes it soon.
       runner.stop();
     };

@@ -60,6 +60,6 @@ function rankOf({ phase, failure }: DrainEntry): number {
 function replicaProblem({ name, phase, isReplicated, waitsMs }: DrainEntry): string | null {
   if (isReplicated || phase === 'asleep') return null;
   if (phase === 'stopped' || phase === 'failed')
-    return `it has no replica of this node, and does not run; run 'fathomd databases start ${name}', or delete it`;
+    return `it has no replica that has everything, and does not run; run 'fathomd databases start ${name}', or delete it`;
   return waitsMs > REPLICA_MS ? "its replica is not complete; see 'fathomd doctor'" : null;
 }

@@ -9,12 +9,14 @@ import { NodeDrain } from './node-drain.ts';
 
 function createStage(phases: Record<string, InstancePhase>) {
   const time = new ManualTime();
+  const archived = new Set<string>();
   const replicated = new Set(Object.keys(phases));
   const events: string[] = [];
   const entries = new Map<string, CatalogEntry>();
   for (const [name, phase] of Object.entries(phases)) {
     const state = { phase };
     const runner = {
+      spec: { archived: () => (archived.has(name) ? { code: 'archived' } : null) },
       state,
       idleMs: () => null,
       wake() {
@@ -43,7 +45,7 @@ function createStage(phases: Record<string, InstancePhase>) {
     },
     catalog: { entries: () => [...entries.values()], find: (name) => entries.get(name) ?? null },
     moves: {
-      isReplicated: async (name) => replicated.has(name),
+      isReplicated: async ({ row }) => replicated.has(row.name),
       move(name, node) {
         events.push(`move ${name} to ${node}`);
         const moved = Promise.withResolvers<void>();
@@ -64,7 +66,7 @@ function createStage(phases: Record<string, InstancePhase>) {
     else begun.get(name)?.resolve();
     await settle();
   };
-  return { drain, cluster, events, replicated, look, end };
+  return { drain, cluster, events, replicated, archived, look, end };
 }
 
 it('moves four databases at a time, until none is left', async () => {
@@ -137,6 +139,16 @@ it('wakes a database that sleeps and has no replica, and moves it when it has on
   replicated.add('a');
   await look();
   expect(events).toEqual(['wake a', 'move a to n2']);
+  await drain.stop();
+});
+
+it('wakes no archived database, and lets the move say why it stays', async () => {
+  const { drain, cluster, events, replicated, archived, look } = createStage({ a: 'asleep' });
+  replicated.delete('a');
+  archived.add('a');
+  cluster.request = 1;
+  await look();
+  expect(events).toEqual(['move a to n2']);
   await drain.stop();
 });
 

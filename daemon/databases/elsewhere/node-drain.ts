@@ -131,15 +131,18 @@ export class NodeDrain {
     this.#attemptOf(name).firstSeenAt = this.#deps.clock.monotonic();
   }
 
-  async #read({ row: { name }, runner }: CatalogEntry): Promise<DrainEntry> {
+  async #read(entry: CatalogEntry): Promise<DrainEntry> {
     const { moves, clock } = this.#deps;
+    const { name } = entry.row;
+    const { runner } = entry;
     const now = clock.monotonic();
     const attempt = this.#attemptOf(name);
     return {
       name,
       phase: runner.state.phase,
       idleMs: runner.idleMs(),
-      isReplicated: await moves.isReplicated(name),
+      // An archived one must not be woken for a replica. The move says why it stays.
+      isReplicated: runner.spec.archived() !== null || (await moves.isReplicated(entry)),
       waitsMs: now - attempt.firstSeenAt,
       failure:
         attempt.message === null ? null : { message: attempt.message, mayRetry: now >= attempt.retryAt },
