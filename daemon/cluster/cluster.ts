@@ -297,8 +297,8 @@ export class Cluster {
   /** @throws FathomError `cluster.unavailable` */
   async nodes(): Promise<NodeList> {
     const { coordinator, cluster, facts, controlPlane } = this.#deps;
-    const items = await readNodes(coordinator, controlPlane);
-    return { cluster, node: facts.node, problem: this.#registration?.problem ?? null, items };
+    const [items, etcd] = await Promise.all([readNodes(coordinator, controlPlane), coordinator.servers()]);
+    return { cluster, node: facts.node, problem: this.#registration?.problem ?? null, etcd, items };
   }
 
   /** Removes a node that is off. @throws FathomError `not_found`, `conflict`, `cluster.unavailable` */

@@ -21,6 +21,14 @@ export type OnChange = (view: ReadonlyMap<string, Entry>, changed: ReadonlySet<s
 
 export const MAX_CHANGES = 50;
 
+/** One server of the store. */
+export interface StoreServer {
+  endpoint: string;
+  /** Why it cannot be used; null when it can. */
+  problem: string | null;
+  version: string | null;
+}
+
 /**
  * A store that all nodes of a cluster agree on, also when some of its servers fail. Every method rejects with FathomError
  * `cluster.unavailable` when the store does not answer; it may have made the change then.
@@ -47,5 +55,7 @@ export interface Coordinator {
    * while the store does not answer, but never their result. Never rejects.
    */
   watch(prefix: string, onChange: OnChange, signal: AbortSignal): Promise<void>;
+  /** The servers of the store, as this node sees them. Never rejects. */
+  servers(): Promise<StoreServer[]>;
   close(): void;
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { hasEtcd, startEtcd } from '../../test/helpers/etcd.ts';
 import type { ClusterConfig } from '../config/cluster.ts';
-import { clockAhead, inspectCluster } from './inspect.ts';
+import { clockAhead } from './etcd/servers.ts';
+import { inspectCluster } from './inspect.ts';
 
 const configOf = (endpoints: string[], change: Partial<ClusterConfig> = {}): ClusterConfig => ({
   endpoints,

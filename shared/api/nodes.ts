@@ -75,16 +75,31 @@ const nodeSchema = z
 
 export type ClusterNode = z.infer<typeof nodeSchema>;
 
+const etcdServerSchema = z
+  .object({
+    endpoint: z.string(),
+    problem: z.string().nullable().describe('Why it cannot be used; null when it can.'),
+    version: z.string().nullable(),
+  })
+  .meta({
+    id: 'EtcdServerState',
+    description: 'A server of etcd, as the node sees it that answers.',
+    examples: [{ endpoint: 'https://10.0.0.1:2379', problem: null, version: '3.5.21' }],
+  });
+
+export type EtcdServerState = z.infer<typeof etcdServerSchema>;
+
 const listSchema = z
   .object({
     cluster: z.string().describe('FATHOM_CLUSTER_NAME.'),
     node: z.string().describe('The node that answers.'),
     problem: z.string().nullable().describe('Why this node is not registered now; null when it is.'),
+    etcd: z.array(etcdServerSchema).describe('The servers that FATHOM_CLUSTER names.'),
     items: z.array(nodeSchema),
   })
   .meta({
     id: 'NodeList',
-    examples: [{ cluster: 'default', node: 'n1', problem: null, items: [EXAMPLE_NODE] }],
+    examples: [{ cluster: 'default', node: 'n1', problem: null, etcd: [], items: [EXAMPLE_NODE] }],
   });
 
 export type NodeList = z.infer<typeof listSchema>;

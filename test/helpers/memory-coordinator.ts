@@ -171,6 +171,10 @@ export class MemoryCoordinator implements Coordinator {
     }
   }
 
+  async servers(): Promise<[]> {
+    return [];
+  }
+
   close(): void {
     this.#watches.clear();
     this.#store.listeners.delete(this.#listener);

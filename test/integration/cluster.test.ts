@@ -30,10 +30,15 @@ describe.skipIf(!hasEtcd('the tests of clusters'))('a node of a cluster', () => 
     );
     expect(node).toMatchObject({ name: 'n1', state: 'online', address: '10.0.0.1', databases: 1 });
     expect(node).not.toHaveProperty('machine');
-    expect(await fathom.client.nodes.list()).toMatchObject({ cluster: 'default', node: 'n1', problem: null });
+    expect(await fathom.client.nodes.list()).toMatchObject({
+      cluster: 'default',
+      node: 'n1',
+      problem: null,
+      etcd: [{ endpoint: etcd.url, problem: null, version: expect.stringMatching(/^3\./) }],
+    });
     const { stdout } = await run(fathom, 'nodes', 'list');
     expect(stdout).toMatch(/NAME +STATE +ADDRESS .*\nn1 +online +10\.0\.0\.1 +1 +1 /);
-    expect(await instance(fathom, user.name)).toMatchObject({ phase: 'running' });
+    expect(await instance(fathom, user.name)).toMatchObject({ phase: 'running', node: 'n1' });
     const removal = await fathomd(['nodes', 'remove', 'n1', '--socket', fathom.socketPath], {
       input: 'n1\n',
     });

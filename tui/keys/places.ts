@@ -29,6 +29,7 @@ export type Place =
   | 'doctor'
   | 'daemon-log'
   | 'wakes'
+  | 'nodes'
   | 'copy'
   | 'quit';
 
@@ -67,6 +68,7 @@ export const GROUPS_OF: Readonly<Record<Place, readonly KeyGroup[]>> = {
   doctor: ['list', 'tabs', 'filter', 'everywhere'],
   'daemon-log': ['list', 'tabs', 'filter', 'everywhere'],
   wakes: ['list', 'tabs', 'subject', 'thing', 'everywhere'],
+  nodes: ['list', 'tabs', 'everywhere'],
   users: ['list', 'tabs', 'filter', 'users', 'thing', 'everywhere'],
   keys: ['list', 'tabs', 'filter', 'keys', 'thing', 'everywhere'],
   sessions: ['list', 'tabs', 'filter', 'sessions', 'thing', 'everywhere'],

@@ -2,8 +2,16 @@ import { z } from 'zod';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
-import { type Change, type Coordinator, type Entry, MAX_CHANGES, type OnChange } from '../coordinator.ts';
+import {
+  type Change,
+  type Coordinator,
+  type Entry,
+  MAX_CHANGES,
+  type OnChange,
+  type StoreServer,
+} from '../coordinator.ts';
 import { EtcdError, type EtcdGateway, NOT_FOUND } from './gateway.ts';
+import { inspectServer } from './servers.ts';
 
 /** Entries in one answer. */
 const PAGE = 5_000;
@@ -127,6 +135,10 @@ export class EtcdCoordinator implements Coordinator {
         await this.#clock.sleep(RETRY_MS, signal);
       }
     }
+  }
+
+  servers(): Promise<StoreServer[]> {
+    return Promise.all(this.#gateway.endpoints.map((endpoint) => inspectServer(this.#gateway, endpoint)));
   }
 
   close(): void {

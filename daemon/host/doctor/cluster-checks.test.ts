@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ClusterFacts, EtcdServer } from '../../cluster/inspect.ts';
+import type { EtcdServer } from '../../cluster/etcd/servers.ts';
+import type { ClusterFacts } from '../../cluster/inspect.ts';
 import { checkCluster } from './cluster-checks.ts';
 
 const server = (change: Partial<EtcdServer> = {}): EtcdServer => ({

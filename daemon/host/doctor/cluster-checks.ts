@@ -1,4 +1,5 @@
-import type { ClusterFacts, EtcdServer } from '../../cluster/inspect.ts';
+import type { EtcdServer } from '../../cluster/etcd/servers.ts';
+import type { ClusterFacts } from '../../cluster/inspect.ts';
 import { type Finding, fatal, ok, warning } from './finding.ts';
 
 const MAX_CLOCK_DIFFERENCE_MS = 2_000;

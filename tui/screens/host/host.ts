@@ -17,19 +17,21 @@ import { loadError, loadingSpan, NO_MATCH } from '../frame/hints.ts';
 import { detailRows, withDetail, withInstanceDetail } from '../frame/list-detail.ts';
 import { switchTo } from '../input/navigate.ts';
 import type { List, Screen } from '../screen.ts';
+import { nodeDetail, nodesNote, nodesOf, nodesTable, nodesVersion } from './nodes.ts';
 import { slowWakesOf, wakeKey, wakesNote, wakesTable } from './wakes.ts';
 
 const TITLES: Readonly<Record<HostTab, string>> = {
   doctor: 'Doctor',
   'daemon-log': 'Daemon log',
   wakes: 'Wakes',
+  nodes: 'Nodes',
 };
 /** Number of lines of the daemon's log to load. */
 const LOG_LINES = 1_000;
 /** Milliseconds between two requests for the log. */
 const LOG_INTERVAL_MS = 2_000;
 
-/** The host of the daemon: the findings of the doctor, the log of the daemon, and the slowest wakes of databases. */
+/** The host of the daemon: findings of the doctor, the log of the daemon, the slowest wakes, and the nodes of its cluster. */
 export const hostScreen: Screen = {
   place: ({ at }) => tabOf(at),
   lines: hostLines,
@@ -46,7 +48,7 @@ export const hostScreen: Screen = {
   run(console, command) {
     const by = command === 'tab.next' ? 1 : command === 'tab.previous' ? -1 : 0;
     if (by !== 0) return turn(console, by);
-    return command === 'open' && tabOf(console.ui.get().at) !== 'wakes' && showRemedy(console);
+    return command === 'open' && tabOf(console.ui.get().at) === 'doctor' && showRemedy(console);
   },
 };
 
@@ -72,6 +74,8 @@ function stripOf(tab: HostTab): TabStrip {
 function requestsFor(tab: HostTab, now: number): PageRequest[] {
   // The status of the daemon, which is always loaded, has the wakes.
   if (tab === 'wakes') return [];
+  if (tab === 'nodes')
+    return [{ slot: 'nodes', key: '', version: nodesVersion(now), load: (to) => to.nodes.list() }];
   if (tab === 'doctor') return [{ slot: 'doctor', key: '', load: (to) => to.daemon.doctor() }];
   const version = String(Math.floor(now / LOG_INTERVAL_MS));
   return [
@@ -131,6 +135,8 @@ function keysOf(state: ConsoleState): string[] {
       return lineKeys(linesOf(state));
     case 'wakes':
       return slowWakesOf(state).map(wakeKey);
+    case 'nodes':
+      return nodesOf(state).map(({ name }) => name);
   }
 }
 
@@ -146,7 +152,8 @@ function listOf(state: ConsoleState): List {
     keys: keysOf(state),
     from: () => 2,
     room: listRows,
-    ...(tab !== 'wakes' && { filterHint: tab === 'doctor' ? 'level, finding' : 'level, text' }),
+    ...(tab === 'doctor' && { filterHint: 'level, finding' }),
+    ...(tab === 'daemon-log' && { filterHint: 'level, text' }),
   };
 }
 
@@ -165,6 +172,13 @@ function copiesOf(state: ConsoleState): CopyChoice[] {
     return copyChoices(
       [COPY_KEYS.finding, 'the finding', finding?.summary],
       [COPY_KEYS.remedy, 'what to do', finding?.remedy],
+    );
+  }
+  if (tabOf(state.ui.at) === 'nodes') {
+    const node = nodesOf(state)[indexIn(state)];
+    return copyChoices(
+      [COPY_KEYS.name, 'the name', node?.name],
+      [COPY_KEYS.address, 'the address', node?.address],
     );
   }
   const name = chosenDatabase(state);
@@ -196,6 +210,7 @@ function hostLines(view: View): string[] {
   const { fleet, ui, theme } = view;
   const tab = tabOf(ui.at);
   if (tab === 'wakes') return hostWakesLines(view);
+  if (tab === 'nodes') return hostNodesLines(view);
   const page = tab === 'doctor' ? pageOf(fleet, 'doctor', '') : pageOf(fleet, 'daemonLog', '');
   const head = headLine(view);
   if (page === null || page.value === null) {
@@ -221,6 +236,17 @@ function hostWakesLines(view: View): string[] {
   return [headLine(view), ...withInstanceDetail(view, wakesTable(view, listRows(view.size)), chosen)];
 }
 
+function hostNodesLines(view: View): string[] {
+  const page = pageOf(view.fleet, 'nodes', '');
+  if (page === null || page.value === null) {
+    const [token, words] = loadingSpan(page, 'loading the nodes of the cluster');
+    return [headLine(view), '', view.theme.paint(token, ` ${words}`)];
+  }
+  const error = page.error === null ? null : ([['bad', ` ${loadError(page.error)}`]] as Span[]);
+  const detail = error ?? nodeDetail(view, nodesOf(view)[indexIn(view)]);
+  return [headLine(view), ...withDetail(view, nodesTable(view, listRows(view.size)), detail)];
+}
+
 function headLine(view: View): string {
   const { fleet, ui, theme, size } = view;
   const tab = tabOf(ui.at);
@@ -228,6 +254,7 @@ function headLine(view: View): string {
   const report = pageOf(fleet, 'doctor', '')?.value ?? null;
   const right: Span[] = filter === '' ? [] : [['warn', `/${filter}  `]];
   if (tab === 'wakes') right.push(...wakesNote(view));
+  else if (tab === 'nodes') right.push(...nodesNote(view));
   else if (tab === 'doctor' && report !== null) {
     const count = (level: DoctorFinding['level']) =>
       report.findings.filter((one) => one.level === level).length;

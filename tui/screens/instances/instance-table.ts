@@ -6,14 +6,15 @@ import type { Sort, SortColumn } from '../../store/view/sort.ts';
 import { phaseLook, type Theme, type Token } from '../../theme.ts';
 import { fit, widthOf } from '../../widgets/text.ts';
 
-/** Minimum widths for the columns owner, process id and version, and for a separate column with the reason. */
+/** Minimum widths for the columns owner, process id, node and version, and for a separate column with the reason. */
 const OWNER_FROM = 110;
 const PID_FROM = 100;
+const NODE_FROM = 80;
 const VERSION_FROM = 170;
 const MIN_REASON = 56;
 
 interface Column {
-  id: SortColumn | 'pid' | 'version' | 'why';
+  id: SortColumn | 'node' | 'pid' | 'version' | 'why';
   title: string;
   width: number;
   align: 'left' | 'right';
@@ -36,6 +37,13 @@ const widestName = cached((instances: ReadonlyMap<string, Instance>): number => 
   return widest;
 });
 
+/** Of the names of nodes; 0 on a single server. Daemons of earlier releases do not say it. */
+const widestNode = cached((instances: ReadonlyMap<string, Partial<Instance>>): number => {
+  let widest = 0;
+  for (const { node } of instances.values()) widest = Math.max(widest, widthOf(node ?? ''));
+  return widest;
+});
+
 /** Depends only on the width and the longest name, so that the columns do not move when rows change. */
 export function layoutTable(width: number, instances: ReadonlyMap<string, Instance>): TableLayout {
   const longest = Math.min(width < 90 ? 26 : 40, Math.max(12, widestName(instances)));
@@ -43,6 +51,9 @@ export function layoutTable(width: number, instances: ReadonlyMap<string, Instan
   if (width >= OWNER_FROM) {
     columns.push(column('owner', 'OWNER', width >= 150 ? 28 : 22, 'left', ({ email }) => email ?? '–'));
   }
+  const node = widestNode(instances);
+  if (node > 0 && width >= NODE_FROM)
+    columns.push(column('node', 'NODE', Math.min(16, Math.max(4, node)), 'left', (one) => one.node ?? '–'));
   const whyFrom = columns.length;
   columns.push(
     column('phase', 'PHASE', 12, 'left', ({ phase }) => phaseText(phase)),

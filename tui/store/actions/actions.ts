@@ -12,6 +12,7 @@ export type FleetCommands = Pick<
   | 'databases'
   | 'events'
   | 'invitations'
+  | 'nodes'
   | 'queue'
   | 'replicas'
   | 'sessions'

@@ -9,6 +9,7 @@ import type { DaemonLogLine, DoctorReport } from '../../../shared/api/daemon.ts'
 import type { Collection, DatabaseRecord } from '../../../shared/api/databases.ts';
 import type { JournalEntry } from '../../../shared/api/events.ts';
 import type { Probe } from '../../../shared/api/instances.ts';
+import type { NodeList } from '../../../shared/api/nodes.ts';
 import type { DeadGroup, Task, TaskSummary } from '../../../shared/api/queue.ts';
 import type { ReplicaTimes } from '../../../shared/api/replicas.ts';
 import type { DeletedDatabase } from '../../../shared/api/trash.ts';
@@ -42,6 +43,7 @@ export interface PageValues {
   invitations: Latest<Invitation>;
   doctor: DoctorReport;
   daemonLog: readonly DaemonLogLine[];
+  nodes: NodeList;
 }
 
 export type Slot = keyof PageValues;

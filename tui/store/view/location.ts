@@ -29,7 +29,7 @@ export type EventTab = (typeof EVENT_TABS)[number];
 export const ACCOUNT_TABS = ['users', 'keys', 'sessions', 'invitations'] as const;
 export type AccountTab = (typeof ACCOUNT_TABS)[number];
 
-export const HOST_TABS = ['doctor', 'daemon-log', 'wakes'] as const;
+export const HOST_TABS = ['doctor', 'daemon-log', 'wakes', 'nodes'] as const;
 export type HostTab = (typeof HOST_TABS)[number];
 
 /** A screen with its parameters, such as its tab. */
