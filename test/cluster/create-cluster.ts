@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
 import { createNode } from '../helpers/cluster-node.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { signUpMany, type Tenant } from '../helpers/fleet-actions.ts';
@@ -43,6 +44,7 @@ export async function createCluster({
   const hosts = [network.h1, network.h2, network.h3];
   const { urls, members } = await startMembers(hosts);
   const s3 = await startS3Server(moto, network.s3);
+  onTestFinished(() => s3[Symbol.asyncDispose]());
   await s3.createBucket('replica');
   const replica = `s3://replica/fleet?endpoint=${s3.url}&region=us-east-1`;
   const settingsOf = ({ address }: Host) => ({
