@@ -199,7 +199,10 @@ async function startDaemon(
   ]);
   found.delete(GLOBAL_NAME);
   if (leader === null)
-    cluster?.share.admitOthers(nodes, (others) => configureGuard(services.controlPlane, config, others));
+    cluster?.share.admitOthers(async (others) => {
+      const problem = await configureGuard(services.controlPlane, config, others);
+      if (problem !== null) throw new Error(problem);
+    });
 
   const { reconciler, lifecycle } = services;
   const owned = cluster?.ownedNames() ?? [];

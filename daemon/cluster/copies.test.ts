@@ -17,6 +17,7 @@ async function createStage() {
   const owned = new Map<string, Ownership>();
   const restored: string[] = [];
   const broken = new Set<string>();
+  const fetched: unknown[] = [];
   /** A file of a database in the target. */
   const uploads = new Map<string, string>();
   const deps: CopiesDeps = {
@@ -28,14 +29,12 @@ async function createStage() {
       restored.push(path);
       await writeFile(file, path);
     },
-    fetchFiles: async (name, { dataDir, known }) => {
+    fetchFiles: async (name, { dataDir, known, mayLack }) => {
+      fetched.push([name, known?.slice(root.length) ?? null, mayLack]);
       const file = uploads.get(name);
       if (file === undefined) return;
       await mkdir(join(dataDir, 'storage'));
-      await writeFile(
-        join(dataDir, 'storage', file),
-        known === null ? 'fetched' : `known in ${known.slice(root.length)}`,
-      );
+      await writeFile(join(dataDir, 'storage', file), 'fetched');
     },
     controlPlane: 'global',
     log,
@@ -46,18 +45,18 @@ async function createStage() {
     await writeFile(path, content);
   };
   const read = (name: string, file: string) => readFile(join(root, name, file), 'utf8').catch(() => null);
-  return { root, owned, restored, broken, uploads, deps, write, read };
+  return { root, owned, restored, fetched, broken, uploads, deps, write, read };
 }
 
-it('replaces the files of an earlier owner, keeps them aside, and keeps uploaded files', async () => {
-  const { root, owned, restored, deps, write, read } = await createStage();
+it('replaces the files of an earlier owner, keeps them aside, and takes uploaded files from them', async () => {
+  const { root, owned, restored, fetched, deps, write, read } = await createStage();
   await write('a', 'owner-epoch', '1');
   await write('a', 'pb_data/data.db', 'old');
   await write('a', 'pb_data/storage/file', 'uploaded');
   owned.set('a', { epoch: 3, source: 'OTHER/a/e2' });
   await prepareCopy('a', deps);
   expect(await read('a', 'pb_data/data.db')).toBe('OTHER/a/e2');
-  expect(await read('a', 'pb_data/storage/file')).toBe('uploaded');
+  expect(fetched).toEqual([['a', '/a/diverged-1', true]]);
   expect(await read('a', 'diverged-1/data.db')).toBe('old');
   expect(await read('a', 'owner-epoch')).toBe('3');
   await prepareCopy('a', deps);
@@ -72,12 +71,10 @@ it('has the uploaded files of the last owner', async () => {
   const { owned, uploads, deps, write, read } = await createStage();
   await write('a', 'owner-epoch', '1');
   await write('a', 'pb_data/data.db', 'old');
-  await write('a', 'pb_data/storage/deleted', 'uploaded');
   owned.set('a', { epoch: 3, source: 'OTHER/a/e2' });
   uploads.set('a', 'new');
   await prepareCopy('a', deps);
-  expect(await read('a', 'pb_data/storage/new')).toBe('known in /a/diverged-1');
-  expect(await read('a', 'pb_data/storage/deleted')).toBeNull();
+  expect(await read('a', 'pb_data/storage/new')).toBe('fetched');
   owned.set('b', { epoch: 2, source: 'OTHER/b/e1' });
   uploads.set('b', 'first');
   await prepareCopy('b', deps);

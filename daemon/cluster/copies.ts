@@ -17,8 +17,6 @@ import type { WantedCopy } from './handovers.ts';
 const EPOCH_FILE = 'owner-epoch';
 /** Beside `pb_data`, with the epoch of its last owner here: files that another node has replaced. */
 const DIVERGED = 'diverged-';
-/** In `pb_data`. */
-const UPLOADS = 'storage';
 /** With one process of Litestream each. */
 const CONCURRENT_RESTORES = 4;
 
@@ -29,8 +27,16 @@ export interface CopiesDeps {
   ownReplica: (name: string, epoch: number) => Promise<string>;
   /** Restores the last state of a replica. @param file must not exist */
   restore: (path: string, file: string, signal?: AbortSignal) => Promise<void>;
-  /** Writes the uploaded files of a database to a new `pb_data`. @param options.known one that may have some of them */
-  fetchFiles: (name: string, options: { dataDir: string; known: string | null }) => Promise<void>;
+  /**
+   * Writes the uploaded files of a database to a new `pb_data`.
+   *
+   * @param options.known one that may have some of them, and others
+   * @param options.mayLack whether damaged ones may be missing
+   */
+  fetchFiles: (
+    name: string,
+    options: { dataDir: string; known: string | null; mayLack: boolean },
+  ) => Promise<void>;
   /** Its failure ends the start of the daemon. */
   controlPlane: string;
   log: Logger;
@@ -80,12 +86,8 @@ export async function prepareCopy(name: string, deps: CopiesDeps): Promise<void>
   const isNewest =
     source === null ||
     (local !== null && epoch === local + 1 && source === (await deps.ownReplica(name, local)));
-  const aside = isNewest ? null : await restoreCopy(name, directory, { source, local, deps });
+  if (!isNewest) await restoreCopy(name, directory, { source, local, deps });
   await writeEpoch(directory, epoch);
-  if (aside === null) return;
-  // Releases before have stored no uploaded files. Those of an earlier time are better than none.
-  const [former, now] = [join(aside, UPLOADS), join(dataDirOf(directory), UPLOADS)];
-  if ((await exists(former)) && !(await exists(now))) await rename(former, now);
 }
 
 /**
@@ -102,7 +104,6 @@ export async function receiveCopy(
   await restoreCopy(name, directory, { source, sha256, local: await readEpoch(directory), signal, deps });
 }
 
-/** @returns where the files of an earlier owner are now; null without some */
 async function restoreCopy(
   name: string,
   directory: string,
@@ -113,7 +114,7 @@ async function restoreCopy(
     signal,
     deps,
   }: { source: string; sha256?: string; local: number | null; signal?: AbortSignal; deps: CopiesDeps },
-): Promise<string | null> {
+): Promise<void> {
   const { controlPlane, restore, fetchFiles, log } = deps;
   await makePrivateDir(directory);
   const aside = await putAside(directory, local ?? 0);
@@ -124,13 +125,12 @@ async function restoreCopy(
   await restore(source, join(staged, 'data.db'), signal);
   if (sha256 !== undefined && (await hashFile(join(staged, 'data.db'))) !== sha256)
     throw new FathomError('conflict', `what was restored differs from data.db of its owner`);
-  await fetchFiles(name, { dataDir: staged, known: aside });
+  await fetchFiles(name, { dataDir: staged, known: aside, mayLack: sha256 === undefined });
   if (name === controlPlane) await writeFile(hasRunMarkerOf(directory), '', { mode: 0o600 });
   await rename(staged, dataDirOf(directory));
   await syncDirectory(directory);
   await removeTree(restoreDirOf(directory));
   log.warn({ instance: name, source }, `${name} was restored from the replica of its last owner`);
-  return aside;
 }
 
 /** @returns the new path of the files; null without files */

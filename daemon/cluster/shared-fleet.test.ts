@@ -38,14 +38,14 @@ it('lets the nodes of its fleet use its control plane as they join, again while 
 
   const calls: (readonly string[])[] = [];
   let problem: Error | null = null;
-  share.admitOthers(share.otherAddresses, async (addresses) => {
+  share.admitOthers(async (addresses) => {
     calls.push(addresses);
     if (problem !== null) throw problem;
   });
   const left = new AbortController();
   const kept = share.keep(left.signal);
   await time.advance(2_000);
-  expect(calls).toEqual([]);
+  expect(calls).toEqual([['10.0.0.2']]);
 
   problem = new Error('the global PocketBase does not answer');
   await joins('n3', 'db3.example.com');
@@ -54,7 +54,7 @@ it('lets the nodes of its fleet use its control plane as they join, again while 
   problem = null;
   await time.advance(3_000);
   const all = ['10.0.0.2', 'db3.example.com'];
-  expect(calls).toEqual([all, all, all]);
+  expect(calls.slice(1)).toEqual([all, all, all]);
 
   left.abort();
   await kept;

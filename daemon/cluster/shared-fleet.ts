@@ -185,11 +185,10 @@ export class SharedFleet {
   /**
    * Lets the other nodes of this fleet use the control plane of this one, also those that join later.
    *
-   * @param admitted addresses that may use it already
    * @param admit called with the addresses of all of them, again while it fails
    */
-  admitOthers(admitted: readonly string[], admit: (addresses: readonly string[]) => Promise<void>): void {
-    this.#admission = { admit, admitted: admitted.join(), problem: null };
+  admitOthers(admit: (addresses: readonly string[]) => Promise<void>): void {
+    this.#admission = { admit, admitted: '', problem: null };
   }
 
   /** Calls `listener` when databases may have another owner. `rows`: only rows may be new or gone. */

@@ -1,12 +1,17 @@
 import { lookup } from 'node:dns/promises';
-import { FathomError } from '../../shared/errors.ts';
+import { FathomError, messageOf } from '../../shared/errors.ts';
 import { configureMail } from '../accounts/mail/mail-settings.ts';
 import { MAX_TRUSTED_NETWORKS } from '../accounts/sign-in/sign-in-limits.ts';
 import { configureSignInProviders } from '../accounts/sign-in/sign-in-providers.ts';
 import { packageRoot } from '../base/package.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlPlaneClient } from '../control-plane/client.ts';
-import { allowDaemonAddresses, applyGuard, guardSettings } from '../pocketbase/data/guard-settings.ts';
+import {
+  allowDaemonAddresses,
+  applyGuard,
+  daemonAddresses,
+  guardSettings,
+} from '../pocketbase/data/guard-settings.ts';
 import type { FoundProcess } from '../pocketbase/process/process-driver.ts';
 import { noteSessionKey } from '../secrets/session-key.ts';
 import { globalInstance } from '../supervisor/global-instance.ts';
@@ -133,30 +138,33 @@ async function restoreSignInAddresses(services: DaemonServices): Promise<void> {
  * Sets the rate limits and trusted proxies of the global PocketBase, and lets other nodes use it.
  *
  * @param nodes addresses or host names of the other nodes. They may be superusers, and limit sign-ins themselves
+ * @returns why some nodes cannot use it yet; null when all can
  * @throws FathomError `control_plane.unavailable`
  */
 export async function configureGuard(
   client: ControlPlaneClient,
   { limits, trustedProxies, bindAddress }: Pick<Config, 'limits' | 'trustedProxies' | 'bindAddress'>,
   nodes: readonly string[],
-): Promise<void> {
+): Promise<string | null> {
   // The daemon limits sign-ins through its API itself. It connects from loopback or from the bind address.
   const { address } = await lookup(bindAddress);
-  const others = await addressesOf(nodes);
+  const { others, problem } = await addressesOf(nodes);
   const exempt = [...new Set([...LOOPBACK, address, ...others])].filter((one) => !EVERY_ADDRESS.has(one));
   const guard = guardSettings({ limits, trustedProxies, general: '', exempt });
   await client.call(async (pocketbase) => {
     const settings = await pocketbase.settings.getAll();
-    const allowing = allowDaemonAddresses(settings, others);
+    const allowing = allowDaemonAddresses(settings, [...daemonAddresses(bindAddress), ...others]);
     if (allowing === null && applyGuard(settings, guard) === null) return;
     const { superuserIPs } = allowing ?? settings;
     await pocketbase.settings.update({ ...guard, superuserIPs });
   });
+  return problem;
 }
 
-/** A name that is not known now is left out: its node cannot be reached by it either. */
-async function addressesOf(hosts: readonly string[]): Promise<string[]> {
-  const found = await Promise.all(hosts.map((host) => lookup(host, { all: true }).catch(() => [])));
-  const addresses = found.flat().map(({ address }) => address);
-  return [...new Set(addresses)].filter((address) => !EVERY_ADDRESS.has(address)).toSorted();
+async function addressesOf(hosts: readonly string[]): Promise<{ others: string[]; problem: string | null }> {
+  const results = await Promise.allSettled(hosts.map((host) => lookup(host, { all: true })));
+  const found = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+  const others = new Set(found.map(({ address }) => address).filter((one) => !EVERY_ADDRESS.has(one)));
+  const failed = results.find((result) => result.status === 'rejected');
+  return { others: [...others].toSorted(), problem: failed ? messageOf(failed.reason) : null };
 }

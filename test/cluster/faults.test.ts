@@ -18,7 +18,7 @@ import { Attempts, Writer } from './writer.ts';
 const NAME = 'the faults of a cluster';
 /** Longer than an election of etcd takes on a busy host. */
 const LEASE_SECONDS = 10;
-const FAULTS = Number(process.env['FATHOM_CLUSTER_FAULTS'] ?? 8);
+const FAULTS = Number(process.env['FATHOM_CLUSTER_FAULTS'] ?? 5);
 const DATABASES = Number(process.env['FATHOM_CLUSTER_DATABASES'] ?? 12);
 /** Of each writer, so that all together make as many requests with any number of databases. */
 const PAUSE_MS = DATABASES * 10;

@@ -36,9 +36,9 @@ import type { Target } from '../targets/target.ts';
 import { lockOf, NamedTarget, TargetFailure } from '../targets/target-failure.ts';
 import { type BackupSource, writeBackup } from '../write-backup.ts';
 import {
+  type FetchedFiles,
   type FetchFilesWork,
   fetchFiles,
-  type StoredFiles,
   type StoreFilesWork,
   storeFiles,
 } from './files-work.ts';
@@ -171,8 +171,8 @@ export interface BackupResults {
   verify: VerifiedBackup[];
   erase: null;
   'erase-replica': null;
-  'store-files': StoredFiles;
-  'fetch-files': { files: number };
+  'store-files': { stored: number };
+  'fetch-files': FetchedFiles;
   'is-used': boolean;
 }
 

@@ -1,9 +1,10 @@
 import { createHash, hash } from 'node:crypto';
-import { link, lstat, open, realpath, stat } from 'node:fs/promises';
+import { link, lstat, open, realpath, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { forEachConcurrent, readAhead } from '../../base/concurrent.ts';
 import { exists, makeDirectory, unlessMissing } from '../../base/files/dir.ts';
+import { hashFile } from '../../base/files/hash-file.ts';
 import { isSafePath } from '../../base/files/safe-path.ts';
 import { DamagedObject } from '../backup-problem.ts';
 import type { Target } from '../targets/target.ts';
@@ -23,13 +24,6 @@ export interface StoreFilesWork {
   directory: string;
   /** Only those that changed then or later, in milliseconds. Null compares all. */
   since: number | null;
-  /** A comparison deletes the objects of files that are gone, if they were stored before. In milliseconds. */
-  removeBefore: number;
-}
-
-export interface StoredFiles {
-  stored: number;
-  removed: number;
 }
 
 /** Writes all files below a prefix to a directory. `target` is REPLICA. */
@@ -39,8 +33,14 @@ export interface FetchFilesWork {
   prefix: string;
   /** Becomes a `pb_data`, and has no uploaded files. */
   directory: string;
-  /** A `pb_data` on the same disk. Files that it has are not fetched. Null without one. */
+  /** A `pb_data` on the same disk. Its files are not fetched, and those that are not in the target are added. Null without one. */
   known: string | null;
+}
+
+export interface FetchedFiles {
+  files: number;
+  /** Paths of files that are damaged in the target, and their keys when not even the path can be read. */
+  damaged: string[];
 }
 
 const PART_BYTES = 4 * 1024 * 1024;
@@ -62,33 +62,28 @@ const idOf = (path: string) => hash('sha256', path);
 const headerKey = (prefix: string, id: string) => `${prefix}${id.slice(0, 2)}/${id}.json`;
 const partKey = (prefix: string, id: string, part: number) => `${prefix}${id.slice(0, 2)}/${id}/${part}`;
 
-/** @throws an error of the target, or of the disk */
+/**
+ * Removes nothing: files that are missing here may be missing by mistake.
+ *
+ * @returns how many were stored
+ * @throws an error of the target, or of the disk
+ */
 export async function storeFiles(
-  { prefix, directory, since, removeBefore }: StoreFilesWork,
+  { prefix, directory, since }: StoreFilesWork,
   target: Target,
-): Promise<StoredFiles> {
-  const before = since === null ? await storedFiles(target, prefix) : null;
-  const present = new Set<string>();
+): Promise<{ stored: number }> {
+  const before = since === null ? await storedIds(target, prefix) : null;
   const changed: string[] = [];
   for await (const path of filesBelow(directory, STORAGE)) {
     if (THUMBNAILS.test(path)) continue;
-    const id = idOf(path);
-    present.add(id);
-    if (before?.has(id) !== true && (await isChanged(join(directory, path), since))) changed.push(path);
+    if (before?.has(idOf(path)) !== true && (await isChanged(join(directory, path), since)))
+      changed.push(path);
   }
   let stored = 0;
   await forEachConcurrent(changed, CONCURRENT_FILES, async (path) => {
     if (await storeFile(path, { prefix, directory, target })) stored += 1;
   });
-  let removed = 0;
-  // Without it, a disk that is not mounted has no files either.
-  if (before === null || !(await exists(join(directory, STORAGE)))) return { stored, removed };
-  for (const [id, storedAt] of before) {
-    if (present.has(id) || storedAt.getTime() >= removeBefore) continue;
-    await deleteFile(target, prefix, id);
-    removed += 1;
-  }
-  return { stored, removed };
+  return { stored };
 }
 
 async function isChanged(path: string, since: number | null): Promise<boolean> {
@@ -121,37 +116,43 @@ async function storeFile(
   return true;
 }
 
-/** Without its header, a file is not fetched. */
-async function deleteFile(target: Target, prefix: string, id: string): Promise<void> {
-  const key = headerKey(prefix, id);
-  const header = await readHeader(target, key);
-  await target.delete(key);
-  const parts = header === null ? 0 : Math.ceil(header.bytes / PART_BYTES);
-  for (let part = 0; part < parts; part += 1) await target.delete(partKey(prefix, id, part));
-}
-
-/** @returns the number of files @throws DamagedObject, an error of the target or of the disk */
+/** @throws an error of the target, or of the disk */
 export async function fetchFiles(
   { prefix, directory, known }: FetchFilesWork,
   target: Target,
-): Promise<{ files: number }> {
-  const stored = await storedFiles(target, prefix);
+): Promise<FetchedFiles> {
+  const damaged: string[] = [];
   let files = 0;
-  await forEachConcurrent(stored.keys(), CONCURRENT_FILES, async (id) => {
-    const key = headerKey(prefix, id);
-    const header = await readHeader(target, key);
-    // It was deleted meanwhile.
-    if (header === null) return;
-    const { path } = header;
-    if (!isSafePath(path) || !path.startsWith(`${STORAGE}/`) || idOf(path) !== id)
-      throw new DamagedObject(`${key} is damaged: it has the path '${path}'`);
-    files += 1;
-    const destination = join(directory, path);
-    await makeDirectory(dirname(destination));
-    if (known !== null && (await hasFile(known, header))) await link(join(known, path), destination);
-    else await fetchFile(id, header, { prefix, target, destination });
+  await forEachConcurrent(await storedIds(target, prefix), CONCURRENT_FILES, async (id) => {
+    let name = headerKey(prefix, id);
+    try {
+      const header = await readHeader(target, name, id);
+      if (header === null) return;
+      name = header.path;
+      const destination = join(directory, name);
+      await makeDirectory(dirname(destination));
+      if (known !== null && (await hasFile(known, header))) await link(join(known, name), destination);
+      else await fetchFile(id, header, { prefix, target, destination });
+      files += 1;
+    } catch (error) {
+      if (!(error instanceof DamagedObject)) throw error;
+      damaged.push(name);
+    }
   });
-  return { files };
+  if (known !== null) await linkOthers(known, directory);
+  return { files, damaged };
+}
+
+/** Files of an earlier time are better than none. */
+async function linkOthers(known: string, directory: string): Promise<void> {
+  // A link could lead to the files of another database.
+  if ((await lstat(join(known, STORAGE)).catch(unlessMissing))?.isDirectory() !== true) return;
+  for await (const path of filesBelow(known, STORAGE)) {
+    const destination = join(directory, path);
+    if (THUMBNAILS.test(path) || (await exists(destination))) continue;
+    await makeDirectory(dirname(destination));
+    await link(join(known, path), destination);
+  }
 }
 
 async function fetchFile(
@@ -161,41 +162,52 @@ async function fetchFile(
 ): Promise<void> {
   const parts = Array.from({ length: Math.ceil(bytes / PART_BYTES) }, (_, part) => partKey(prefix, id, part));
   const read = createHash('sha256');
-  await using file = await open(destination, 'wx', 0o600);
-  for await (const part of readAhead(parts, PARTS_AHEAD, (key) => target.get(key))) {
-    if (part === null) throw new DamagedObject(`a part of the uploaded file ${path} is missing in REPLICA`);
-    read.update(part);
-    await file.writeFile(part);
+  try {
+    await using file = await open(destination, 'wx', 0o600);
+    for await (const part of readAhead(parts, PARTS_AHEAD, (key) => target.get(key))) {
+      if (part === null) throw new DamagedObject(`a part of the uploaded file ${path} is missing in REPLICA`);
+      read.update(part);
+      await file.writeFile(part);
+    }
+    if (read.digest('hex') !== sha256)
+      throw new DamagedObject(`the uploaded file ${path} in REPLICA is damaged`);
+    await file.sync();
+  } catch (error) {
+    await rm(destination, { force: true });
+    throw error;
   }
-  if (read.digest('hex') !== sha256)
-    throw new DamagedObject(`the uploaded file ${path} in REPLICA is damaged`);
-  await file.sync();
 }
 
 /** Links are not followed: they could lead to a file of another database. */
-async function hasFile(directory: string, { path, bytes }: Header): Promise<boolean> {
+async function hasFile(directory: string, { path, bytes, sha256 }: Header): Promise<boolean> {
   const place = join(await realpath(directory), path);
   const stats = await lstat(place).catch(unlessMissing);
-  return stats?.isFile() === true && stats.size === bytes && (await realpath(place)) === place;
+  if (stats?.isFile() !== true || stats.size !== bytes || (await realpath(place)) !== place) return false;
+  // After a power failure, a file can have the right size and nothing else.
+  return (await hashFile(place)) === sha256;
 }
 
-/** When each file was stored, by id. */
-async function storedFiles(target: Target, prefix: string): Promise<Map<string, Date>> {
-  const files = new Map<string, Date>();
-  for await (const { key, storedAt } of target.list(prefix)) {
+async function storedIds(target: Target, prefix: string): Promise<Set<string>> {
+  const ids = new Set<string>();
+  for await (const { key } of target.list(prefix)) {
     const id = /\/(?<id>[0-9a-f]{64})\.json$/.exec(key)?.groups?.['id'];
-    if (id !== undefined) files.set(id, storedAt);
+    if (id !== undefined) ids.add(id);
   }
-  return files;
+  return ids;
 }
 
-/** @throws DamagedObject */
-async function readHeader(target: Target, key: string): Promise<Header | null> {
+/** Null when it was erased meanwhile. @throws DamagedObject */
+async function readHeader(target: Target, key: string, id: string): Promise<Header | null> {
   const content = await target.get(key);
   if (content === null) return null;
+  let header: Header;
   try {
-    return headerSchema.parse(JSON.parse(content.toString()));
+    header = headerSchema.parse(JSON.parse(content.toString()));
   } catch (error) {
     throw new DamagedObject(`${key} is damaged`, { cause: error });
   }
+  const { path } = header;
+  if (!isSafePath(path) || !path.startsWith(`${STORAGE}/`) || idOf(path) !== id)
+    throw new DamagedObject(`${key} is damaged: it has the path '${path}'`);
+  return header;
 }

@@ -51,7 +51,7 @@ it('does not end a database into which a backup is restored', async () => {
   expect(events).toEqual([]);
   restoring.clear();
   await moves.move(NAME, 'n2');
-  expect(events).toEqual(['end of the process', 'files stored', `${SOURCE} to n2`, 'stop']);
+  expect(events).toEqual(['files stored', 'end of the process', 'files stored', `${SOURCE} to n2`, 'stop']);
 });
 
 it('does not end a database that runs, without a complete replica', async () => {

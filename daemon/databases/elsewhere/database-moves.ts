@@ -27,7 +27,7 @@ export interface DatabaseMovesDeps {
   replicas: { of(name: string): Promise<string> };
   /** Whether a backup is being restored into a database, which serves meanwhile. */
   isRestoring: (name: string) => boolean;
-  /** Stores the uploaded files of a database, which does not run, for its next node. */
+  /** Stores the uploaded files of a database for its next node. @throws FathomError `backup.failed` */
   storeFiles: (name: string, directory: string) => Promise<void>;
   log: Logger;
 }
@@ -78,6 +78,8 @@ export class DatabaseMoves {
     if (source === null)
       throw new FathomError('conflict', `the replica of ${name} is not complete yet; try again in a moment`);
     const { directory } = runner.spec;
+    // Most of them while it still serves.
+    await storeFiles(name, directory);
     const handOver = async (signal: AbortSignal) => {
       await storeFiles(name, directory);
       closeDatabases(dataDirOf(directory));

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { backoffMs } from '../../../shared/backoff.ts';
-import { messageOf } from '../../../shared/errors.ts';
+import { FathomError, messageOf } from '../../../shared/errors.ts';
 import type { InstancePhase } from '../../../shared/instance.ts';
 import { BackupProcesses } from '../../backups/run/backup-processes.ts';
 import { changeStamp } from '../../backups/service/change-stamp.ts';
@@ -18,13 +18,14 @@ import { requirePresent } from '../replica-target.ts';
 
 const LOOK_EVERY_MS = 1_000;
 const MIN_WAIT_MS = 2_000;
+const MAX_WAIT_MS = 30_000;
 /** It looks again after this many times the time that it took: at most a twentieth of a core. */
 const SHARE = 20;
 const BACKOFF = { baseMs: 2_000, capMs: 300_000 };
-/** Then files are removed from the target that were deleted here, and stored so long ago. A former owner cannot have others. */
+/** Then all files are compared with those in the target, in case that one was missed. */
 const COMPARE_EVERY_MS = 86_400_000;
-/** A target that is away must not delay the stop of the daemon. */
-const STOP_MS = 5_000;
+/** A target that is away must not delay the stop of the daemon for longer. */
+const STOP_MS = 30_000;
 /** The clock of the file system runs a little behind. */
 const OVERLAP_MS = 1_000;
 const PARALLEL = 2;
@@ -56,6 +57,8 @@ export interface FileReplicasDeps {
 
 interface Watched {
   directory: string;
+  /** Another one has files that may look old. */
+  dataDir: string | null;
   /** Of the database when everything was stored; null when that is not certain. */
   stamp: string | null;
   /** Files of before are stored; null compares all. */
@@ -75,6 +78,10 @@ export class FileReplicas {
   readonly #deps: FileReplicasDeps;
   readonly #perDatabase = new KeyedMutex();
   readonly #processes = new BackupProcesses(PARALLEL);
+  /** For those that take long: new files of other databases do not wait for them. */
+  readonly #comparisons = new BackupProcesses(1);
+  /** All databases are compared once, also those without a process. */
+  readonly #seen = new Set<string>();
   readonly #watched = new Map<string, Watched>();
   readonly #problems = new Map<string, string>();
   #subjects: () => Iterable<FileSubject> = () => [];
@@ -106,7 +113,7 @@ export class FileReplicas {
     );
     const stored = Promise.all(changed.map(([name]) => this.#storeNew(name)));
     await Promise.race([stored, clock.sleep(STOP_MS)]);
-    await this.#processes.close();
+    await Promise.all([this.#processes.close(), this.#comparisons.close()]);
     await stored;
   }
 
@@ -115,30 +122,38 @@ export class FileReplicas {
     return this.#problems.size === 0;
   }
 
-  /** Stores all files of a database that does not run. @throws BackupFailed */
+  /** Stores all files of a database. @throws FathomError `backup.failed` */
   async storeAll(name: string, directory: string): Promise<void> {
     const place = await this.#requirePlace(name);
-    return this.#perDatabase.run(name, async () => {
-      const work = { ...place, directory: dataDirOf(directory), since: null } as const;
-      const removeBefore = this.#deps.clock.now().getTime();
-      await this.#processes.run({ kind: 'store-files', ...work, removeBefore }, { isUrgent: true });
+    const work = { kind: 'store-files', ...place, directory: dataDirOf(directory), since: null } as const;
+    try {
+      await this.#perDatabase.run(name, () => this.#processes.run(work, { isUrgent: true }));
       this.#problems.delete(name);
-    });
+    } catch (error) {
+      const message = `the uploaded files of ${name} cannot be stored in REPLICA: ${messageOf(error)}`;
+      throw new FathomError('backup.failed', message, { cause: error });
+    }
   }
 
   /**
    * Writes the files of a database that another node stored.
    *
    * @param wanted.known a `pb_data` that may have some of them
-   * @throws BackupFailed
+   * @param wanted.mayLack whether files that are damaged in the target may be missing: no other node has them
+   * @throws BackupFailed, FathomError `backup.failed`
    */
-  async fetch(name: string, { dataDir, known }: { dataDir: string; known: string | null }): Promise<void> {
+  async fetch(
+    name: string,
+    { dataDir, known, mayLack }: { dataDir: string; known: string | null; mayLack: boolean },
+  ): Promise<void> {
     const place = this.#placeOf(name);
     if (place === null) return;
-    await this.#processes.run(
-      { kind: 'fetch-files', ...place, directory: dataDir, known },
-      { isUrgent: true },
-    );
+    const work = { kind: 'fetch-files', ...place, directory: dataDir, known } as const;
+    const { damaged } = await this.#processes.run(work, { isUrgent: true });
+    if (damaged.length === 0) return;
+    const message = `${damaged.length} uploaded files of ${name} are damaged in REPLICA, such as ${damaged[0]}`;
+    if (!mayLack) throw new FathomError('backup.failed', message);
+    this.#deps.log.error({ instance: name, damaged }, `${message}; restore them from a backup`);
   }
 
   /** Removes the files of a database that was erased. @throws BackupFailed */
@@ -146,7 +161,7 @@ export class FileReplicas {
     const place = this.#placeOf(name);
     if (place === null) return;
     this.#forget(name);
-    await this.#processes.run({ kind: 'erase-replica', ...place });
+    await this.#perDatabase.run(name, () => this.#processes.run({ kind: 'erase-replica', ...place }));
   }
 
   #placeOf(name: string): { target: string; prefix: string } | null {
@@ -168,8 +183,9 @@ export class FileReplicas {
     const now = this.#deps.clock.monotonic();
     const used = new Set<string>();
     for (const { name, directory, phase } of this.#subjects()) {
-      if (!USED.has(phase())) continue;
+      if (this.#seen.has(name) && !USED.has(phase())) continue;
       used.add(name);
+      this.#seen.add(name);
       if (!this.#watched.has(name)) this.#watch(name, directory);
     }
     for (const [name, watched] of this.#watched) {
@@ -183,8 +199,8 @@ export class FileReplicas {
   }
 
   #watch(name: string, directory: string): void {
-    const nothing = { stamp: null, since: null, dueAt: 0, comparedAt: 0, failures: 0, isBusy: false };
-    this.#watched.set(name, { directory, ...nothing });
+    const nothing = { dataDir: null, stamp: null, since: null, comparedAt: 0 };
+    this.#watched.set(name, { directory, ...nothing, dueAt: 0, failures: 0, isBusy: false });
   }
 
   #forget(name: string): void {
@@ -208,25 +224,27 @@ export class FileReplicas {
     const begun = clock.monotonic();
     try {
       await this.#perDatabase.run(name, async () => {
+        // It was erased meanwhile.
+        if (this.#watched.get(name) !== watched) return;
         const place = await this.#requirePlace(name);
         const at = clock.now().getTime();
-        const found = changeStamp(dataDirOf(watched.directory), clock.now());
+        const directory = dataDirOf(watched.directory);
+        const found = changeStamp(directory, clock.now());
         const stamp = found === null || found.isRecent ? null : found.stamp;
-        const isCompared = watched.since !== null && begun - watched.comparedAt < COMPARE_EVERY_MS;
+        const { dev, ino } = statSync(directory);
+        const dataDir = `${dev}:${ino}`;
+        const isDue = begun - watched.comparedAt >= COMPARE_EVERY_MS || dataDir !== watched.dataDir;
         // After a jump of the clock, files may look older than they are.
-        const since = isCompared && watched.since !== null && watched.since <= at ? watched.since : null;
-        await this.#processes.run({
-          kind: 'store-files',
-          ...place,
-          directory: dataDirOf(watched.directory),
-          since,
-          removeBefore: at - COMPARE_EVERY_MS,
-        });
+        const isTrusted = watched.since !== null && watched.since <= at;
+        const since = isDue || !isTrusted ? null : watched.since;
+        const processes = since === null ? this.#comparisons : this.#processes;
+        await processes.run({ kind: 'store-files', ...place, directory, since });
         if (since === null) watched.comparedAt = begun;
-        Object.assign(watched, { stamp, since: at - OVERLAP_MS, failures: 0 });
+        Object.assign(watched, { dataDir, stamp, since: at - OVERLAP_MS, failures: 0 });
       });
       this.#problems.delete(name);
-      watched.dueAt = clock.monotonic() + Math.max(MIN_WAIT_MS, SHARE * (clock.monotonic() - begun));
+      const took = clock.monotonic() - begun;
+      watched.dueAt = clock.monotonic() + Math.min(MAX_WAIT_MS, Math.max(MIN_WAIT_MS, SHARE * took));
     } catch (error) {
       const problem = `uploaded files of ${name} are not replicated: ${messageOf(error)}`;
       if (this.#problems.get(name) !== problem) log.error({ err: error, instance: name }, problem);
