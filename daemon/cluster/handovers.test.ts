@@ -266,3 +266,21 @@ it('ends what it receives when it leaves, and says so', async () => {
   await time.advance(1_000);
   expect(await moved).toContain('node n2 refused it: its daemon ends');
 });
+
+it('does not regard what the leader gave it meanwhile as what it has accepted', async () => {
+  const one = await createOwner();
+  const restored = Promise.withResolvers<void>();
+  const two = await createNode('n2', () => restored.promise);
+  void one.result();
+  await settle();
+  await two.hear();
+  const { handover: _, ...owner } = ownerNow();
+  const given = { ...owner, node: 'n2', epoch: 2, since: '2020-01-01T00:00:00.000Z' };
+  store.commit({ expect: [], put: [{ key: KEY, value: JSON.stringify(given) }] });
+  restored.resolve();
+  await settle();
+  // Its files are not those of the new owner yet.
+  expect(two.events).not.toContain('epoch 2');
+  one.stop.abort();
+  await time.advance(1_000);
+});

@@ -242,8 +242,9 @@ export class Handovers {
   async #tryAccept(name: string, sha256: string, record: OwnerRecord): Promise<boolean> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const { entry, owner } = await this.#read(name);
-      // The answer to an earlier attempt was lost.
-      if (owner.node === record.node && owner.epoch === record.epoch) return true;
+      // The answer to an earlier attempt was lost. The leader can have given it to this node too, at another time.
+      const isSame = owner.epoch === record.epoch && owner.since === record.since;
+      if (owner.node === record.node && isSame) return true;
       const isOffered = owner.handover?.to === record.node && owner.handover.sha256 === sha256;
       if (!isOffered || owner.epoch + 1 !== record.epoch) return false;
       if (await this.#put(entry, record)) return true;

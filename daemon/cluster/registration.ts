@@ -78,7 +78,13 @@ export class Registration {
   async begin(): Promise<void> {
     await this.#requireOwnName();
     const sentAt = await this.#register();
-    await this.#deps.onSession();
+    try {
+      await this.#deps.onSession();
+    } catch (error) {
+      // A renewal would give it a lease without that call.
+      this.#session = null;
+      throw error;
+    }
     this.#setLease(sentAt + this.#leaseMs);
   }
 
