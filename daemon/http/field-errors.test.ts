@@ -2,6 +2,8 @@ import type { FastifySchemaValidationError } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+// The wording of what is refused.
+import '../../shared/api/contract/endpoint.ts';
 import { BLANK, NOT_BLANK } from '../../shared/work/texts.ts';
 import { fieldErrorsOf } from './field-errors.ts';
 

@@ -166,9 +166,13 @@ export async function createApi(
     }
     // Before the body is read.
     if (request.is404) return routes.answer(request, reply);
-    const problem = passProblemOf(request.raw);
-    if (problem !== null)
-      throw new FathomError('auth.required', `the pass of another node is refused: ${problem}`);
+    const refused = passProblemOf(request.raw);
+    if (refused !== null)
+      throw new FathomError(
+        // The session of the client is good.
+        refused.isSigned ? 'cluster.unavailable' : 'auth.required',
+        `the pass of another node is refused: ${refused.problem}`,
+      );
     const isLocal = (passOf(request.raw)?.local ?? null) !== null;
     request.caller = await identifyCaller(request.headers, {
       ...deps,

@@ -6,7 +6,7 @@ const key = randomBytes(32);
 const NOW = new Date('2026-01-15T10:00:00.000Z');
 const ONE = { key, node: 'n1', fleet: 'f' };
 const TWO = { key, node: 'n2', fleet: 'f' };
-const REQUEST = { method: 'POST', url: '/api/v1/databases/a/stop?x=ä' };
+const REQUEST = { method: 'POST', url: '/api/v1/databases/a/stop?x=ä', credentials: 'of an owner' };
 const PASS = {
   ...REQUEST,
   to: 'n2',
@@ -29,17 +29,21 @@ it('is read by the node that it is for', () => {
 });
 
 it.each([
-  ['of another key', () => writePass(PASS, { ...ONE, key: randomBytes(32) }, NOW), {}],
+  ['of another key', () => writePass(PASS, { ...ONE, key: randomBytes(32) }, NOW), {}, false],
+  ['for other rights', () => writePass(PASS, ONE, NOW), { credentials: 'of an administrator' }],
   ['of another fleet', () => writePass(PASS, { ...ONE, fleet: 'g' }, NOW), {}],
   ['for another node', () => writePass({ ...PASS, to: 'n3' }, ONE, NOW), {}],
   ['for another path', () => writePass(PASS, ONE, NOW), { url: '/api/v1/databases/b/stop' }],
   ['for another method', () => writePass(PASS, ONE, NOW), { method: 'DELETE' }],
   ['of earlier', () => writePass(PASS, ONE, later(-61)), {}],
   ['of later', () => writePass(PASS, ONE, later(61)), {}],
-  ['that was changed', () => writePass(PASS, ONE, NOW).replace(/^./, 'f'), {}],
-  ['without a signature', () => writePass(PASS, ONE, NOW).split('.')[0], {}],
-  ['that is empty', () => '', {}],
-  ['of several headers', () => ['a', 'b'], {}],
-])('refuses one %s', (_what, header, request) => {
-  expect(readPass(header(), { ...REQUEST, ...request }, TWO, NOW)).toEqual({ problem: expect.any(String) });
+  ['that was changed', () => writePass(PASS, ONE, NOW).replace(/^./, 'f'), {}, false],
+  ['without a signature', () => writePass(PASS, ONE, NOW).split('.')[0], {}, false],
+  ['that is empty', () => '', {}, false],
+  ['of several headers', () => ['a', 'b'], {}, false],
+])('refuses one %s', (_what, header, request, isSigned = true) => {
+  expect(readPass(header(), { ...REQUEST, ...request }, TWO, NOW)).toEqual({
+    problem: expect.any(String) as string,
+    isSigned,
+  });
 });

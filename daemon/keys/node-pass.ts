@@ -17,6 +17,8 @@ const passSchema = z.object({
   url: z.string(),
   /** SHA-256 of the body; empty without one. */
   body: z.string(),
+  /** SHA-256 of the headers that say who asks, and with which rights. */
+  credentials: z.string(),
   request_id: z.string(),
   /** The client as the first node sees it; empty for the local socket. */
   client: z.string(),
@@ -43,22 +45,39 @@ export function writePass(
   return `${text}.${macOf(text, key)}`;
 }
 
+/** Why a pass is refused. */
+export interface PassProblem {
+  problem: string;
+  /** Whether a node of this fleet has written it. */
+  isSigned: boolean;
+}
+
 /** Returns the pass of a request, or why it is refused. */
 export function readPass(
   header: unknown,
-  request: { method?: string | undefined; url?: string | undefined },
+  request: { method?: string | undefined; url?: string | undefined; credentials: string },
   { key, node, fleet }: PassKey,
   now: Date,
-): NodePass | { problem: string } {
+): NodePass | PassProblem {
   const [text = '', mac] = String(header).split('.');
-  if (!isToken(mac, macOf(text, key))) return { problem: 'no node of this fleet has written it' };
+  if (!isToken(mac, macOf(text, key)))
+    return { problem: 'no node of this fleet has written it', isSigned: false };
   const pass = passSchema.safeParse(JSON.parse(Buffer.from(text, 'base64url').toString()));
-  if (!pass.success) return { problem: 'a node with another release of Fathom has written it' };
+  if (!pass.success) return refused('a node with another release of Fathom has written it');
   const { to, fleet: of, at, method, url, from } = pass.data;
   if (Math.abs(now.getTime() - Date.parse(at)) > GOOD_MS)
-    return { problem: `the clocks of ${from} and ${node} differ by more than a minute; synchronize them` };
-  const isForThis = to === node && of === fleet && method === request.method && url === request.url;
-  return isForThis ? pass.data : { problem: 'it belongs to another request' };
+    return refused(`the clocks of ${from} and ${node} differ by more than a minute; synchronize them`);
+  const isForThis =
+    to === node &&
+    of === fleet &&
+    method === request.method &&
+    url === request.url &&
+    pass.data.credentials === request.credentials;
+  return isForThis ? pass.data : refused('it belongs to another request');
+}
+
+function refused(problem: string): PassProblem {
+  return { problem, isSigned: true };
 }
 
 function macOf(text: string, key: Uint8Array): string {

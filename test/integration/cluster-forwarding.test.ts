@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
@@ -187,6 +188,7 @@ describe.skipIf(!hasEtcd('the tests of forwarding') || litestream === null)('any
       method: 'POST',
       url: path,
       body: '',
+      credentials: hash('sha256', '[null,null]', 'base64url'),
       request_id: 'a-forwarded-request',
       client: '192.0.2.7',
       local: { uid: 0 },

@@ -7,7 +7,7 @@ import { ROLE_HEADER } from '../caller.ts';
 import { clientAddress } from '../client-address.ts';
 import { peerUserOf } from '../listen/peer.ts';
 import type { Api } from '../serve.ts';
-import { noteAnsweredElsewhere, passOf } from './forwarded.ts';
+import { credentialsOf, noteAnsweredElsewhere, passOf } from './forwarded.ts';
 import type { Forwarding } from './forwarding.ts';
 
 const CONNECT_MS = 3_000;
@@ -45,7 +45,7 @@ export function forwardRequests(app: Api, deps: ForwardDeps): void {
   app.addHook('preValidation', async (request, reply) => {
     const pass = passOf(request.raw);
     if (pass !== null && pass.body !== hashOf(bodyOf(request)))
-      throw new FathomError('auth.required', 'the body is not the one that the other node has forwarded');
+      throw unavailable('the body is not the one that the other node has forwarded', RETRY_S);
     const { answeredBy = 'each' } = request.routeOptions.config;
     const node = forwarding.nodeFor(answeredBy, request.params as Record<string, unknown>);
     if (node === null) return;
@@ -70,6 +70,7 @@ async function forward(
       method,
       url,
       body: hashOf(body),
+      credentials: credentialsOf(request.raw),
       request_id: request.id,
       client: clientAddress(request.raw, trustedProxies),
       local: caller?.kind === 'local' ? { uid: peerUserOf(request.raw.socket) } : null,
