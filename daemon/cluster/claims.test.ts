@@ -197,3 +197,19 @@ it('takes over nothing when it is drained while it claims', async () => {
   expect(await claimsOf('n2').problem('a')).toMatchObject({ code: 'owned_elsewhere' });
   expect(owners()).toMatchObject({ a: { node: null } });
 });
+
+it('knows that a replica is recorded when the answer was lost', async () => {
+  const { coordinator, claimsOf, fault, owners } = createStage();
+  const claims = claimsOf('n1');
+  await claims.problem('a');
+  const commit = coordinator.commit.bind(coordinator);
+  coordinator.commit = (change) => {
+    fault.next = 'after';
+    return commit(change);
+  };
+  await expect(claims.recordSource('a', 'HOST/a/e1')).rejects.toThrow('the answer was lost');
+  expect(owners()).toMatchObject({ a: { source: 'HOST/a/e1' } });
+  expect(claims.ownershipOf('a')?.source).toBeNull();
+  expect(await claims.recordSource('a', 'HOST/a/e1')).toBe(true);
+  expect(claims.ownershipOf('a')?.source).toBe('HOST/a/e1');
+});

@@ -47,6 +47,9 @@ export class Claims {
   /** Offered to another node, which may have them: their records are read before they start here. */
   readonly #offered = new Set<string>();
 
+  /** Owned before, and reported as lost without knowing by whom: etcd did not answer. */
+  readonly #doubtful = new Set<string>();
+
   constructor({
     coordinator,
     facts,
@@ -159,6 +162,11 @@ export class Claims {
     const owner = entry && parseOwner(entry);
     if (entry === null || owner?.node !== this.#node || owner.epoch !== this.#owned.get(name)?.epoch)
       return false;
+    if (owner.source === source) {
+      // The answer to an earlier attempt was lost.
+      this.#owned.set(name, owner);
+      return true;
+    }
     const record: OwnerRecord = { ...owner, source };
     const put = [{ key, value: JSON.stringify(record) }];
     const isRecorded = await this.#coordinator.commit({ expect: [{ key, revision: entry.revision }], put });
@@ -201,7 +209,7 @@ export class Claims {
    * Compares records that changed with what this node owns, and claims again what was freed.
    *
    * @param changed keys
-   * @returns the databases that another node has now
+   * @returns the databases that another node has now, and those of which etcd did not say it: review these again
    */
   async review(view: ReadonlyMap<string, Entry>, changed: Iterable<string>): Promise<LostDatabase[]> {
     const lost: LostDatabase[] = [];
@@ -212,10 +220,12 @@ export class Claims {
       const other = owner?.node ?? this.#node;
       if (other === this.#node) this.#others.delete(name);
       else this.#others.set(name, other);
-      if (owner?.node === this.#node || !this.#owned.delete(name)) continue;
+      const wasDoubtful = this.#doubtful.delete(name);
+      if (owner?.node === this.#node || !(this.#owned.delete(name) || wasDoubtful)) continue;
       // It does not run here: this node has given it away.
       if (other !== this.#node && this.#offered.has(name)) continue;
       const reason = await this.problem(name);
+      if (reason?.code === 'cluster_unreachable') this.#doubtful.add(name);
       if (reason !== null) lost.push({ name, reason });
     }
     return lost;

@@ -8,9 +8,10 @@ import { Claims, type LostDatabase, type Ownership, removeNode } from './claims.
 import type { Coordinator } from './coordinator.ts';
 import { Handovers, type WantedCopy } from './handovers.ts';
 import { readNodes } from './node-list.ts';
+import { OwnerReviews } from './owner-reviews.ts';
 import { Drains } from './placement/drains.ts';
 import { Orphans } from './placement/orphans.ts';
-import { memberKey, type NodeRecord, nodeKey, ownersOf, parseOwner } from './records.ts';
+import { memberKey, type NodeRecord, nodeKey, ownersOf } from './records.ts';
 import { type NodeFacts, Registration } from './registration.ts';
 import { RouteWriter } from './routes/route-writer.ts';
 import { SharedFleet } from './shared-fleet.ts';
@@ -82,6 +83,8 @@ export class Cluster {
   readonly #claims: Claims;
   readonly #left = new AbortController();
   readonly #background: Promise<void>[] = [];
+  /** Names whose replicas could not be recorded. */
+  readonly #unrecorded = new Set<string>();
   #hooks: ClusterHooks | null = null;
   #registration: Registration | null = null;
   #waitsFor: string | null = 'etcd, to join the cluster';
@@ -103,6 +106,8 @@ export class Cluster {
       claims: this.#claims,
       claimProblem: (name) => this.#claimProblem(name),
       drains: this.drains,
+      isReceiving: (name) => this.handovers.isReceiving(name),
+      onGained: () => this.share.notify(),
     });
     this.share = new SharedFleet({
       ...deps,
@@ -149,6 +154,8 @@ export class Cluster {
         this.#reportLost(await this.#claims.load(), hooks);
         this.routes.noteSession();
         await this.share.readMembers();
+        // Reviews do not see the changes that the load has noticed.
+        this.share.notify();
       },
       onLease: (until) => {
         if (isFenced) hooks.onLease(until);
@@ -161,12 +168,19 @@ export class Cluster {
     this.#registration = registration;
     await this.#retry(() => registration.begin());
     log.info({ node: facts.node, cluster }, 'the node has joined the cluster');
-    let reviews = Promise.resolve();
+    const reviews = new OwnerReviews({
+      ...this.#deps,
+      share: this.share,
+      routes: this.routes,
+      handovers: this.handovers,
+      claims: this.#claims,
+      reportLost: (lost) => this.#reportLost(lost, hooks),
+      mayGain: () => this.#waitsFor === null,
+      left: this.#left.signal,
+    });
     const watch = coordinator.watch(
       ownersOf(facts.fleet),
-      (view, changed) => {
-        reviews = reviews.then(() => this.#review(view, changed, hooks));
-      },
+      (view, changed) => reviews.note(view, changed),
       this.#left.signal,
     );
     this.#background.push(registration.keep(), watch, this.drains.keep(this.#left.signal));
@@ -257,8 +271,7 @@ export class Cluster {
   }
 
   /**
-   * Records that a replica is complete, so that another node can take over the database. Best effort: its next registration
-   * does it again.
+   * Records that a replica is complete, so that another node can take over the database. Best effort: call it again and again.
    *
    * @param replica.path below REPLICA
    */
@@ -269,8 +282,10 @@ export class Cluster {
     try {
       // Before: with a source and another epoch, the files here would be replaced.
       await this.#deps.writeEpoch(directory, ownership.epoch);
-      await this.#claims.recordSource(name, path);
+      if (await this.#claims.recordSource(name, path)) this.#unrecorded.delete(name);
     } catch (error) {
+      if (this.#unrecorded.has(name)) return;
+      this.#unrecorded.add(name);
       this.#deps.log.warn({ instance: name }, `cannot record its replica in etcd: ${messageOf(error)}`);
     }
   }
@@ -330,47 +345,6 @@ export class Cluster {
       await this.#registration?.end({ allowsTakeover: this.allowsTakeover && isReplicated });
     }
     this.#deps.coordinator.close();
-  }
-
-  async #review(
-    view: Parameters<Claims['review']>[0],
-    changed: Iterable<string>,
-    hooks: ClusterHooks,
-  ): Promise<void> {
-    try {
-      const prefix = ownersOf(this.#deps.facts.fleet);
-      const names = [...changed].map((key) => key.slice(prefix.length));
-      await this.share.noticeMoves(names, async () => {
-        this.#reportLost(await this.#claims.review(view, changed), hooks);
-      });
-      this.#noteGained(view, names);
-      for (const name of names) this.routes.noteOwner(name);
-      for (const key of changed) {
-        const entry = view.get(key);
-        if (entry !== undefined) this.handovers.noteRecord(entry);
-      }
-    } catch (error) {
-      this.#deps.log.error(`cannot read owners: ${messageOf(error)}`);
-    }
-  }
-
-  /** The leader has given them to this node, because their owner has ended. */
-  #noteGained(view: Parameters<Claims['review']>[0], names: readonly string[]): void {
-    if (this.#waitsFor !== null) return;
-    const { node, fleet } = this.#deps.facts;
-    const gained = names.flatMap((name) => {
-      const entry = view.get(ownersOf(fleet) + name);
-      const owner = entry && parseOwner(entry);
-      const isKnown = this.ownershipOf(name) !== null || this.handovers.isReceiving(name);
-      return owner?.node === node && !isKnown ? [{ name, owner }] : [];
-    });
-    for (const { name, owner } of gained) this.#claims.noteOwned(name, owner);
-    if (gained.length === 0) return;
-    this.#deps.log.warn(
-      { databases: gained.length },
-      'this node takes over databases of a node that has ended',
-    );
-    this.share.notify();
   }
 
   #reportLost(lost: readonly LostDatabase[], hooks: ClusterHooks): void {

@@ -2,10 +2,11 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { scratch } from '../../test/helpers/scratch.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
 import { createLog } from '../base/log/log.ts';
 import { withDatabase } from '../pocketbase/data/sqlite.ts';
 import type { Ownership } from './claims.ts';
-import { type CopiesDeps, prepareCopies, prepareCopy } from './copies.ts';
+import { type CopiesDeps, prepareCopies, prepareCopy, receiveCopy } from './copies.ts';
 
 const log = createLog({
   level: 'fatal',
@@ -36,6 +37,7 @@ async function createStage() {
       await mkdir(join(dataDir, 'storage'));
       await writeFile(join(dataDir, 'storage', file), 'fetched');
     },
+    perName: new KeyedMutex(),
     controlPlane: 'global',
     log,
   };
@@ -135,4 +137,26 @@ it('prepares all databases of a member, which has no control plane', async () =>
   for (const name of names) owned.set(name, { epoch: 2, source: `OTHER/${name}/e1` });
   await prepareCopies(names, deps);
   expect(await readdir(root)).toEqual([names[0]]);
+});
+
+it('does not receive a copy while the files change, nor one of a database that it owns', async () => {
+  const { owned, restored, deps, read } = await createStage();
+  const begun = Promise.withResolvers<void>();
+  const mayEnd = Promise.withResolvers<void>();
+  const { restore } = deps;
+  deps.restore = async (path, file) => {
+    begun.resolve();
+    await mayEnd.promise;
+    await restore(path, file);
+  };
+  owned.set('a', { epoch: 3, source: 'OTHER/a/e2' });
+  const prepared = prepareCopy('a', deps);
+  await begun.promise;
+  const wanted = { name: 'a', source: 'OTHER/a/e1', sha256: 'abc' };
+  const received = receiveCopy(wanted, new AbortController().signal, deps);
+  mayEnd.resolve();
+  await expect(received).rejects.toMatchObject({ code: 'conflict' });
+  await prepared;
+  expect(restored).toEqual(['OTHER/a/e2']);
+  expect(await read('a', 'pb_data/data.db')).toBe('OTHER/a/e2');
 });

@@ -7,6 +7,7 @@ import { exists, makePrivateDir, unlessMissing } from '../base/files/dir.ts';
 import { hashFile } from '../base/files/hash-file.ts';
 import { removeTree } from '../base/files/remove-tree.ts';
 import { replaceFile, syncDirectory } from '../base/files/replace-file.ts';
+import type { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Logger } from '../base/log/log.ts';
 import { readStoredDatabases } from '../control-plane/stored-databases.ts';
 import { dataDirOf, hasRunMarkerOf, restoreDirOf } from '../supervisor/instance-spec.ts';
@@ -37,6 +38,8 @@ export interface CopiesDeps {
     name: string,
     options: { dataDir: string; known: string | null; mayLack: boolean },
   ) => Promise<void>;
+  /** By name: what changes the files of a database. */
+  perName: KeyedMutex;
   /** Its failure ends the start of the daemon. */
   controlPlane: string;
   log: Logger;
@@ -76,7 +79,11 @@ function readExisting({ directoryOf, controlPlane }: CopiesDeps): (name: string)
 }
 
 /** @throws FathomError `conflict`, `not_found`, `backup.failed` */
-export async function prepareCopy(name: string, deps: CopiesDeps): Promise<void> {
+export function prepareCopy(name: string, deps: CopiesDeps): Promise<void> {
+  return deps.perName.run(name, () => makeNewest(name, deps));
+}
+
+async function makeNewest(name: string, deps: CopiesDeps): Promise<void> {
   const ownership = deps.ownershipOf(name);
   if (ownership === null) return;
   const { epoch, source } = ownership;
@@ -93,7 +100,8 @@ export async function prepareCopy(name: string, deps: CopiesDeps): Promise<void>
 /**
  * Makes the files of a database, which another node owns and does not run, those of its replica.
  *
- * @throws FathomError `conflict` when the file differs from that of the owner, `not_found`, `backup.failed`
+ * @throws FathomError `conflict` when the file differs from that of the owner, or this node has become the owner, `not_found`,
+ * `backup.failed`
  */
 export async function receiveCopy(
   { name, source, sha256 }: WantedCopy,
@@ -101,7 +109,10 @@ export async function receiveCopy(
   deps: CopiesDeps,
 ): Promise<void> {
   const directory = deps.directoryOf(name);
-  await restoreCopy(name, directory, { source, sha256, local: await readEpoch(directory), signal, deps });
+  await deps.perName.run(name, async () => {
+    if (deps.ownershipOf(name) !== null) throw new FathomError('conflict', `this node owns ${name} now`);
+    await restoreCopy(name, directory, { source, sha256, local: await readEpoch(directory), signal, deps });
+  });
 }
 
 async function restoreCopy(

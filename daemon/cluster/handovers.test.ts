@@ -284,3 +284,28 @@ it('does not regard what the leader gave it meanwhile as what it has accepted', 
   one.stop.abort();
   await time.advance(1_000);
 });
+
+it('has what the leader gave it while it was received, also when etcd does not answer at once', async () => {
+  const one = await createOwner();
+  const restored = Promise.withResolvers<void>();
+  const two = await createNode('n2', () => restored.promise);
+  const kept = two.handovers.keep();
+  void one.result();
+  await settle();
+  await two.hear();
+  const { handover: _, ...owner } = ownerNow();
+  const given = { ...owner, node: 'n2', epoch: 2, since: '2020-01-01T00:00:00.000Z' };
+  store.commit({ expect: [], put: [{ key: KEY, value: JSON.stringify(given) }] });
+  two.link.lasting = 'before';
+  restored.reject(new Error('it differs'));
+  await settle();
+  expect(two.claims.ownershipOf(NAME)).toBeNull();
+  two.link.lasting = null;
+  await time.advance(1_000);
+  expect(two.claims.ownershipOf(NAME)).toMatchObject({ epoch: 2 });
+  expect(two.events).toEqual([`restore ${SOURCE} abc`, 'received']);
+  one.stop.abort();
+  two.left.abort();
+  await time.advance(1_000);
+  await kept;
+});

@@ -63,6 +63,8 @@ export class Handovers {
   /** Names that are offered to this node. */
   readonly #wanted = new Set<string>();
   readonly #receiving = new Map<string, Promise<void>>();
+  /** Was received, or not; what its record says now is not known yet. */
+  readonly #ended = new Set<string>();
 
   constructor(deps: HandoverDeps) {
     this.#deps = deps;
@@ -117,17 +119,31 @@ export class Handovers {
 
   /** Takes what is offered to this node. */
   noteRecord(entry: Entry): void {
-    const { facts, serves, left, log } = this.#deps;
+    const { facts, serves, left } = this.#deps;
     const name = entry.key.slice(this.#prefix.length);
     const { handover } = parseOwner(entry);
     const isWanted = handover?.to === facts.node && handover.refused === null;
     if (isWanted) this.#wanted.add(name);
     else this.#wanted.delete(name);
     if (!isWanted || this.#receiving.has(name) || !serves() || left.aborted) return;
-    const received = this.#receive(name, entry)
-      .catch((error: unknown) => log.error({ instance: name }, `cannot take it over: ${messageOf(error)}`))
-      .finally(() => this.#receiving.delete(name));
-    this.#receiving.set(name, received);
+    this.#receiving.set(name, this.#tryReceive(name, entry));
+  }
+
+  /** Never rejects. */
+  async #tryReceive(name: string, entry: Entry): Promise<void> {
+    const { log } = this.#deps;
+    try {
+      await this.#receive(name, entry);
+    } catch (error) {
+      log.error({ instance: name }, `cannot take it over: ${messageOf(error)}`);
+    }
+    this.#receiving.delete(name);
+    this.#ended.add(name);
+    try {
+      await this.#noteGained(name);
+    } catch (error) {
+      log.warn({ instance: name }, `cannot read its owner: ${messageOf(error)}; trying again`);
+    }
   }
 
   /** Takes what was offered when this node did not serve yet, or had not ended an earlier offer. Never rejects. */
@@ -141,12 +157,25 @@ export class Handovers {
   }
 
   async #lookAgain(): Promise<void> {
+    for (const name of this.#ended) await this.#noteGained(name);
     for (const name of this.#wanted) {
       if (this.#receiving.has(name)) continue;
       const entry = await this.#deps.coordinator.get(this.#prefix + name);
       if (entry === null) this.#wanted.delete(name);
       else this.noteRecord(entry);
     }
+  }
+
+  /** The leader can have given it to this node while it was received. */
+  async #noteGained(name: string): Promise<void> {
+    const { coordinator, claims, facts, onReceived } = this.#deps;
+    const entry = await coordinator.get(this.#prefix + name);
+    this.#ended.delete(name);
+    const owner = entry && parseOwner(entry);
+    const isKnown = claims.ownershipOf(name) !== null || this.#receiving.has(name);
+    if (owner?.node !== facts.node || isKnown) return;
+    claims.noteOwned(name, owner);
+    onReceived();
   }
 
   async #offer(name: string, source: string, handover: OwnerRecord['handover']): Promise<void> {

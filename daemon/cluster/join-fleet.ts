@@ -1,6 +1,7 @@
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { FathomError, messageOf } from '../../shared/errors.ts';
+import { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Logger } from '../base/log/log.ts';
 import { bootTime } from '../base/time/boot-time.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -38,6 +39,7 @@ export async function joinFleet(
     directoryOf: (name) =>
       name === GLOBAL_NAME ? globalDirOf(config.dataDir) : join(config.userDatabasesDir, name),
     ...replicas,
+    perName: new KeyedMutex(),
     controlPlane: GLOBAL_NAME,
     log,
   };

@@ -40,8 +40,8 @@ export interface SharedFleetDeps {
   /** As `Claims.problem`, and whether this node has a lease. */
   claimProblem: (name: string) => Promise<PhaseReason | null>;
   mayTakeOver: () => boolean;
-  /** Gives databases of nodes that have ended to others. @returns the number of those that this node owns now */
-  placeOrphans: () => Promise<number>;
+  /** Gives databases of nodes that have ended to others. */
+  placeOrphans: () => Promise<unknown>;
   onLeaderChanged: () => void;
   clock: Clock;
   log: Logger;
@@ -57,6 +57,8 @@ export class SharedFleet {
   /** By name of the database, as they were seen last. */
   readonly #routes = new Map<string, RouteRecord>();
   readonly #routeListeners = new Set<(names: readonly string[]) => void>();
+  /** Whether the members must be read again. */
+  #isStale = false;
   #isPlacing = false;
   #admission: {
     admit: (addresses: readonly string[]) => Promise<void>;
@@ -228,13 +230,28 @@ export class SharedFleet {
       if (known().some((node, index) => node !== knownBefore[index])) this.notify('rows');
       return;
     }
-    await this.readMembers();
     this.notify();
+    // Last, and best effort: their addresses are known from earlier, and rarely change.
+    await this.#refreshMembers().catch((error: unknown) => {
+      this.#deps.log.warn(`cannot read the addresses of other nodes: ${messageOf(error)}; trying again`);
+    });
+  }
+
+  async #refreshMembers(): Promise<void> {
+    const before = this.#addresses();
+    this.#isStale = true;
+    await this.readMembers();
+    if (this.#addresses() !== before) this.notify();
+  }
+
+  #addresses(): string {
+    return [...this.#members.values()].map(({ node, address }) => `${node} ${address}`).join();
   }
 
   async readMembers(): Promise<void> {
     const members = (await this.#deps.coordinator.list(MEMBERS)).map(parseNode);
     this.#members = new Map(members.map((record) => [record.node, record]));
+    this.#isStale = false;
   }
 
   async #admitNew(): Promise<void> {
@@ -257,14 +274,15 @@ export class SharedFleet {
 
   /** Follows nodes that have ended: the leader places their databases, a member takes over the control plane. Never rejects. */
   async keep(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#deps;
+    const { mayTakeOver, placeOrphans, clock, log } = this.#deps;
     let problem: string | null = null;
     for (;;) {
       await clock.sleep(LOOK_EVERY_MS, signal);
       if (signal.aborted) return;
       try {
+        if (this.#isStale) await this.#refreshMembers();
         if (this.#leader === null) {
-          await this.#placeOrphans();
+          if (this.#isPlacing && mayTakeOver()) await placeOrphans();
           await this.#admitNew();
         } else if (await this.#hasOtherLeader(this.#leader)) return this.#deps.onLeaderChanged();
         problem = null;
@@ -274,11 +292,6 @@ export class SharedFleet {
         problem = error.message;
       }
     }
-  }
-
-  async #placeOrphans(): Promise<void> {
-    const { mayTakeOver, placeOrphans } = this.#deps;
-    if (this.#isPlacing && mayTakeOver() && (await placeOrphans()) > 0) this.notify();
   }
 
   async #hasOtherLeader({ url }: Leader): Promise<boolean> {

@@ -8,7 +8,7 @@ export interface ReplicaOwner {
   allowsTakeover: boolean;
   /** The epoch grows with each owner of a database. Null for one that this node does not own. */
   ownershipOf(name: string): { epoch: number } | null;
-  /** Called when a replica has everything for the first time. Never rejects. @param replica.path below the target */
+  /** Called when a replica has everything, again and again. Never rejects. @param replica.path below the target */
   recordReplica(replica: { name: string; directory: string; path: string }): Promise<void>;
 }
 
@@ -16,6 +16,8 @@ export interface ReplicaOwner {
 export class ReplicaPaths {
   readonly #deps: { dataDir: string; cluster: ReplicaOwner | null; log: Logger };
   #host: string | null = null;
+  /** Names whose replicas are being recorded. */
+  readonly #recording = new Set<string>();
 
   constructor(deps: { dataDir: string; cluster: ReplicaOwner | null; log: Logger }) {
     this.#deps = deps;
@@ -44,11 +46,24 @@ export class ReplicaPaths {
     return epoch === undefined ? '' : suffixOf(epoch);
   }
 
-  /** Notes that the replica of a database has everything. */
-  async record({ name, directory }: { name: string; directory: string }): Promise<void> {
+  /** Notes that a replica has everything. A database that has another owner since, also this host again, has another replica. */
+  async record({
+    name,
+    directory,
+    replica: path,
+  }: {
+    name: string;
+    directory: string;
+    replica: string;
+  }): Promise<void> {
     const { cluster } = this.#deps;
-    if (cluster?.allowsTakeover === true)
-      await cluster.recordReplica({ name, directory, path: await this.of(name) });
+    if (cluster?.allowsTakeover !== true || this.#recording.has(name)) return;
+    this.#recording.add(name);
+    try {
+      if ((await this.of(name)) === path) await cluster.recordReplica({ name, directory, path });
+    } finally {
+      this.#recording.delete(name);
+    }
   }
 }
 

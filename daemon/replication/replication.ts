@@ -63,6 +63,8 @@ export interface ReplicationSubject {
 interface Registered {
   name: string;
   directory: string;
+  /** Its path below the target. */
+  replica: string;
   at: Date;
   /** The last time at which the replica had everything; null before the first. */
   syncedAt: Date | null;
@@ -388,7 +390,8 @@ export class Replication {
       for (const { path, last_sync_at: at } of await process.control.list()) {
         const registered = this.#registered.get(path);
         if (!registered || at === undefined) continue;
-        if (registered.syncedAt === null) void this.paths.record(registered);
+        // Each time, until etcd has it: one call can fail.
+        void this.paths.record(registered);
         registered.syncedAt = new Date(at);
         this.#reached.noteSynced(path);
       }
@@ -420,6 +423,7 @@ export class Replication {
       this.#registered.set(path, {
         name,
         directory,
+        replica,
         at: clock.now(),
         syncedAt: null,
         checkAt: clock.monotonic() + FIRST_CHECK_MS,

@@ -33,11 +33,15 @@ async function createStage() {
   };
   const facts = { node: 'n1', ...SHARED };
   const claims = new Claims({ coordinator, facts, clock: time });
+  const receiving = new Set<string>();
+  const events: string[] = [];
   const orphans = new Orphans({
     coordinator,
     facts,
     claims,
     claimProblem: (name) => claims.problem(name),
+    isReceiving: (name) => receiving.has(name),
+    onGained: () => events.push('gained'),
     drains: new Drains({
       coordinator,
       facts,
@@ -69,7 +73,7 @@ async function createStage() {
       expect: [],
       put: [{ key: drainKey(node), value: JSON.stringify({ since: time.now().toISOString() }) }],
     });
-  return { store, coordinator, join, lost, claims, orphans, owners, drain };
+  return { store, coordinator, join, lost, claims, orphans, owners, drain, receiving, events };
 }
 
 it('spreads the databases of a lost node over the others, by their load', async () => {
@@ -134,4 +138,25 @@ it('gives nothing to a node that is drained or ends at the same moment, and take
     false,
   );
   expect(owners()).toEqual({ n4: 12 });
+});
+
+it('leaves what this node receives at the moment', async () => {
+  const { coordinator, lost, claims, orphans, owners, receiving, events } = await createStage();
+  await claims.load();
+  await coordinator.closeSession(lost);
+  receiving.add('d3');
+  expect(await orphans.place()).toBe(11);
+  expect(owners()).toEqual({ n1: 11, n4: 1 });
+  expect(events).toEqual(['gained']);
+});
+
+it('tells of what it gained, also when another change fails', async () => {
+  const { coordinator, join, lost, claims, orphans, owners, events } = await createStage();
+  await join('n2');
+  await claims.load();
+  await coordinator.closeSession(lost);
+  claims.assign = () => Promise.reject(new Error('cut off'));
+  await expect(orphans.place()).rejects.toThrow('cut off');
+  expect(owners()['n1']).toBeGreaterThan(0);
+  expect(events).toEqual(['gained']);
 });
