@@ -267,7 +267,10 @@ async function startDaemon(
   const stopped = Promise.withResolvers<void>();
   let ending: Promise<void> | null = null;
   const end = (instances: 'stop' | 'leave', finish: () => void): Promise<void> => {
-    if (ending === null) fleetEnd = instances;
+    if (ending === null) {
+      fleetEnd = instances;
+      cluster?.beginStop();
+    }
     ending ??= acquired.disposeAsync().then(finish, stopped.reject);
     return stopped.promise;
   };

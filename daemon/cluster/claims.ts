@@ -42,8 +42,8 @@ export class Claims {
   readonly #clock: Clock;
   /** By name: records that were last seen with this node. Others change them only when this node has no session. */
   readonly #owned = new Map<string, Ownership>();
-  /** By name: the other node that owned it when its record was last seen. */
-  readonly #others = new Map<string, string>();
+  /** By name: the other node that owned it when its record was last seen. Null for a replica that no node owns. */
+  readonly #others = new Map<string, string | null>();
   /** Offered to another node, which may have them: their records are read before they start here. */
   readonly #offered = new Set<string>();
 
@@ -105,8 +105,8 @@ export class Claims {
     return [...this.#owned.keys()];
   }
 
-  /** By name: the other nodes that own databases, as far as this one knows. */
-  others(): ReadonlyMap<string, string> {
+  /** By name: the other nodes that own databases, as far as this one knows. Null for one that was freed, and has a replica. */
+  others(): ReadonlyMap<string, string | null> {
     return this.#others;
   }
 
@@ -117,12 +117,12 @@ export class Claims {
       if (name !== controlPlane) counts.set(node, (counts.get(node) ?? 0) + 1);
     };
     for (const name of this.#owned.keys()) add(name, this.#node);
-    for (const [name, node] of this.#others) add(name, node);
+    for (const [name, node] of this.#others) if (node !== null) add(name, node);
     return counts;
   }
 
   /**
-   * Makes another node the owner of a database whose owner has ended. That node restores and starts it.
+   * Makes another node the owner of a database whose owner has ended or was removed. That node restores and starts it.
    *
    * @returns false when nothing was changed: one of both nodes, or the record, is not as it should be
    */
@@ -134,9 +134,9 @@ export class Claims {
     ]);
     if (entry === null || target === null || parseNode(target).serves !== true) return false;
     const owner = parseOwner(entry);
-    if (owner.node === null || owner.node === to) return false;
-    const other = await this.#inspect(owner.node);
-    const isEnded = other.takeover === 'ready' && !other.isOnline;
+    if (owner.source === null || owner.node === to) return false;
+    const other = owner.node === null ? null : await this.#inspect(owner.node);
+    const isEnded = other?.takeover === 'ready' && !other.isOnline;
     const decision = decideClaim(owner, to, { now: this.#clock.now(), isEnded, isDrained: false });
     if (decision.kind !== 'claim') return false;
     return this.#coordinator.commit({
@@ -144,7 +144,7 @@ export class Claims {
         { key, revision: entry.revision },
         { key: target.key, revision: target.revision },
         { key: drainKey(to), revision: 0 },
-        ...other.unchanged,
+        ...(other?.unchanged ?? []),
       ],
       put: [{ key, value: JSON.stringify(decision.record) }],
     });
@@ -218,8 +218,8 @@ export class Claims {
       const entry = view.get(key);
       const owner = entry === undefined ? null : parseOwner(entry);
       const other = owner?.node ?? this.#node;
-      if (other === this.#node) this.#others.delete(name);
-      else this.#others.set(name, other);
+      if (owner === null || owner.node === this.#node) this.#others.delete(name);
+      else this.#note(name, owner);
       const wasDoubtful = this.#doubtful.delete(name);
       if (owner?.node === this.#node || !(this.#owned.delete(name) || wasDoubtful)) continue;
       // It does not run here: this node has given it away.
@@ -260,7 +260,7 @@ export class Claims {
     if (owner.node === this.#node) {
       this.#owned.set(name, owner);
       this.#others.delete(name);
-    } else if (owner.node !== null) this.#others.set(name, owner.node);
+    } else if (owner.node !== null || owner.source !== null) this.#others.set(name, owner.node);
     else this.#others.delete(name);
   }
 

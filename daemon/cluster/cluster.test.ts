@@ -2,8 +2,9 @@ import { expect, it } from 'vitest';
 import { ManualTime } from '../../test/helpers/manual-time.ts';
 import { MemoryCoordinator, MemoryStore } from '../../test/helpers/memory-coordinator.ts';
 import { silentLog } from '../../test/helpers/silent-log.ts';
+import { Claims } from './claims.ts';
 import { Cluster } from './cluster.ts';
-import { ownersOf } from './records.ts';
+import { memberKey, nodeKey, ownersOf, parseNode } from './records.ts';
 
 async function createNode() {
   const time = new ManualTime();
@@ -40,7 +41,7 @@ async function createNode() {
   return { time, store, link, coordinator, cluster, end };
 }
 
-it('tells of changes of owners that it reads with a new session', async () => {
+it('reports changes of owners that it reads with a new session', async () => {
   const { time, store, link, coordinator, cluster, end } = await createNode();
   // Its watch is late.
   coordinator.deliver = () => {};
@@ -74,5 +75,35 @@ it('records a replica until etcd has it', async () => {
   const { revision } = store.entries.get(`${ownersOf('f')}a`) ?? {};
   await cluster.recordReplica(replica);
   expect(store.entries.get(`${ownersOf('f')}a`)?.revision).toBe(revision);
+  await end();
+});
+
+it('gets no databases when it stops, and says so at once', async () => {
+  const { time, store, coordinator, cluster, end } = await createNode();
+  cluster.share.beginPlacing();
+  const serves = () => {
+    const entry = store.entries.get(nodeKey('n1'));
+    return entry === undefined ? null : parseNode(entry).serves;
+  };
+  expect(serves()).toBe(true);
+  cluster.beginStop();
+  await time.advance(0);
+  expect(serves()).toBe(false);
+
+  const facts = { node: 'n2', fleet: 'f', takeover: true, secrets: 's' };
+  const leader = new Claims({ coordinator, facts, clock: time });
+  const ended = { node: 'n3', epoch: 1, since: time.now().toISOString(), source: 'HOST/a/e1' };
+  const member = store.entries.get(memberKey('n1'))?.value ?? '';
+  store.commit({
+    expect: [],
+    put: [
+      { key: `${ownersOf('f')}a`, value: JSON.stringify(ended) },
+      { key: memberKey('n3'), value: member },
+    ],
+  });
+  expect(await leader.assign('a', 'n1')).toBe(false);
+  // It leads, and does not take it over itself.
+  await time.advance(3_000);
+  expect(cluster.ownershipOf('a')).toBeNull();
   await end();
 });

@@ -88,6 +88,7 @@ export class Cluster {
   #hooks: ClusterHooks | null = null;
   #registration: Registration | null = null;
   #waitsFor: string | null = 'etcd, to join the cluster';
+  #isStopping = false;
 
   constructor(deps: ClusterDeps) {
     this.#deps = deps;
@@ -114,13 +115,14 @@ export class Cluster {
       placeOrphans: () => orphans.place(),
       claims: this.#claims,
       claimProblem: (name) => this.#claimProblem(name),
-      mayTakeOver: () => this.allowsTakeover && (!deps.isFenced || this.#registration?.hasLease === true),
+      mayTakeOver: () =>
+        this.allowsTakeover && !this.#isStopping && (!deps.isFenced || this.#registration?.hasLease === true),
       onLeaderChanged: () => this.#hooks?.onLeaderChanged?.(),
     });
     this.handovers = new Handovers({
       ...deps,
       claims: this.#claims,
-      serves: () => this.#waitsFor === null && this.#hooks?.receiveCopy !== undefined,
+      serves: () => this.#serves && this.#hooks?.receiveCopy !== undefined,
       receiveCopy: async (copy, signal) => this.#hooks?.receiveCopy?.(copy, signal),
       noteReceived: async (name, epoch) => this.#hooks?.noteReceived?.(name, epoch),
       onReceived: () => this.share.notify(),
@@ -131,6 +133,17 @@ export class Cluster {
   /** What the start of the daemon waits for; null when it can go on. */
   get waitsFor(): string | null {
     return this.#waitsFor;
+  }
+
+  /** Whether this node runs databases, and takes those of others. */
+  get #serves(): boolean {
+    return this.#waitsFor === null && !this.#isStopping;
+  }
+
+  /** From now on, this node gets no more databases. Call it when the stop of the daemon begins. */
+  beginStop(): void {
+    this.#isStopping = true;
+    void this.#registration?.publish();
   }
 
   /**
@@ -146,7 +159,7 @@ export class Cluster {
       record: () => ({
         ...facts,
         ...hooks.load(),
-        serves: this.#waitsFor === null,
+        serves: this.#serves,
         ...(this.drains.progress === null ? {} : { drain: this.drains.progress }),
         at: clock.now().toISOString(),
       }),
@@ -175,7 +188,7 @@ export class Cluster {
       handovers: this.handovers,
       claims: this.#claims,
       reportLost: (lost) => this.#reportLost(lost, hooks),
-      mayGain: () => this.#waitsFor === null,
+      mayGain: () => this.#serves,
       left: this.#left.signal,
     });
     const watch = coordinator.watch(

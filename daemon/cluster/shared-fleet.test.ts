@@ -59,3 +59,43 @@ it('lets the nodes of its fleet use its control plane as they join, again while 
   left.abort();
   await kept;
 });
+
+it('reports moves also while it cannot read the addresses of other nodes', async () => {
+  const link: { fault: 'before' | null } = { fault: null };
+  const store = new MemoryStore(time);
+  const coordinator = new MemoryCoordinator(store, () => link.fault);
+  const facts = { node: 'n1', fleet: 'f', takeover: true, secrets: 's' };
+  const claims = new Claims({ coordinator, facts, clock: time });
+  const share = new SharedFleet({
+    coordinator,
+    facts,
+    controlPlane: 'global',
+    claims,
+    claimProblem: (name) => claims.problem(name),
+    mayTakeOver: () => true,
+    placeOrphans: async () => 0,
+    onLeaderChanged: () => {},
+    clock: time,
+    log: silentLog,
+  });
+  const seen: unknown[] = [];
+  share.onOwners(() => seen.push(share.elsewhere('a')?.address));
+  const left = new AbortController();
+  const kept = share.keep(left.signal);
+  const at = time.now().toISOString();
+  const server = { machine: 'n2', boot: 'n2', address: '10.0.0.2', version: '1', started_at: at, at };
+  const load = { databases: 0, running: 0, load_1m: 0, processors: 1 };
+  const memory = { memory_total_bytes: 1, memory_free_bytes: 1 };
+  const value = JSON.stringify({ ...facts, ...server, ...load, ...memory, node: 'n2' });
+  store.commit({ expect: [], put: [{ key: memberKey('n2'), value }] });
+  link.fault = 'before';
+  await share.noticeMoves(['a'], async () => {
+    claims.noteOwned('a', { node: 'n2', epoch: 1, since: at, source: null });
+  });
+  expect(seen).toEqual(['n2']);
+  link.fault = null;
+  await time.advance(1_000);
+  expect(seen).toEqual(['n2', '10.0.0.2']);
+  left.abort();
+  await kept;
+});

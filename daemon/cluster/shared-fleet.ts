@@ -295,8 +295,8 @@ export class SharedFleet {
   }
 
   async #hasOtherLeader({ url }: Leader): Promise<boolean> {
-    const { claimProblem, controlPlane } = this.#deps;
-    if ((await claimProblem(controlPlane)) === null) return true;
+    const { claimProblem, controlPlane, mayTakeOver } = this.#deps;
+    if (mayTakeOver() && (await claimProblem(controlPlane)) === null) return true;
     const now = await this.#findLeader();
     return now !== null && now.url !== url;
   }

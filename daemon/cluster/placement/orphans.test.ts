@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { ManualTime } from '../../../test/helpers/manual-time.ts';
 import { MemoryCoordinator, MemoryStore } from '../../../test/helpers/memory-coordinator.ts';
 import { silentLog } from '../../../test/helpers/silent-log.ts';
-import { Claims } from '../claims.ts';
+import { Claims, removeNode } from '../claims.ts';
 import { drainKey, memberKey, type NodeRecord, nodeKey, ownersOf, parseOwner } from '../records.ts';
 import { Drains } from './drains.ts';
 import { Orphans } from './orphans.ts';
@@ -73,7 +73,7 @@ async function createStage() {
       expect: [],
       put: [{ key: drainKey(node), value: JSON.stringify({ since: time.now().toISOString() }) }],
     });
-  return { store, coordinator, join, lost, claims, orphans, owners, drain, receiving, events };
+  return { time, store, coordinator, join, former, lost, claims, orphans, owners, drain, receiving, events };
 }
 
 it('spreads the databases of a lost node over the others, by their load', async () => {
@@ -150,7 +150,7 @@ it('leaves what this node receives at the moment', async () => {
   expect(events).toEqual(['gained']);
 });
 
-it('tells of what it gained, also when another change fails', async () => {
+it('reports what it gained, also when another change fails', async () => {
   const { coordinator, join, lost, claims, orphans, owners, events } = await createStage();
   await join('n2');
   await claims.load();
@@ -159,4 +159,17 @@ it('tells of what it gained, also when another change fails', async () => {
   await expect(orphans.place()).rejects.toThrow('cut off');
   expect(owners()['n1']).toBeGreaterThan(0);
   expect(events).toEqual(['gained']);
+});
+
+it('gives what was freed from a removed node to others, except what has no replica', async () => {
+  const { time, coordinator, join, former, lost, claims, orphans, owners, drain } = await createStage();
+  await join('n2');
+  await drain('n1');
+  await former.problem('alone');
+  await claims.load();
+  await coordinator.closeSession(lost);
+  await removeNode('n4', { coordinator, clock: time, last: 'global' });
+  await claims.load();
+  expect(await orphans.place()).toBe(0);
+  expect(owners()).toEqual({ n2: 12, null: 1 });
 });

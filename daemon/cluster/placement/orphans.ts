@@ -21,7 +21,7 @@ export interface OrphansDeps {
   onGained: () => void;
 }
 
-/** The databases of nodes that have ended. One node, the leader, decides who takes each of them. */
+/** The databases of nodes that have ended or were removed. One node, the leader, decides who takes each of them. */
 export class Orphans {
   readonly #deps: OrphansDeps;
 
@@ -43,7 +43,7 @@ export class Orphans {
       (await coordinator.list(NODES)).map(parseNode).map((record) => [record.node, record]),
     );
     const names = [...others].flatMap(([name, node]) =>
-      online.has(node) || isReceiving(name) ? [] : [name],
+      (node !== null && online.has(node)) || isReceiving(name) ? [] : [name],
     );
     if (names.length === 0) return 0;
     const drained = await drains.list();
