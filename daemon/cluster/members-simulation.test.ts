@@ -312,7 +312,8 @@ it(`moves and takes over databases of members, each on one node, and converges (
     node.hear();
     work.push(node.start());
   }
-  for (let lease = 0; lease < 8; lease += 1) {
+  // Longer than an offer waits for its answer.
+  for (let lease = 0; lease < 16; lease += 1) {
     await world.clock.advance(LEASE_SECONDS * 1_000);
     for (const node of nodes) work.push(node.work());
   }
