@@ -8,7 +8,7 @@ import { changeStamp } from '../../backups/service/change-stamp.ts';
 import { STORAGE } from '../../backups/write-backup.ts';
 import { KeyedMutex } from '../../base/keyed-mutex.ts';
 import type { Logger } from '../../base/log/log.ts';
-import type { Clock } from '../../base/time/clock.ts';
+import { type Clock, settlesWithin } from '../../base/time/clock.ts';
 import { type Loop, startLoop } from '../../base/time/repeat.ts';
 import type { ReplicaConfig } from '../../config/replica.ts';
 import { dataDirOf } from '../../supervisor/instance-spec.ts';
@@ -112,7 +112,7 @@ export class FileReplicas {
       ([name, watched]) => cluster?.holds(name) === true && this.#isChanged(watched),
     );
     const stored = Promise.all(changed.map(([name]) => this.#storeNew(name)));
-    await Promise.race([stored, clock.sleep(STOP_MS)]);
+    await settlesWithin(clock, STOP_MS, stored);
     await Promise.all([this.#processes.close(), this.#comparisons.close()]);
     await stored;
   }
