@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import { ManualTime } from '../../test/helpers/manual-time.ts';
 import { MemoryCoordinator, MemoryStore } from '../../test/helpers/memory-coordinator.ts';
+import { nodeRecord } from '../../test/helpers/node-record.ts';
 import { Claims, removeNode } from './claims.ts';
-import { drainKey, memberKey, type NodeRecord, nodeKey, ownersOf, parseOwner } from './records.ts';
+import { drainKey, memberKey, nodeKey, ownersOf, parseOwner } from './records.ts';
 
 function createStage() {
   const clock = new ManualTime();
@@ -100,24 +101,7 @@ it('keeps what it gained after it was read which databases exist', async () => {
 
 it('takes over what has ended and has a replica, with the same secrets', async () => {
   const { store, claimsOf, owners } = createStage();
-  const record: NodeRecord = {
-    node: 'n1',
-    machine: 'm',
-    boot: 'b',
-    fleet: 'f',
-    address: '10.0.0.1',
-    version: '1.0.0',
-    started_at: '2026-01-15T08:30:00.000Z',
-    at: '2026-01-15T08:30:00.000Z',
-    takeover: true,
-    secrets: 's',
-    databases: 2,
-    running: 2,
-    load_1m: 0,
-    processors: 1,
-    memory_total_bytes: 1,
-    memory_free_bytes: 1,
-  };
+  const record = nodeRecord('n1', new Date(Date.UTC(2026, 0, 15)));
   const value = JSON.stringify(record);
   const session = store.open(15);
   store.commit({

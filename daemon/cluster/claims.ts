@@ -46,7 +46,6 @@ export class Claims {
   readonly #others = new Map<string, string | null>();
   /** Offered to another node, which may have them: their records are read before they start here. */
   readonly #offered = new Set<string>();
-
   /** Owned before, and reported as lost without knowing by whom: etcd did not answer. */
   readonly #doubtful = new Set<string>();
 

@@ -1,6 +1,7 @@
 import { beforeEach, expect, it } from 'vitest';
 import { ManualTime, settle } from '../../test/helpers/manual-time.ts';
 import { MemoryCoordinator, MemoryStore } from '../../test/helpers/memory-coordinator.ts';
+import { nodeRecord } from '../../test/helpers/node-record.ts';
 import { silentLog } from '../../test/helpers/silent-log.ts';
 import { Claims } from './claims.ts';
 import { Handovers } from './handovers.ts';
@@ -26,12 +27,8 @@ async function createNode(node: string, receive: () => Promise<void> = async () 
   const link: { calls: Fault[]; lasting: Fault } = { calls: [], lasting: null };
   const coordinator = new MemoryCoordinator(store, () => link.calls.shift() ?? link.lasting);
   const facts = { node, fleet: 'f', takeover: true, secrets: 's' };
-  const now = time.now().toISOString();
-  const machine = { machine: node, boot: node, address: '10.0.0.1', version: '1', started_at: now, at: now };
-  const load = { databases: 0, running: 0, load_1m: 0, processors: 1 };
-  const memory = { memory_total_bytes: 1, memory_free_bytes: 1 };
   const session = await coordinator.openSession(1_000);
-  const value = JSON.stringify({ ...facts, ...machine, ...load, ...memory, serves: true });
+  const value = JSON.stringify(nodeRecord(node, time.now()));
   await coordinator.commit({ expect: [], put: [{ key: nodeKey(node), value, session }] });
   const claims = new Claims({ coordinator, facts, clock: time });
   const events: string[] = [];

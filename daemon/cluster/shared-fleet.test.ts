@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { ManualTime } from '../../test/helpers/manual-time.ts';
 import { MemoryCoordinator, MemoryStore } from '../../test/helpers/memory-coordinator.ts';
+import { nodeRecord } from '../../test/helpers/node-record.ts';
 import { silentLog } from '../../test/helpers/silent-log.ts';
 import { Claims } from './claims.ts';
 import { memberKey } from './records.ts';
@@ -8,8 +9,8 @@ import { SharedFleet } from './shared-fleet.ts';
 
 const time = new ManualTime();
 
-it('lets the nodes of its fleet use its control plane as they join, again while it fails', async () => {
-  const coordinator = new MemoryCoordinator(new MemoryStore(time), () => null);
+/** The leader n1. */
+function createShare(coordinator: MemoryCoordinator) {
   const facts = { node: 'n1', fleet: 'f', takeover: true, secrets: 's' };
   const claims = new Claims({ coordinator, facts, clock: time });
   const share = new SharedFleet({
@@ -24,12 +25,14 @@ it('lets the nodes of its fleet use its control plane as they join, again while 
     clock: time,
     log: silentLog,
   });
+  return { claims, share };
+}
+
+it('lets the nodes of its fleet use its control plane as they join, again while it fails', async () => {
+  const coordinator = new MemoryCoordinator(new MemoryStore(time), () => null);
+  const { share } = createShare(coordinator);
   const joins = (node: string, address: string, fleet = 'f') => {
-    const at = time.now().toISOString();
-    const server = { machine: node, boot: node, address, version: '1', started_at: at, at };
-    const load = { databases: 0, running: 0, load_1m: 0, processors: 1 };
-    const memory = { memory_total_bytes: 1, memory_free_bytes: 1 };
-    const value = JSON.stringify({ ...facts, ...server, ...load, ...memory, node, fleet });
+    const value = JSON.stringify(nodeRecord(node, time.now(), { address, fleet }));
     return coordinator.commit({ expect: [], put: [{ key: memberKey(node), value }] });
   };
   await joins('n1', '10.0.0.1');
@@ -64,33 +67,17 @@ it('reports moves also while it cannot read the addresses of other nodes', async
   const link: { fault: 'before' | null } = { fault: null };
   const store = new MemoryStore(time);
   const coordinator = new MemoryCoordinator(store, () => link.fault);
-  const facts = { node: 'n1', fleet: 'f', takeover: true, secrets: 's' };
-  const claims = new Claims({ coordinator, facts, clock: time });
-  const share = new SharedFleet({
-    coordinator,
-    facts,
-    controlPlane: 'global',
-    claims,
-    claimProblem: (name) => claims.problem(name),
-    mayTakeOver: () => true,
-    placeOrphans: async () => 0,
-    onLeaderChanged: () => {},
-    clock: time,
-    log: silentLog,
-  });
+  const { claims, share } = createShare(coordinator);
   const seen: unknown[] = [];
   share.onOwners(() => seen.push(share.elsewhere('a')?.address));
   const left = new AbortController();
   const kept = share.keep(left.signal);
-  const at = time.now().toISOString();
-  const server = { machine: 'n2', boot: 'n2', address: '10.0.0.2', version: '1', started_at: at, at };
-  const load = { databases: 0, running: 0, load_1m: 0, processors: 1 };
-  const memory = { memory_total_bytes: 1, memory_free_bytes: 1 };
-  const value = JSON.stringify({ ...facts, ...server, ...load, ...memory, node: 'n2' });
+  const since = time.now().toISOString();
+  const value = JSON.stringify(nodeRecord('n2', time.now(), { address: '10.0.0.2' }));
   store.commit({ expect: [], put: [{ key: memberKey('n2'), value }] });
   link.fault = 'before';
   await share.noticeMoves(['a'], async () => {
-    claims.noteOwned('a', { node: 'n2', epoch: 1, since: at, source: null });
+    claims.noteOwned('a', { node: 'n2', epoch: 1, since, source: null });
   });
   expect(seen).toEqual(['n2']);
   link.fault = null;

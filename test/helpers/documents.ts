@@ -11,6 +11,21 @@ export async function addDocument(fathom: Deployment, tenant: Tenant, title: str
   await (await ownerOf(fathom, tenant)).collection('documents').create(form);
 }
 
+/** Adds documents until a request fails, because the database moves. @returns the titles that were acknowledged */
+export async function writeUntilRefused(fathom: Deployment, tenant: Tenant): Promise<string[]> {
+  const documents = (await ownerOf(fathom, tenant)).collection('documents');
+  const titles: string[] = [];
+  for (let count = 0; ; count += 1) {
+    const title = `write ${count}`;
+    try {
+      await documents.create({ title });
+    } catch {
+      return titles;
+    }
+    titles.push(title);
+  }
+}
+
 /** Sorted. */
 export function titlesOf(fathom: Deployment, { name }: Pick<Tenant, 'name'>): string[] {
   return readUserDatabase(fathom, name, (database) =>

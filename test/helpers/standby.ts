@@ -79,6 +79,14 @@ export async function untilReplicated(
   );
 }
 
+/** Waits until the replicas of the present owners are complete: then their databases can move. */
+export async function untilMovable(etcd: Pick<Etcd, 'url'>): Promise<void> {
+  await until(
+    async () => (await ownersIn(etcd)).every(({ source, epoch }) => source?.endsWith(`/e${epoch}`)),
+    { what: async () => JSON.stringify(await ownersIn(etcd)) },
+  );
+}
+
 /** Waits until a target has the files of uploads of a fleet. */
 export async function untilFilesStored(target: string, fathom: Deployment, files: number): Promise<void> {
   const fleet = (await readFile(join(fathom.dataDir, 'fleet-id'), 'utf8')).trim();

@@ -15,7 +15,7 @@ import { fathomd } from '../helpers/fathomd.ts';
 import { instance, signUp, type Tenant, untilRunning } from '../helpers/fleet-actions.ts';
 import { call, PASSWORD, signIn } from '../helpers/http-call.ts';
 import { litestream, scratchDirectory } from '../helpers/replication.ts';
-import { createStandby, ownersIn, replicaOf } from '../helpers/standby.ts';
+import { createStandby, replicaOf, untilMovable } from '../helpers/standby.ts';
 import { StreamReader } from '../helpers/stream-reader.ts';
 import { until } from '../helpers/until.ts';
 
@@ -27,10 +27,7 @@ async function createFleet(env: Record<string, string> = {}) {
   const [here, there] = [await signUp(one, 'here'), await signUp(one, 'there')];
   const two = await createStandby(etcd, 'n2', one);
   const second = await two.start();
-  await until(
-    async () => (await ownersIn(etcd)).every(({ source, epoch }) => source?.endsWith(`/e${epoch}`)),
-    { what: async () => JSON.stringify(await ownersIn(etcd)) },
-  );
+  await untilMovable(etcd);
   // At the node that does not run it.
   const moved = await fathomd(['databases', 'move', there.name, 'n2', '--socket', two.socketPath]);
   expect(moved).toMatchObject({ exitCode: 0 });

@@ -4,35 +4,21 @@ import { hashFile } from '../../daemon/base/files/hash-file.ts';
 import type { ClusterNode } from '../../shared/api/nodes.ts';
 import { createNode } from '../helpers/cluster-node.ts';
 import type { Deployment } from '../helpers/deployment.ts';
-import { addDocument, readAsOwner, titlesOf } from '../helpers/documents.ts';
+import { addDocument, readAsOwner, titlesOf, writeUntilRefused } from '../helpers/documents.ts';
 import { hasEtcd, startEtcd } from '../helpers/etcd.ts';
 import { fathomd } from '../helpers/fathomd.ts';
-import {
-  ownerOf,
-  signUp,
-  signUpMany,
-  type Tenant,
-  untilInstance,
-  untilRunning,
-} from '../helpers/fleet-actions.ts';
+import { signUp, signUpMany, type Tenant, untilInstance, untilRunning } from '../helpers/fleet-actions.ts';
 import { litestream, scratchDirectory } from '../helpers/replication.ts';
-import { createStandby, killServer, ownersIn, replicaOf, sharesIn, untilLeader } from '../helpers/standby.ts';
+import {
+  createStandby,
+  killServer,
+  ownersIn,
+  replicaOf,
+  sharesIn,
+  untilLeader,
+  untilMovable,
+} from '../helpers/standby.ts';
 import { until } from '../helpers/until.ts';
-
-/** Writes until a request fails, because the database moves. @returns the titles that were acknowledged */
-async function writeUntilRefused(fathom: Deployment, tenant: Tenant): Promise<string[]> {
-  const documents = (await ownerOf(fathom, tenant)).collection('documents');
-  const titles: string[] = [];
-  for (let count = 0; ; count += 1) {
-    const title = `write ${count}`;
-    try {
-      await documents.create({ title });
-    } catch {
-      return titles;
-    }
-    titles.push(title);
-  }
-}
 
 async function nodes(words: readonly string[], on: Deployment) {
   return fathomd(['nodes', ...words, '--json', '--socket', on.socketPath]);
@@ -60,10 +46,7 @@ describe.skipIf(!hasEtcd('the tests of drains') || litestream === null)('a node 
     );
     const two = await createStandby(etcd, 'n2', one);
     await two.start();
-    await until(
-      async () => (await ownersIn(etcd)).every(({ source, epoch }) => source?.endsWith(`/e${epoch}`)),
-      { what: async () => JSON.stringify(await ownersIn(etcd)) },
-    );
+    await untilMovable(etcd);
     await fathomd(['databases', 'archive', archived.name, '--yes', '--socket', one.socketPath]);
     await untilInstance(one, archived.name, ({ reason }) => reason?.code === 'archived', 'to be archived');
     await one.client.databases.stop(stopped.name);

@@ -3,24 +3,23 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createNode } from '../helpers/cluster-node.ts';
 import type { Deployment } from '../helpers/deployment.ts';
-import { addDocument, titlesOf } from '../helpers/documents.ts';
+import { addDocument, titlesOf, writeUntilRefused } from '../helpers/documents.ts';
 import { hasEtcd, startEtcd } from '../helpers/etcd.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { instance, ownerOf, PASSWORD, signUp, type Tenant, untilRunning } from '../helpers/fleet-actions.ts';
 import { litestream, scratchDirectory } from '../helpers/replication.ts';
-import { createStandby, killServer, ownersIn, replicaOf, untilLeader } from '../helpers/standby.ts';
+import {
+  createStandby,
+  killServer,
+  ownersIn,
+  replicaOf,
+  untilLeader,
+  untilMovable,
+} from '../helpers/standby.ts';
 import { until } from '../helpers/until.ts';
 
 async function addText(fathom: Deployment, tenant: Tenant, title: string): Promise<void> {
   await (await ownerOf(fathom, tenant)).collection('documents').create({ title });
-}
-
-/** Waits until the replicas of the present owners are complete. */
-function untilMovable(etcd: { url: string }) {
-  return until(
-    async () => (await ownersIn(etcd)).every(({ source, epoch }) => source?.endsWith(`/e${epoch}`)),
-    { what: async () => JSON.stringify(await ownersIn(etcd)) },
-  );
 }
 
 /** The contents of uploaded files, on the disk of a node. */
@@ -29,21 +28,6 @@ async function readFiles(fathom: Deployment, { name }: Tenant): Promise<string[]
   const entries = await readdir(storage, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile() && !entry.name.endsWith('.attrs'));
   return Promise.all(files.map((entry) => readFile(join(entry.parentPath, entry.name), 'utf8')));
-}
-
-/** Writes until a request fails. @returns the titles that were acknowledged */
-async function writeUntilRefused(fathom: Deployment, tenant: Tenant): Promise<string[]> {
-  const documents = (await ownerOf(fathom, tenant)).collection('documents');
-  const titles: string[] = [];
-  for (let count = 0; ; count += 1) {
-    const title = `write ${count}`;
-    try {
-      await documents.create({ title });
-    } catch {
-      return titles;
-    }
-    titles.push(title);
-  }
 }
 
 async function move(from: Deployment, name: string, to: string) {

@@ -5,16 +5,8 @@ import { hasEtcd, startEtcd } from '../helpers/etcd.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { ownerOf, signUpMany, untilRunning } from '../helpers/fleet-actions.ts';
 import { litestream, scratchDirectory } from '../helpers/replication.ts';
-import { createStandby, killServer, ownersIn, replicaOf, sharesIn } from '../helpers/standby.ts';
+import { createStandby, killServer, replicaOf, sharesIn, untilMovable } from '../helpers/standby.ts';
 import { until } from '../helpers/until.ts';
-
-/** Waits until the replicas of the present owners are complete. */
-function untilReplicas(etcd: { url: string }) {
-  return until(
-    async () => (await ownersIn(etcd)).every(({ source, epoch }) => source?.endsWith(`/e${epoch}`)),
-    { what: async () => JSON.stringify(await ownersIn(etcd)) },
-  );
-}
 
 describe.skipIf(!hasEtcd('the tests of placement') || litestream === null)(
   'databases of several nodes',
@@ -40,7 +32,7 @@ describe.skipIf(!hasEtcd('the tests of placement') || litestream === null)(
 
       const onTwo = (await two.client.databases.list()).items.map(({ name }) => name);
       for (const name of onTwo) await untilRunning(two, name);
-      await untilReplicas(etcd);
+      await untilMovable(etcd);
       await killServer(two, second);
       await until(async () => (await sharesIn(etcd))['n3'] === 4, {
         what: async () => `n3 to have all: ${JSON.stringify(await sharesIn(etcd))}`,
@@ -64,7 +56,7 @@ describe.skipIf(!hasEtcd('the tests of placement') || litestream === null)(
         await (await ownerOf(one, user)).collection('documents').create({ title: 'before' });
       const two = await createStandby(etcd, 'n2', one, { FATHOM_MOVES_PER_HOUR: '3600' });
       await two.start();
-      await untilReplicas(etcd);
+      await untilMovable(etcd);
       // The others are in use: they stay.
       const [used, ...idle] = users.map(({ name }) => name);
       for (const name of idle) await one.client.databases.stop(name);

@@ -44,10 +44,8 @@ export function chooseNode(candidates: readonly Candidate[]): string | null {
     a.databases - b.databases ||
     (a.node < b.node ? -1 : 1);
   const [first, ...others] = candidates;
-  return (
-    others.reduce((best, one) => (best === undefined || compare(one, best) < 0 ? one : best), first)?.node ??
-    null
-  );
+  if (first === undefined) return null;
+  return others.reduce((best, one) => (compare(one, best) < 0 ? one : best), first).node;
 }
 
 /** The candidate with more databases that run. */

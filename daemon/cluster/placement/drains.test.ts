@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { ManualTime } from '../../../test/helpers/manual-time.ts';
 import { MemoryCoordinator, MemoryStore } from '../../../test/helpers/memory-coordinator.ts';
+import { nodeRecord } from '../../../test/helpers/node-record.ts';
 import { silentLog } from '../../../test/helpers/silent-log.ts';
 import { readNodes } from '../node-list.ts';
 import { drainKey, memberKey, type NodeRecord, nodeKey, ownersOf } from '../records.ts';
@@ -13,26 +14,7 @@ function createStage() {
   const time = new ManualTime();
   const coordinator = new MemoryCoordinator(new MemoryStore(time));
   const add = async (node: string, change: Partial<NodeRecord> = {}) => {
-    const at = time.now().toISOString();
-    const record: NodeRecord = {
-      ...GIVER,
-      node,
-      machine: node,
-      boot: node,
-      address: '10.0.0.1',
-      version: '1.0.0',
-      started_at: at,
-      at,
-      serves: true,
-      databases: 0,
-      running: 0,
-      load_1m: 0,
-      processors: 1,
-      memory_total_bytes: 8,
-      memory_free_bytes: 4,
-      ...change,
-    };
-    const value = JSON.stringify(record);
+    const value = JSON.stringify(nodeRecord(node, time.now(), change));
     const session = await coordinator.openSession(1_000);
     await coordinator.commit({
       expect: [],

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { ManualTime } from '../../../test/helpers/manual-time.ts';
 import { MemoryCoordinator, MemoryStore } from '../../../test/helpers/memory-coordinator.ts';
+import { nodeRecord } from '../../../test/helpers/node-record.ts';
 import { silentLog } from '../../../test/helpers/silent-log.ts';
 import { Claims, removeNode } from '../claims.ts';
 import { drainKey, memberKey, type NodeRecord, nodeKey, ownersOf, parseOwner } from '../records.ts';
@@ -16,11 +17,8 @@ async function createStage() {
   const store = new MemoryStore(time);
   const coordinator = new MemoryCoordinator(store);
   const join = async (node: string, change: Partial<NodeRecord> = {}) => {
-    const at = time.now().toISOString();
-    const server = { machine: node, boot: node, address: '10.0.0.1', version: '1.0.0', started_at: at, at };
-    const load = { databases: 0, running: 0, load_1m: 0, processors: 1 };
     const memory = { memory_total_bytes: 8 * GIB, memory_free_bytes: 4 * GIB };
-    const value = JSON.stringify({ ...SHARED, ...server, ...load, ...memory, node, serves: true, ...change });
+    const value = JSON.stringify(nodeRecord(node, time.now(), { ...memory, ...change }));
     const session = await coordinator.openSession(1_000);
     await coordinator.commit({
       expect: [],
