@@ -206,6 +206,13 @@ describe('the disk limit', () => {
     expect((await refused(client.collections.create({ name: 'more', type: 'base' }))).status).toBe(507);
     await client.collections.delete('files');
     await fathom.client.databases.update(ann.name, { disk_mb: null });
+    // A restart ends the refusals.
+    await untilInstance(
+      fathom,
+      ann.name,
+      ({ phase, reason }) => phase === 'running' && reason === null,
+      'to accept writes',
+    );
   });
 });
 
