@@ -168,6 +168,7 @@ async function startDaemon(
         restore: (path, file, signal = stopping) => services.replication.restoreLast(path, file, signal),
         fetchFiles: (name, wanted) => services.fileReplicas.fetch(name, wanted),
       },
+      stopping,
       onLost: lostFleet.resolve,
       onLeaderChanged() {
         moved.abort();

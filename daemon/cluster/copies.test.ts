@@ -6,7 +6,7 @@ import { KeyedMutex } from '../base/keyed-mutex.ts';
 import { createLog } from '../base/log/log.ts';
 import { withDatabase } from '../pocketbase/data/sqlite.ts';
 import type { Ownership } from './claims.ts';
-import { type CopiesDeps, prepareCopies, prepareCopy, receiveCopy } from './copies.ts';
+import { type CopiesDeps, prepareCopies, prepareCopy, RestoreSlots, receiveCopy } from './copies.ts';
 
 const log = createLog({
   level: 'fatal',
@@ -38,6 +38,8 @@ async function createStage() {
       await writeFile(join(dataDir, 'storage', file), 'fetched');
     },
     perName: new KeyedMutex(),
+    slots: new RestoreSlots(),
+    stopping: new AbortController().signal,
     controlPlane: 'global',
     log,
   };
@@ -159,4 +161,49 @@ it('does not receive a copy while the files change, nor one of a database that i
   await prepared;
   expect(restored).toEqual(['OTHER/a/e2']);
   expect(await read('a', 'pb_data/data.db')).toBe('OTHER/a/e2');
+});
+
+it('restores four databases at a time, in the order of their starts, and the control plane before them', async () => {
+  const { owned, restored, deps } = await createStage();
+  const { restore } = deps;
+  const begun: string[] = [];
+  const gates = new Map<string, PromiseWithResolvers<void>>();
+  const gateOf = (path: string) => gates.get(path) ?? gates.set(path, Promise.withResolvers()).get(path);
+  deps.restore = async (path, file) => {
+    begun.push(path);
+    await gateOf(path)?.promise;
+    await restore(path, file);
+  };
+  const start = (name: string) => {
+    owned.set(name, { epoch: 2, source: name });
+    return prepareCopy(name, deps);
+  };
+  const started = ['a', 'b', 'c', 'd', 'e', 'f'].map(start);
+  await expect.poll(() => begun.length).toBe(4);
+  started.push(start('global'));
+  const wanted = { name: 'm', source: 'm', sha256: 'abc' };
+  // A move has slots of its own.
+  const moved = receiveCopy(wanted, new AbortController().signal, deps).catch(
+    (error: Error) => error.message,
+  );
+  await expect.poll(() => begun).toContain('m');
+  const first = begun.slice(0, 4);
+  expect(first.toSorted()).toEqual(begun.filter((name) => name !== 'm').toSorted());
+  gateOf(first[0] ?? '')?.resolve();
+  await expect.poll(() => begun.length).toBe(6);
+  expect(begun.at(-1)).toBe('global');
+  for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'm', 'global']) gateOf(name)?.resolve();
+  await Promise.all(started);
+  expect(restored.filter((name) => name !== 'm')).toHaveLength(7);
+  expect(await moved).toContain('differs');
+});
+
+it('restores nothing that waits for others when the daemon ends', async () => {
+  const { owned, restored, deps } = await createStage();
+  const stopping = new AbortController();
+  deps.stopping = stopping.signal;
+  stopping.abort();
+  owned.set('a', { epoch: 2, source: 'OTHER/a/e1' });
+  await expect(prepareCopy('a', deps)).rejects.toMatchObject({ code: 'conflict' });
+  expect(restored).toEqual([]);
 });

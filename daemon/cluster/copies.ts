@@ -9,6 +9,7 @@ import { removeTree } from '../base/files/remove-tree.ts';
 import { replaceFile, syncDirectory } from '../base/files/replace-file.ts';
 import type { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Logger } from '../base/log/log.ts';
+import { Semaphore } from '../base/semaphore.ts';
 import { readStoredDatabases } from '../control-plane/stored-databases.ts';
 import { dataDirOf, hasRunMarkerOf, restoreDirOf } from '../supervisor/instance-spec.ts';
 import type { Ownership } from './claims.ts';
@@ -20,6 +21,14 @@ const EPOCH_FILE = 'owner-epoch';
 const DIVERGED = 'diverged-';
 /** With one process of Litestream each. */
 const CONCURRENT_RESTORES = 4;
+
+/** Those that wait are restored in the order in which they began to wait. */
+export class RestoreSlots {
+  /** Of databases that this node owns. */
+  readonly owned = new Semaphore(CONCURRENT_RESTORES);
+  /** Of databases that move here: they must not wait for those of a lost node. */
+  readonly moving = new Semaphore(CONCURRENT_RESTORES);
+}
 
 export interface CopiesDeps {
   ownershipOf: (name: string) => Ownership | null;
@@ -40,6 +49,9 @@ export interface CopiesDeps {
   ) => Promise<void>;
   /** By name: what changes the files of a database. */
   perName: KeyedMutex;
+  slots: RestoreSlots;
+  /** Aborts when the daemon ends. */
+  stopping: AbortSignal;
   /** Its failure ends the start of the daemon. */
   controlPlane: string;
   log: Logger;
@@ -93,7 +105,7 @@ async function makeNewest(name: string, deps: CopiesDeps): Promise<void> {
   const isNewest =
     source === null ||
     (local !== null && epoch === local + 1 && source === (await deps.ownReplica(name, local)));
-  if (!isNewest) await restoreCopy(name, directory, { source, local, deps });
+  if (!isNewest) await restoreCopy(name, directory, { source, local, signal: deps.stopping }, deps);
   await writeEpoch(directory, epoch);
 }
 
@@ -111,22 +123,41 @@ export async function receiveCopy(
   const directory = deps.directoryOf(name);
   await deps.perName.run(name, async () => {
     if (deps.ownershipOf(name) !== null) throw new FathomError('conflict', `this node owns ${name} now`);
-    await restoreCopy(name, directory, { source, sha256, local: await readEpoch(directory), signal, deps });
+    const local = await readEpoch(directory);
+    await restoreCopy(name, directory, { source, sha256, local, signal }, deps);
   });
+}
+
+interface WantedRestore {
+  source: string;
+  /** That `data.db` must have; undefined for the copy of an owner. */
+  sha256?: string;
+  local: number | null;
+  signal: AbortSignal;
 }
 
 async function restoreCopy(
   name: string,
   directory: string,
-  {
-    source,
-    sha256,
-    local,
-    signal,
-    deps,
-  }: { source: string; sha256?: string; local: number | null; signal?: AbortSignal; deps: CopiesDeps },
+  wanted: WantedRestore,
+  deps: CopiesDeps,
 ): Promise<void> {
-  const { controlPlane, restore, fetchFiles, log } = deps;
+  const slots = wanted.sha256 === undefined ? deps.slots.owned : deps.slots.moving;
+  const release = await slots.acquire(wanted.signal, { isUrgent: name === deps.controlPlane });
+  if (release === null) throw new FathomError('conflict', 'the restore was ended');
+  try {
+    await restoreInSlot(name, directory, wanted, deps);
+  } finally {
+    release();
+  }
+}
+
+async function restoreInSlot(
+  name: string,
+  directory: string,
+  { source, sha256, local, signal }: WantedRestore,
+  { controlPlane, restore, fetchFiles, log }: CopiesDeps,
+): Promise<void> {
   await makePrivateDir(directory);
   const aside = await putAside(directory, local ?? 0);
   const staged = dataDirOf(restoreDirOf(directory));

@@ -11,7 +11,14 @@ import { sendSignal } from '../pocketbase/process/signals.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { GLOBAL_NAME, globalDirOf } from '../supervisor/global-instance.ts';
 import type { Cluster, NodeLoad } from './cluster.ts';
-import { type CopiesDeps, prepareCopies, prepareCopy, receiveCopy, writeEpoch } from './copies.ts';
+import {
+  type CopiesDeps,
+  prepareCopies,
+  prepareCopy,
+  RestoreSlots,
+  receiveCopy,
+  writeEpoch,
+} from './copies.ts';
 
 /**
  * Joins the cluster, and waits until this node owns the fleet. Ends what runs of a fleet that another node owns.
@@ -24,11 +31,13 @@ export async function joinFleet(
   {
     config,
     replicas,
+    stopping,
     onLost,
     onLeaderChanged,
   }: {
     config: Pick<Config, 'dataDir' | 'userDatabasesDir'>;
     replicas: Pick<CopiesDeps, 'ownReplica' | 'restore' | 'fetchFiles'>;
+    stopping: AbortSignal;
     onLost: (error: FathomError) => void;
     /** Called when a member must start again, to use another control plane or to run it. */
     onLeaderChanged: () => void;
@@ -40,6 +49,8 @@ export async function joinFleet(
       name === GLOBAL_NAME ? globalDirOf(config.dataDir) : join(config.userDatabasesDir, name),
     ...replicas,
     perName: new KeyedMutex(),
+    slots: new RestoreSlots(),
+    stopping,
     controlPlane: GLOBAL_NAME,
     log,
   };

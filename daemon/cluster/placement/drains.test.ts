@@ -137,3 +137,22 @@ it('publishes what has changed, and is in the list of nodes', async () => {
   await coordinator.closeSession(session);
   expect(await read()).toMatchObject([{ control_plane: true, progress: null }, null]);
 });
+
+it('drains only one of the last two nodes, when both are asked at the same moment', async () => {
+  const { coordinator, add, drainsOf } = createStage();
+  await add('n1');
+  await add('n2');
+  const results = await Promise.allSettled([drainsOf('n1').begin('n1'), drainsOf('n2').begin('n2')]);
+  const refused = results.filter((result) => result.status === 'rejected');
+  expect(refused).toMatchObject([{ reason: { code: 'conflict' } }]);
+  expect(await coordinator.list('drains/')).toHaveLength(1);
+});
+
+it('leaves one node that takes databases when all are asked at the same moment', async () => {
+  const { coordinator, add, drainsOf } = createStage();
+  const nodes = ['n1', 'n2', 'n3', 'n4', 'n5'];
+  for (const node of nodes) await add(node);
+  const results = await Promise.allSettled(nodes.map((node) => drainsOf(node).begin(node)));
+  expect(await coordinator.list('drains/')).toHaveLength(4);
+  expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1);
+});

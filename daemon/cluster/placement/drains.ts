@@ -8,6 +8,9 @@ import { DRAINS, drainKey, memberKey, NODES, type NodeRecord, parseDrain, parseN
 import { chooseNode, takeProblem, withMore } from './choose-node.ts';
 import { rebalanceTarget } from './rebalance.ts';
 
+/** Changes of other nodes can come between. */
+const ATTEMPTS = 5;
+
 export interface DrainsDeps {
   coordinator: Coordinator;
   facts: Pick<NodeRecord, 'node' | 'fleet' | 'takeover' | 'secrets'>;
@@ -83,29 +86,37 @@ export class Drains {
    * @throws FathomError `not_found`, `conflict` when no other node can take its databases, `cluster.unavailable`
    */
   async begin(node: string): Promise<void> {
-    const { coordinator, clock, log } = this.#deps;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      if (!(await this.#tryBegin(node))) continue;
+      return this.#deps.log.warn({ node }, 'the node is drained: its databases move to other nodes');
+    }
+    throw new FathomError('conflict', `${node} or another node joins, is drained or removed; try again`);
+  }
+
+  /** @returns false when something has changed meanwhile */
+  async #tryBegin(node: string): Promise<boolean> {
+    const { coordinator, clock } = this.#deps;
     const member = await this.#member(node);
     const { problems, able } = await this.#others(parseNode(member));
-    if (able.length === 0)
+    const [first] = able;
+    if (first === undefined)
       throw new FathomError(
         'conflict',
-        `no other node can take the databases of ${node}: ${problems.join('; ') || 'no other node is online'}`,
+        `no other node can take the databases of ${node}: ${problems.join('; ') || 'no other node is online'}; start another node, or undrain one`,
       );
     const key = drainKey(node);
     const known = await coordinator.get(key);
     const since = known === null ? clock.now().toISOString() : parseDrain(known).since;
-    // A node that is removed meanwhile must not leave the entry.
-    const isBegun = await coordinator.commit({
+    return coordinator.commit({
       expect: [
         { key, revision: known?.revision ?? 0 },
+        // A node that is removed meanwhile must not leave the entry.
         { key: member.key, revision: member.revision },
+        // The other one could be drained at the same moment: then none would take databases.
+        { key: drainKey(first.node), revision: 0 },
       ],
       put: [{ key, value: JSON.stringify({ since }) }],
     });
-    if (isBegun) return log.warn({ node }, 'the node is drained: its databases move to other nodes');
-    // Another one may have done it at the same moment.
-    if ((await coordinator.get(key)) === null)
-      throw new FathomError('conflict', `${node} joins again, or is removed; try again`);
   }
 
   /** @throws FathomError `not_found`, `cluster.unavailable` */

@@ -40,6 +40,7 @@ async function createStage() {
     claimProblem: (name) => claims.problem(name),
     isReceiving: (name) => receiving.has(name),
     onGained: () => events.push('gained'),
+    clock: time,
     drains: new Drains({
       coordinator,
       facts,
@@ -170,4 +171,35 @@ it('gives what was freed from a removed node to others, except what has no repli
   await claims.load();
   expect(await orphans.place()).toBe(0);
   expect(owners()).toEqual({ n2: 12, null: 1 });
+});
+
+it('asks less and less often for databases without a replica, and at once when their node has been back', async () => {
+  const { time, coordinator, join, former, lost, claims, orphans, owners } = await createStage();
+  await join('n2');
+  for (const name of ['bare-1', 'bare-2']) await former.problem(name);
+  await claims.load();
+  await coordinator.closeSession(lost);
+  const read: string[] = [];
+  const get = coordinator.get.bind(coordinator);
+  coordinator.get = (key) => {
+    read.push(key);
+    return get(key);
+  };
+  const reads = () => read.splice(0).filter((key) => key.includes('/bare-')).length;
+  await orphans.place();
+  expect(owners()).toMatchObject({ n4: 2 });
+  await claims.load();
+  expect(reads()).toBeGreaterThan(0);
+  await orphans.place();
+  expect(reads()).toBe(0);
+  for (let second = 0; second < 600; second += 1) {
+    await time.advance(1_000);
+    await orphans.place();
+  }
+  expect(reads()).toBeLessThan(2 * 12 * 2);
+  const back = await join('n4');
+  await orphans.place();
+  await coordinator.closeSession(back);
+  await orphans.place();
+  expect(reads()).toBeGreaterThan(0);
 });
