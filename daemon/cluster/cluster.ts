@@ -7,6 +7,7 @@ import type { Clock } from '../base/time/clock.ts';
 import { Claims, type LostDatabase, type Ownership, removeNode } from './claims.ts';
 import type { Coordinator } from './coordinator.ts';
 import { Handovers, type WantedCopy } from './handovers.ts';
+import { Refusals } from './moves/refusals.ts';
 import { readNodes } from './node-list.ts';
 import { OwnerReviews } from './owner-reviews.ts';
 import { Drains } from './placement/drains.ts';
@@ -20,7 +21,7 @@ const RETRY_MS = 1_000;
 const CONCURRENT_CLAIMS = 16;
 
 /** What a node publishes of its load. */
-export type NodeLoad = Omit<NodeRecord, keyof NodeFacts | 'at' | 'serves' | 'drain'>;
+export type NodeLoad = Omit<NodeRecord, keyof NodeFacts | 'at' | 'serves' | 'drain' | 'receiving'>;
 
 export interface ClusterDeps {
   coordinator: Coordinator;
@@ -53,7 +54,7 @@ export interface ClusterHooks {
   /** Makes the files of a database those of its last owner. Its process does not run. */
   prepareCopy(name: string): Promise<void>;
   /** Makes the files of a database those of a replica. @throws an error when they differ from what is wanted */
-  receiveCopy?(copy: WantedCopy, signal: AbortSignal): Promise<void>;
+  receiveCopy?(copy: WantedCopy, signal: AbortSignal, note: (bytes: number) => void): Promise<void>;
   /** Records that the files of a database are those of the owner with an epoch. */
   noteReceived?(name: string, epoch: number): Promise<void>;
   /** The control plane, which was on another node, is on a third one now, or this node has claimed it. */
@@ -101,7 +102,8 @@ export class Cluster {
       epochOf: (name) => this.#claims.ownershipOf(name)?.epoch ?? null,
     });
     const publish = async () => this.#registration?.publish();
-    this.drains = new Drains({ ...deps, claims: this.#claims, publish });
+    const refusals = new Refusals(clock);
+    this.drains = new Drains({ ...deps, claims: this.#claims, publish, refusals });
     const orphans = new Orphans({
       ...deps,
       claims: this.#claims,
@@ -123,7 +125,9 @@ export class Cluster {
       ...deps,
       claims: this.#claims,
       serves: () => this.#serves && this.#hooks?.receiveCopy !== undefined,
-      receiveCopy: async (copy, signal) => this.#hooks?.receiveCopy?.(copy, signal),
+      controlPlaneProblem: () => this.share.controlPlaneProblem(),
+      refusals,
+      receiveCopy: async (...wanted) => this.#hooks?.receiveCopy?.(...wanted),
       noteReceived: async (name, epoch) => this.#hooks?.noteReceived?.(name, epoch),
       onReceived: () => this.share.notify(),
       left: this.#left.signal,
@@ -161,6 +165,7 @@ export class Cluster {
         ...hooks.load(),
         serves: this.#serves,
         ...(this.drains.progress === null ? {} : { drain: this.drains.progress }),
+        ...(this.handovers.receiving.length === 0 ? {} : { receiving: this.handovers.receiving }),
         at: clock.now().toISOString(),
       }),
       onSession: async () => {

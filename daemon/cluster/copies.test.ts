@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { ManualTime } from '../../test/helpers/manual-time.ts';
 import { scratch } from '../../test/helpers/scratch.ts';
 import { KeyedMutex } from '../base/keyed-mutex.ts';
 import { createLog } from '../base/log/log.ts';
+import { systemClock } from '../base/time/clock.ts';
 import { withDatabase } from '../pocketbase/data/sqlite.ts';
 import type { Ownership } from './claims.ts';
 import { type CopiesDeps, prepareCopies, prepareCopy, RestoreSlots, receiveCopy } from './copies.ts';
@@ -39,6 +42,7 @@ async function createStage() {
     },
     perName: new KeyedMutex(),
     slots: new RestoreSlots(),
+    clock: systemClock,
     stopping: new AbortController().signal,
     controlPlane: 'global',
     log,
@@ -155,7 +159,7 @@ it('does not receive a copy while the files change, nor one of a database that i
   const prepared = prepareCopy('a', deps);
   await begun.promise;
   const wanted = { name: 'a', source: 'OTHER/a/e1', sha256: 'abc' };
-  const received = receiveCopy(wanted, new AbortController().signal, deps);
+  const received = receiveCopy(wanted, { signal: new AbortController().signal, note: () => {} }, deps);
   mayEnd.resolve();
   await expect(received).rejects.toMatchObject({ code: 'conflict' });
   await prepared;
@@ -183,7 +187,7 @@ it('restores four databases at a time, in the order of their starts, and the con
   started.push(start('global'));
   const wanted = { name: 'm', source: 'm', sha256: 'abc' };
   // A move has slots of its own.
-  const moved = receiveCopy(wanted, new AbortController().signal, deps).catch(
+  const moved = receiveCopy(wanted, { signal: new AbortController().signal, note: () => {} }, deps).catch(
     (error: Error) => error.message,
   );
   await expect.poll(() => begun).toContain('m');
@@ -206,4 +210,38 @@ it('restores nothing that waits for others when the daemon ends', async () => {
   owned.set('a', { epoch: 2, source: 'OTHER/a/e1' });
   await expect(prepareCopy('a', deps)).rejects.toMatchObject({ code: 'conflict' });
   expect(restored).toEqual([]);
+});
+
+it('says how much of a database that moves here is there, and how much was compared', async () => {
+  const { deps } = await createStage();
+  const time = new ManualTime();
+  deps.clock = time;
+  const written = Promise.withResolvers<void>();
+  const mayEnd = Promise.withResolvers<void>();
+  deps.restore = async (_path, file) => {
+    await writeFile(file, Buffer.alloc(1_000_000, 'x'));
+    written.resolve();
+    await mayEnd.promise;
+  };
+  const noted: number[] = [];
+  const note = (bytes: number) => void noted.push(bytes);
+  const sha256 = createHash('sha256').update(Buffer.alloc(1_000_000, 'x')).digest('hex');
+  const compared = Promise.withResolvers<void>();
+  deps.fetchFiles = () => compared.promise;
+  const { signal } = new AbortController();
+  const received = receiveCopy({ name: 'a', source: 'OTHER/a/e1', sha256 }, { signal, note }, deps);
+  await written.promise;
+  const look = async () => {
+    await time.advance(2_000);
+    return noted.at(-1) ?? 0;
+  };
+  await expect.poll(look).toBeGreaterThanOrEqual(1_000_000);
+  expect(noted.at(-1)).toBeLessThan(2_000_000);
+  mayEnd.resolve();
+  await expect.poll(look).toBeGreaterThanOrEqual(2_000_000);
+  compared.resolve();
+  await received;
+  const last = noted.length;
+  await time.advance(10_000);
+  expect(noted).toHaveLength(last);
 });

@@ -10,10 +10,12 @@ import { replaceFile, syncDirectory } from '../base/files/replace-file.ts';
 import type { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Logger } from '../base/log/log.ts';
 import { Semaphore } from '../base/semaphore.ts';
+import type { Clock } from '../base/time/clock.ts';
 import { readStoredDatabases } from '../control-plane/stored-databases.ts';
 import { dataDirOf, hasRunMarkerOf, restoreDirOf } from '../supervisor/instance-spec.ts';
 import type { Ownership } from './claims.ts';
 import type { WantedCopy } from './handovers.ts';
+import { withProgress } from './moves/copy-progress.ts';
 
 /** In the directory of an instance: the epoch of its owner when its files were restored or made here. */
 const EPOCH_FILE = 'owner-epoch';
@@ -50,6 +52,7 @@ export interface CopiesDeps {
   /** By name: what changes the files of a database. */
   perName: KeyedMutex;
   slots: RestoreSlots;
+  clock: Clock;
   /** Aborts when the daemon ends. */
   stopping: AbortSignal;
   /** Its failure ends the start of the daemon. */
@@ -112,19 +115,20 @@ async function makeNewest(name: string, deps: CopiesDeps): Promise<void> {
 /**
  * Makes the files of a database, which another node owns and does not run, those of its replica.
  *
+ * @param options.note called with the bytes that are there, again and again
  * @throws FathomError `conflict` when the file differs from that of the owner, or this node has become the owner, `not_found`,
  * `backup.failed`
  */
 export async function receiveCopy(
   { name, source, sha256 }: WantedCopy,
-  signal: AbortSignal,
+  { signal, note }: { signal: AbortSignal; note: (bytes: number) => void },
   deps: CopiesDeps,
 ): Promise<void> {
   const directory = deps.directoryOf(name);
   await deps.perName.run(name, async () => {
     if (deps.ownershipOf(name) !== null) throw new FathomError('conflict', `this node owns ${name} now`);
     const local = await readEpoch(directory);
-    await restoreCopy(name, directory, { source, sha256, local, signal }, deps);
+    await restoreCopy(name, directory, { source, sha256, local, signal, note }, deps);
   });
 }
 
@@ -134,6 +138,7 @@ interface WantedRestore {
   sha256?: string;
   local: number | null;
   signal: AbortSignal;
+  note?: (bytes: number) => void;
 }
 
 async function restoreCopy(
@@ -146,7 +151,11 @@ async function restoreCopy(
   const release = await slots.acquire(wanted.signal, { isUrgent: name === deps.controlPlane });
   if (release === null) throw new FathomError('conflict', 'the restore was ended');
   try {
-    await restoreInSlot(name, directory, wanted, deps);
+    const { note = () => {} } = wanted;
+    const options = { clock: deps.clock, note };
+    await withProgress(restoreDirOf(directory), options, (noteRead) =>
+      restoreInSlot(name, directory, { ...wanted, noteRead }, deps),
+    );
   } finally {
     release();
   }
@@ -155,7 +164,7 @@ async function restoreCopy(
 async function restoreInSlot(
   name: string,
   directory: string,
-  { source, sha256, local, signal }: WantedRestore,
+  { source, sha256, local, signal, noteRead }: WantedRestore & { noteRead: (bytes: number) => void },
   { controlPlane, restore, fetchFiles, log }: CopiesDeps,
 ): Promise<void> {
   await makePrivateDir(directory);
@@ -165,7 +174,7 @@ async function restoreInSlot(
   await makePrivateDir(restoreDirOf(directory));
   await makePrivateDir(staged);
   await restore(source, join(staged, 'data.db'), signal);
-  if (sha256 !== undefined && (await hashFile(join(staged, 'data.db'))) !== sha256)
+  if (sha256 !== undefined && (await hashFile(join(staged, 'data.db'), noteRead)) !== sha256)
     throw new FathomError('conflict', `what was restored differs from data.db of its owner`);
   await fetchFiles(name, { dataDir: staged, known: aside, mayLack: sha256 === undefined });
   if (name === controlPlane) await writeFile(hasRunMarkerOf(directory), '', { mode: 0o600 });

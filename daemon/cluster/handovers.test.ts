@@ -5,6 +5,7 @@ import { nodeRecord } from '../../test/helpers/node-record.ts';
 import { silentLog } from '../../test/helpers/silent-log.ts';
 import { Claims } from './claims.ts';
 import { Handovers } from './handovers.ts';
+import { Refusals } from './moves/refusals.ts';
 import { drainKey, nodeKey, ownersOf, parseOwner } from './records.ts';
 
 const NAME = '2026-01-15-001-ann';
@@ -32,14 +33,22 @@ async function createNode(node: string, receive: () => Promise<void> = async () 
   await coordinator.commit({ expect: [], put: [{ key: nodeKey(node), value, session }] });
   const claims = new Claims({ coordinator, facts, clock: time });
   const events: string[] = [];
-  const state = { serves: true };
+  const state: { serves: boolean; unled: string | null; note: (bytes: number) => void } = {
+    serves: true,
+    unled: null,
+    note: () => {},
+  };
   const left = new AbortController();
+  const refusals = new Refusals(time);
   const handovers = new Handovers({
     coordinator,
     facts,
     claims,
     serves: () => state.serves,
-    async receiveCopy({ source, sha256 }, signal) {
+    controlPlaneProblem: async () => state.unled,
+    refusals,
+    async receiveCopy({ source, sha256 }, signal, note) {
+      state.note = note;
       events.push(`restore ${source} ${sha256}`);
       const ended = new Promise<never>((_resolve, reject) => {
         signal.addEventListener('abort', () => reject(new Error('it was ended')));
@@ -60,7 +69,12 @@ async function createNode(node: string, receive: () => Promise<void> = async () 
   /** What the watch of the owners does. @returns the databases that are reported as lost */
   const review = async () => (await claims.review(store.entries, [KEY])).map(({ name }) => name);
   const end = () => coordinator.closeSession(session);
-  return { claims, handovers, events, hear, review, link, state, left, coordinator, end };
+  const publish = async () => {
+    const receiving = handovers.receiving;
+    const record = JSON.stringify(nodeRecord(node, time.now(), { receiving }));
+    await coordinator.commit({ expect: [], put: [{ key: nodeKey(node), value: record, session }] });
+  };
+  return { claims, handovers, events, hear, review, link, state, left, coordinator, end, publish, refusals };
 }
 
 function ownerNow() {
@@ -108,7 +122,7 @@ it('keeps it when the other node refuses it, ends, or does not answer', async ()
 
   const late = one.result();
   await time.advance(300_000);
-  expect(await late).toContain('in time');
+  expect(await late).toContain('no progress');
 
   const offline = one.result();
   await settle();
@@ -305,4 +319,80 @@ it('has what the leader gave it while it was received, also when etcd does not a
   two.left.abort();
   await time.advance(1_000);
   await kept;
+});
+
+it('waits for a node that makes progress, longer than for one that does not', async () => {
+  const one = await createOwner();
+  const restored = Promise.withResolvers<void>();
+  const two = await createNode('n2', () => restored.promise);
+  const moved = one.result();
+  await settle();
+  await two.hear();
+  for (let minute = 1; minute <= 15; minute += 1) {
+    two.state.note(minute * 1e9);
+    await two.publish();
+    await time.advance(60_000);
+  }
+  expect(ownerNow()).toMatchObject({ node: 'n1', handover: { to: 'n2' } });
+  expect(two.handovers.receiving).toEqual([{ name: NAME, bytes: 15e9 }]);
+  restored.resolve();
+  await time.advance(1_000);
+  expect(await moved).toBe('moved');
+  expect(two.handovers.receiving).toEqual([]);
+});
+
+it('withdraws the offer to a node whose progress ends', async () => {
+  const one = await createOwner();
+  const two = await createNode('n2', () => new Promise(() => {}));
+  const moved = one.result();
+  await settle();
+  await two.hear();
+  for (let minute = 1; minute <= 10; minute += 1) {
+    two.state.note(minute * 1e9);
+    await two.publish();
+    await time.advance(60_000);
+  }
+  await time.advance(181_000);
+  expect(await moved).toContain('node n2 made no progress for 3 minutes');
+  expect(ownerNow().handover).toBeUndefined();
+  expect([...one.refusals.of(NAME)]).toEqual([['n2', 'made no progress for 3 minutes']]);
+  const three = await createNode('n2');
+  const again = one.result();
+  await settle();
+  await three.hear();
+  await time.advance(1_000);
+  expect(await again).toBe('moved');
+  expect(one.refusals.of(NAME).size).toBe(0);
+});
+
+it('takes nothing without a control plane, also when that is lost meanwhile', async () => {
+  const one = await createOwner();
+  const restored = Promise.withResolvers<void>();
+  const two = await createNode('n2', () => restored.promise);
+  two.state.unled = 'no control plane';
+  const first = one.result();
+  await settle();
+  await two.hear();
+  expect(two.events).toEqual([]);
+  await time.advance(1_000);
+  expect(await first).toContain('node n2 refused it: no control plane');
+
+  two.state.unled = null;
+  const second = one.result();
+  await settle();
+  await two.hear();
+  expect(two.events).toEqual([`restore ${SOURCE} abc`]);
+  two.state.unled = 'no control plane';
+  restored.resolve();
+  await settle();
+  await time.advance(1_000);
+  expect(await second).toContain('node n2 refused it: no control plane');
+  expect(ownerNow()).toMatchObject({ node: 'n1', epoch: 1 });
+});
+
+it('offers nothing while it cannot use a control plane', async () => {
+  const one = await createOwner();
+  await createNode('n2');
+  one.state.unled = 'no control plane';
+  await expect(one.handovers.requireTarget('n2')).rejects.toMatchObject({ code: 'conflict' });
 });

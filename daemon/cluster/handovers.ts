@@ -3,6 +3,7 @@ import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import type { Claims } from './claims.ts';
 import type { Coordinator, Entry } from './coordinator.ts';
+import type { Refusals } from './moves/refusals.ts';
 import { takeProblem } from './placement/choose-node.ts';
 import {
   drainKey,
@@ -16,7 +17,7 @@ import {
 
 const LOOK_EVERY_MS = 200;
 const RETRY_MS = 1_000;
-/** A restore of several GB. */
+/** Without any progress of the other node. A large database takes longer. */
 const TIMEOUT_MS = 180_000;
 /** A withdrawal can collide with the answer of the other node. */
 const ATTEMPTS = 5;
@@ -34,8 +35,17 @@ export interface HandoverDeps {
   claims: Claims;
   /** Whether this node runs databases now. */
   serves: () => boolean;
-  /** Makes the files of a database those of a replica. @throws an error when they differ from what is wanted */
-  receiveCopy: (copy: WantedCopy, signal: AbortSignal) => Promise<void>;
+  /** Why a database would not start on this node, because no control plane says that it should; null when it would. */
+  controlPlaneProblem: () => Promise<string | null>;
+  /** Which nodes have not taken databases of this one. */
+  refusals: Refusals;
+  /**
+   * Makes the files of a database those of a replica.
+   *
+   * @param note called with the bytes that are there
+   * @throws an error when they differ from what is wanted
+   */
+  receiveCopy: (copy: WantedCopy, signal: AbortSignal, note: (bytes: number) => void) => Promise<void>;
   /** Records that the files are those of the owner with an epoch. */
   noteReceived: (name: string, epoch: number) => Promise<void>;
   /** This node owns a database of another node now. */
@@ -63,6 +73,8 @@ export class Handovers {
   /** Names that are offered to this node. */
   readonly #wanted = new Set<string>();
   readonly #receiving = new Map<string, Promise<void>>();
+  /** By name of those that are restored: the bytes that are there. */
+  readonly #progress = new Map<string, number>();
   /** Was received, or not; what its record says now is not known yet. */
   readonly #ended = new Set<string>();
 
@@ -82,6 +94,9 @@ export class Handovers {
     const isDrained = (await coordinator.get(drainKey(node))) !== null;
     const problem = takeProblem(target, facts, { isDrained });
     if (problem !== null) throw new FathomError('conflict', `${node} cannot take the database: ${problem}`);
+    // The other node would refuse it, after its process has ended.
+    const unled = await this.#deps.controlPlaneProblem();
+    if (unled !== null) throw new FathomError('conflict', `no database moves now: ${unled}`);
   }
 
   /** The last replica of a database of this node that is complete, which can be that of its former owner. Null without one. */
@@ -110,11 +125,17 @@ export class Handovers {
       problem = error as Error;
     }
     if (problem !== null && (await this.#withdraw(name)) !== to) throw problem;
+    this.#deps.refusals.forget(name);
   }
 
   /** Whether this node restores a database that is offered to it. */
   isReceiving(name: string): boolean {
     return this.#receiving.has(name);
+  }
+
+  /** What this node restores because it is offered, with the bytes that are there. The former owner waits while they change. */
+  get receiving(): { name: string; bytes: number }[] {
+    return [...this.#progress].map(([name, bytes]) => ({ name, bytes }));
   }
 
   /** Takes what is offered to this node. */
@@ -194,17 +215,26 @@ export class Handovers {
 
   /** @returns why the other node does not take it; null when it has it */
   async #untilAnswered(name: string, to: string, signal: AbortSignal): Promise<FathomError | null> {
-    const { coordinator, clock, facts } = this.#deps;
+    const { coordinator, clock, facts, refusals } = this.#deps;
     const stays = (problem: string) => new FathomError('conflict', `${name} stays on this node: ${problem}`);
-    const until = clock.monotonic() + TIMEOUT_MS;
+    const isRefused = (why: string) => {
+      refusals.note(name, to, why);
+      return stays(`node ${to} ${why}`);
+    };
+    let until = clock.monotonic() + TIMEOUT_MS;
+    let bytes: number | null = null;
     while (!signal.aborted && clock.monotonic() < until) {
       await clock.sleep(LOOK_EVERY_MS, signal);
       const { owner } = await this.#read(name);
       if (owner.node !== facts.node) return null;
-      if (owner.handover?.refused) return stays(`node ${to} refused it: ${owner.handover.refused}`);
-      if ((await coordinator.get(nodeKey(to))) === null) return stays(`node ${to} went offline`);
+      if (owner.handover?.refused) return isRefused(`refused it: ${owner.handover.refused}`);
+      const target = await coordinator.get(nodeKey(to));
+      if (target === null) return isRefused('went offline');
+      const received = parseNode(target).receiving?.find((one) => one.name === name)?.bytes ?? null;
+      if (received !== bytes) until = clock.monotonic() + TIMEOUT_MS;
+      bytes = received;
     }
-    return stays(signal.aborted ? 'the move was ended' : `node ${to} did not take it in time`);
+    return signal.aborted ? stays('the move was ended') : isRefused('made no progress for 3 minutes');
   }
 
   /** @returns the owner: this node, or one that has it already */
@@ -227,12 +257,17 @@ export class Handovers {
     const { source, epoch } = offered;
     try {
       if (source === null) throw new Error('it has no replica');
-      await receiveCopy({ name, source, sha256 }, left);
+      await this.#requireControlPlane();
+      this.#progress.set(name, 0);
+      await receiveCopy({ name, source, sha256 }, left, (bytes) => this.#progress.set(name, bytes));
+      await this.#requireControlPlane();
     } catch (error) {
       const refused = left.aborted ? 'its daemon ends' : messageOf(error);
       log.error({ instance: name }, `it stays on node ${offered.node}: ${refused}`);
       await this.#put(entry, { ...offered, handover: { ...handover, refused } });
       return;
+    } finally {
+      this.#progress.delete(name);
     }
     const record: OwnerRecord = {
       node: facts.node,
@@ -251,6 +286,12 @@ export class Handovers {
     } finally {
       onReceived();
     }
+  }
+
+  /** It would run nowhere until there is one: its former owner starts it. @throws Error */
+  async #requireControlPlane(): Promise<void> {
+    const problem = await this.#deps.controlPlaneProblem();
+    if (problem !== null) throw new Error(problem);
   }
 
   /** Tries until etcd answers: this node may be the owner already. @returns false when it is not offered any more */

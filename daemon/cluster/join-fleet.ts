@@ -50,6 +50,7 @@ export async function joinFleet(
     ...replicas,
     perName: new KeyedMutex(),
     slots: new RestoreSlots(),
+    clock,
     stopping,
     controlPlane: GLOBAL_NAME,
     log,
@@ -68,7 +69,7 @@ export async function joinFleet(
       for (const pid of fleet.pids()) sendSignal(-pid, 'SIGKILL');
     },
     prepareCopy: (name) => prepareCopy(name, copies),
-    receiveCopy: (copy, signal) => receiveCopy(copy, signal, copies),
+    receiveCopy: (copy, signal, note) => receiveCopy(copy, { signal, note }, copies),
     noteReceived: (name, epoch) => writeEpoch(copies.directoryOf(name), epoch),
     onLeaderChanged,
   });

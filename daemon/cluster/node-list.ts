@@ -24,7 +24,8 @@ export async function readNodes(coordinator: Coordinator, controlPlane: string):
     const { node: name, at: seen_at, drain: progress = null } = record;
     const since = drained.get(name);
     // The schema of the route leaves the rest out.
-    const node = { ...record, name, state, seen_at };
+    const receiving = state === 'online' ? (record.receiving ?? []) : [];
+    const node = { ...record, name, state, seen_at, receiving };
     if (since === undefined) return nodes.set(name, { ...node, drain: null });
     const owned = await coordinator.get(ownersOf(record.fleet) + controlPlane);
     const control_plane = owned !== null && parseOwner(owned).node === name;

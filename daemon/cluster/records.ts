@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { drainProgressSchema } from '../../shared/api/nodes.ts';
+import { drainProgressSchema, receivingSchema } from '../../shared/api/nodes.ts';
 import { FathomError } from '../../shared/errors.ts';
 import type { Entry } from './coordinator.ts';
 
@@ -47,6 +47,8 @@ const nodeSchema = z.object({
   memory_free_bytes: z.number(),
   /** While it is drained. Nodes of earlier releases do not say so. */
   drain: drainProgressSchema.optional(),
+  /** While databases move to it. Nodes of earlier releases do not say so. */
+  receiving: receivingSchema.optional(),
 });
 
 export type NodeRecord = z.infer<typeof nodeSchema>;

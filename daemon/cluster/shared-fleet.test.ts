@@ -4,14 +4,15 @@ import { MemoryCoordinator, MemoryStore } from '../../test/helpers/memory-coordi
 import { nodeRecord } from '../../test/helpers/node-record.ts';
 import { silentLog } from '../../test/helpers/silent-log.ts';
 import { Claims } from './claims.ts';
-import { memberKey } from './records.ts';
+import { memberKey, nodeKey, ownersOf } from './records.ts';
+import { routesOf } from './routes/route.ts';
 import { SharedFleet } from './shared-fleet.ts';
 
 const time = new ManualTime();
 
-/** The leader n1. */
-function createShare(coordinator: MemoryCoordinator) {
-  const facts = { node: 'n1', fleet: 'f', takeover: true, secrets: 's' };
+/** The leader n1, unless it follows. */
+function createShare(coordinator: MemoryCoordinator, node = 'n1') {
+  const facts = { node, fleet: 'f', takeover: true, secrets: 's' };
   const claims = new Claims({ coordinator, facts, clock: time });
   const share = new SharedFleet({
     coordinator,
@@ -85,4 +86,30 @@ it('reports moves also while it cannot read the addresses of other nodes', async
   expect(seen).toEqual(['n2', '10.0.0.2']);
   left.abort();
   await kept;
+});
+
+it('knows whether it can use the control plane', async () => {
+  const store = new MemoryStore(time);
+  const coordinator = new MemoryCoordinator(store);
+  const { share } = createShare(coordinator, 'n2');
+  expect(await share.controlPlaneProblem()).toBeNull();
+  const put = (key: string, value: object, session?: string) =>
+    coordinator.commit({
+      expect: [],
+      put: [{ key, value: JSON.stringify(value), ...(session === undefined ? {} : { session }) }],
+    });
+  const at = time.now().toISOString();
+  const session = await coordinator.openSession(1_000);
+  await put(nodeKey('n1'), nodeRecord('n1', time.now()), session);
+  await put(`${ownersOf('f')}global`, { node: 'n1', epoch: 1, since: at, source: 'HOST/global/e1' });
+  const route = { node: 'n1', address: '10.0.0.1', port: 8090, epoch: 1, state: 'open' };
+  await put(`${routesOf('f')}global`, route);
+  expect(await share.follow()).toBe(true);
+  expect(await share.controlPlaneProblem()).toBeNull();
+  await put(`${routesOf('f')}global`, { ...route, state: 'closed', port: null });
+  expect(await share.controlPlaneProblem()).toContain('control plane of node n1');
+  await put(`${routesOf('f')}global`, route);
+  expect(await share.controlPlaneProblem()).toBeNull();
+  await coordinator.closeSession(session);
+  expect(await share.controlPlaneProblem()).toContain('control plane of node n1');
 });

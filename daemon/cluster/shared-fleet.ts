@@ -219,6 +219,13 @@ export class SharedFleet {
     return true;
   }
 
+  /** Why this node cannot use a control plane now; null when it can, or has it. @throws FathomError `cluster.unavailable` */
+  async controlPlaneProblem(): Promise<string | null> {
+    const leader = this.#leader;
+    if (leader === null || (await this.#findLeader())?.url === leader.url) return null;
+    return `this node cannot use the control plane of node ${leader.node}; see 'fathomd nodes list'`;
+  }
+
   /** Calls the listeners if `review` finds another owner of one of these databases. */
   async noticeMoves(names: readonly string[], review: () => Promise<void>): Promise<void> {
     const owners = () => names.map((name) => this.elsewhere(name)?.node);

@@ -21,6 +21,7 @@ const EXAMPLE_NODE = {
   processors: 4,
   memory_total_bytes: 8_589_934_592,
   memory_free_bytes: 2_147_483_648,
+  receiving: [],
   drain: null,
 };
 
@@ -35,6 +36,11 @@ export const drainProgressSchema = z.object({
 });
 
 export type DrainProgress = z.infer<typeof drainProgressSchema>;
+
+/** Databases that a node restores because they move to it. */
+export const receivingSchema = z.array(
+  z.object({ name: databaseName, bytes: z.number().describe('Of its files that are there already.') }),
+);
 
 const nodeSchema = z
   .object({
@@ -55,6 +61,9 @@ const nodeSchema = z
     processors: z.int(),
     memory_total_bytes: z.number(),
     memory_free_bytes: z.number(),
+    receiving: receivingSchema.describe(
+      'Databases that move to this node now. A move is ended when nothing changes for 3 minutes.',
+    ),
     drain: z
       .object({
         since: time,

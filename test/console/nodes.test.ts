@@ -20,6 +20,7 @@ function node(name: string, changes: Partial<ClusterNode> = {}): ClusterNode {
     processors: 4,
     memory_total_bytes: 8192 * MIB,
     memory_free_bytes: 2048 * MIB,
+    receiving: [],
     drain: null,
     ...changes,
   };

@@ -1,4 +1,5 @@
 import type { ClusterNode } from '../../../shared/api/nodes.ts';
+import { byteSize } from '../../../shared/byte-size.ts';
 import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
@@ -41,10 +42,11 @@ async function follow(
   { stderr }: CliContext,
 ): Promise<ClusterNode> {
   let node = begun;
+  let others: readonly ClusterNode[] = [];
   let shown = '';
   let since = performance.now();
   for (;;) {
-    const line = progressLine(node);
+    const line = progressLine(node, others);
     if (line !== shown) since = performance.now();
     if (line !== shown && !json) stderr.write(stderr.isTTY === true ? `\r\u001B[K${line}` : `${line}\n`);
     shown = line;
@@ -52,19 +54,20 @@ async function follow(
     await new Promise((resolve) => {
       setTimeout(resolve, POLL_MS);
     });
-    node = await read(client, node);
+    others = await read(client, others);
+    const next = others.find(({ name }) => name === node.name);
+    if (next === undefined && others.length > 0)
+      throw new FathomError('not_found', `node ${node.name} was removed`);
+    node = next ?? node;
   }
   if (!json && stderr.isTTY === true) stderr.write('\n');
   return node;
 }
 
 /** While etcd does not answer, the last state is the one that is known. */
-async function read(client: FathomClient, last: ClusterNode): Promise<ClusterNode> {
+async function read(client: FathomClient, last: readonly ClusterNode[]): Promise<readonly ClusterNode[]> {
   try {
-    const { items } = await client.nodes.list();
-    const node = items.find(({ name }) => name === last.name);
-    if (node === undefined) throw new FathomError('not_found', `node ${last.name} was removed`);
-    return node;
+    return (await client.nodes.list()).items;
   } catch (error) {
     if (error instanceof FathomError && error.code === 'cluster.unavailable') return last;
     throw error;
@@ -80,11 +83,13 @@ function isStuck({ drain }: ClusterNode): boolean {
   return progress !== null && progress.moving === 0 && progress.failed === progress.left;
 }
 
-function progressLine({ name, drain }: ClusterNode): string {
+function progressLine({ name, drain }: ClusterNode, nodes: readonly ClusterNode[]): string {
   const progress = drain?.progress ?? null;
   if (progress === null) return `${name}: waiting for the node`;
   const failed = progress.failed === 0 ? '' : `, ${progress.failed} could not be moved yet`;
-  return `${name}: databases that are left: ${progress.left}, ${progress.moving} move now${failed}`;
+  const received = nodes.flatMap((node) => node.receiving).reduce((sum, { bytes }) => sum + bytes, 0);
+  const there = received === 0 ? '' : ` (${byteSize(received)} are there)`;
+  return `${name}: databases that are left: ${progress.left}, ${progress.moving} move now${there}${failed}`;
 }
 
 function resultLines({ name, state, drain }: ClusterNode): string[] {

@@ -4,7 +4,7 @@ import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
 import { readConfirmation } from '../input/prompt.ts';
 import { UsageError } from '../input/usage-error.ts';
-import { printable } from '../output/print.ts';
+import { printable, printMessage } from '../output/print.ts';
 import { type Column, printTable, type TableArguments } from '../output/table.ts';
 
 const onlyOnline = <T>(node: ClusterNode, value: T): T | null => (node.state === 'online' ? value : null);
@@ -32,9 +32,24 @@ export async function listNodes(
   const list = await connect(args, context).nodes.list();
   if (args.json) printJson(context, list);
   else printTable(list.items, COLUMNS, args, context);
+  if (!args.json) for (const line of list.items.flatMap(notesOf)) printMessage(context, line);
   if (list.problem !== null)
     printLine(context.stderr, printable(`fathomd: node ${list.node} is not registered: ${list.problem}`));
   return 0;
+}
+
+/** What moves to a node, and what does not move from it. */
+function notesOf({ name, drain, receiving }: ClusterNode): string[] {
+  const { failed = 0, problems: [first] = [] } = drain?.progress ?? {};
+  const more = failed > 1 ? `; 'fathomd nodes drain ${name}' shows the others` : '';
+  return [
+    ...(first === undefined
+      ? []
+      : [`databases that do not move from ${name} now: ${failed}. ${first.name}: ${first.message}${more}`]),
+    ...receiving.map(
+      (database) => `${database.name} moves to ${name}: ${byteSize(database.bytes)} are there`,
+    ),
+  ];
 }
 
 /** Removes a node after the caller has typed its name. */

@@ -3,6 +3,7 @@ import { ManualTime } from '../../../test/helpers/manual-time.ts';
 import { MemoryCoordinator, MemoryStore } from '../../../test/helpers/memory-coordinator.ts';
 import { nodeRecord } from '../../../test/helpers/node-record.ts';
 import { silentLog } from '../../../test/helpers/silent-log.ts';
+import { Refusals } from '../moves/refusals.ts';
 import { readNodes } from '../node-list.ts';
 import { drainKey, memberKey, type NodeRecord, nodeKey, ownersOf } from '../records.ts';
 import { Drains } from './drains.ts';
@@ -27,19 +28,21 @@ function createStage() {
   };
   const published: unknown[] = [];
   const counts = new Map<string, number>();
+  const refusals = new Refusals(time);
   const drainsOf = (node: string) => {
     const drains: Drains = new Drains({
       coordinator,
       facts: { node, ...GIVER },
       publish: async () => void published.push(drains.progress),
       claims: { counts: () => counts },
+      refusals,
       controlPlane: 'global',
       clock: time,
       log: silentLog,
     });
     return drains;
   };
-  return { time, coordinator, add, drainsOf, published, counts };
+  return { time, coordinator, add, drainsOf, published, counts, refusals };
 }
 
 it('is seen by all nodes, until it ends', async () => {
@@ -91,15 +94,15 @@ it('chooses the node with the lowest load of those that are not drained', async 
   await add('n3', { databases: 2, running: 2 });
   await add('n4', { fleet: 'g' });
   const drains = drainsOf('n1');
-  expect(await drains.chooseTarget(new Map())).toBe('n2');
-  expect(await drains.chooseTarget(new Map([['n2', 5]]))).toBe('n3');
+  expect(await drains.chooseTarget('a', new Map())).toBe('n2');
+  expect(await drains.chooseTarget('a', new Map([['n2', 5]]))).toBe('n3');
   await drains.begin('n2');
-  expect(await drains.chooseTarget(new Map())).toBe('n3');
+  expect(await drains.chooseTarget('a', new Map())).toBe('n3');
   await coordinator.commit({
     expect: [],
     put: [{ key: drainKey('n3'), value: '{"since":"2026-01-15T08:30:00.000Z"}' }],
   });
-  expect(await drains.chooseTarget(new Map())).toBeNull();
+  expect(await drains.chooseTarget('a', new Map())).toBeNull();
 });
 
 it('finds a node that has fewer databases for its memory', async () => {
@@ -155,4 +158,29 @@ it('leaves one node that takes databases when all are asked at the same moment',
   const results = await Promise.allSettled(nodes.map((node) => drainsOf(node).begin(node)));
   expect(await coordinator.list('drains/')).toHaveLength(4);
   expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1);
+});
+
+it('avoids a node that has just refused the database, and tries it again when all have', async () => {
+  const { time, add, drainsOf, counts, refusals } = createStage();
+  await add('n1');
+  await add('n2');
+  await add('n3', { databases: 2, running: 2 });
+  const drains = drainsOf('n1');
+  const choose = (name: string) => drains.chooseTarget(name, new Map());
+  counts.set('n1', 9);
+  expect(await drains.rebalanceTarget()).toBe('n2');
+  refusals.note('a', 'n2', 'refused it: its disk is full');
+  expect([await choose('a'), await choose('b')]).toEqual(['n3', 'n2']);
+  expect(await drains.rebalanceTarget()).toBe('n3');
+  await time.advance(60_000);
+  refusals.note('a', 'n3', 'refused it: it differs');
+  expect(await choose('a')).toBe('n2');
+  expect(await drains.rebalanceTarget()).toBeNull();
+  expect([...drains.refusalsOf('a')]).toEqual([
+    ['n2', 'refused it: its disk is full'],
+    ['n3', 'refused it: it differs'],
+  ]);
+  await time.advance(540_000);
+  expect(await choose('a')).toBe('n2');
+  expect([...drains.refusalsOf('a').keys()]).toEqual(['n3']);
 });

@@ -4,6 +4,7 @@ import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import type { Claims } from '../claims.ts';
 import type { Coordinator, Entry } from '../coordinator.ts';
+import type { Refusals } from '../moves/refusals.ts';
 import { DRAINS, drainKey, memberKey, NODES, type NodeRecord, parseDrain, parseNode } from '../records.ts';
 import { chooseNode, takeProblem, withMore } from './choose-node.ts';
 import { rebalanceTarget } from './rebalance.ts';
@@ -17,6 +18,8 @@ export interface DrainsDeps {
   /** Publishes the record of this node now. Never rejects. */
   publish: () => Promise<void>;
   claims: Pick<Claims, 'counts'>;
+  /** Which nodes have not taken databases of this one. */
+  refusals: Pick<Refusals, 'of' | 'nodes'>;
   controlPlane: string;
   clock: Clock;
   log: Logger;
@@ -127,27 +130,39 @@ export class Drains {
   }
 
   /**
-   * The node that gets the next database of this one; null when none can take it.
+   * The node that gets a database of this one; null when none can take it. Nodes that have just refused it get it only when all
+   * others have done so too: first the one that refused it the longest time ago.
    *
    * @param placed numbers of databases that nodes get, and that their loads do not show yet
    * @throws FathomError `cluster.unavailable`
    */
-  async chooseTarget(placed: ReadonlyMap<string, number>): Promise<string | null> {
+  async chooseTarget(name: string, placed: ReadonlyMap<string, number>): Promise<string | null> {
     const { able } = await this.#others(this.#deps.facts);
-    return chooseNode(able.map((one) => withMore(one, placed.get(one.node) ?? 0)));
+    const refused = [...this.#deps.refusals.of(name).keys()];
+    const willing = able.filter(({ node }) => !refused.includes(node));
+    const chosen = chooseNode(willing.map((one) => withMore(one, placed.get(one.node) ?? 0)));
+    return chosen ?? refused.find((node) => able.some((one) => one.node === node)) ?? null;
+  }
+
+  /** By node: why it has not taken a database of this one lately. */
+  refusalsOf(name: string): ReadonlyMap<string, string> {
+    return this.#deps.refusals.of(name);
   }
 
   /**
-   * The node that gets a database of this one, because it has fewer for its memory; null when none has.
+   * The node that gets a database of this one, because it has fewer for its memory; null when none has. One that has just
+   * refused a database gets none: it probably refuses the next one, too.
    *
    * @throws FathomError `cluster.unavailable`
    */
   async rebalanceTarget(): Promise<string | null> {
     const { own, able } = await this.#others(this.#deps.facts);
+    const refused = this.#deps.refusals.nodes();
+    const willing = able.filter(({ node }) => !refused.has(node));
     // Published numbers are older, so that a node would get too many.
     const counts = this.#deps.claims.counts(this.#deps.controlPlane);
     const counted = (record: NodeRecord) => ({ ...record, databases: counts.get(record.node) ?? 0 });
-    return own === null ? null : rebalanceTarget(counted(own), able.map(counted));
+    return own === null ? null : rebalanceTarget(counted(own), willing.map(counted));
   }
 
   async #member(node: string) {

@@ -4,6 +4,7 @@ import { MemoryCoordinator, MemoryStore } from '../../../test/helpers/memory-coo
 import { nodeRecord } from '../../../test/helpers/node-record.ts';
 import { silentLog } from '../../../test/helpers/silent-log.ts';
 import { Claims, removeNode } from '../claims.ts';
+import { Refusals } from '../moves/refusals.ts';
 import { drainKey, memberKey, type NodeRecord, nodeKey, ownersOf, parseOwner } from '../records.ts';
 import { Drains } from './drains.ts';
 import { Orphans } from './orphans.ts';
@@ -46,6 +47,7 @@ async function createStage() {
       facts,
       publish: async () => {},
       claims,
+      refusals: new Refusals(time),
       controlPlane: 'global',
       clock: time,
       log: silentLog,

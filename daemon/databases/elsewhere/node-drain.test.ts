@@ -28,10 +28,11 @@ function createStage(phases: Record<string, InstancePhase>) {
     entries.set(name, { row: { name }, runner } as unknown as CatalogEntry);
   }
   const begun = new Map<string, PromiseWithResolvers<void>>();
-  const cluster: { request: number | null; target: string | null; progress: DrainProgress | null } = {
-    request: null,
-    target: 'n2',
-    progress: null,
+  const cluster = {
+    request: null as number | null,
+    target: 'n2' as string | null,
+    refusals: new Map<string, string>(),
+    progress: null as DrainProgress | null,
   };
   const drain = new NodeDrain({
     drain: {
@@ -39,6 +40,7 @@ function createStage(phases: Record<string, InstancePhase>) {
         return cluster.request;
       },
       chooseTarget: async () => cluster.target,
+      refusalsOf: () => cluster.refusals,
       report: (progress) => {
         cluster.progress = progress;
       },
@@ -168,4 +170,16 @@ it('begins no move after a stop, or when the node is not drained any more', asyn
   await end('b');
   await look();
   expect(events).toHaveLength(4);
+});
+
+it('says why each node has not taken a database', async () => {
+  const { drain, cluster, look, end } = createStage({ a: 'running' });
+  cluster.request = 1;
+  await look();
+  cluster.refusals.set('n2', 'refused it: its disk is full').set('n3', 'went offline');
+  await end('a', new FathomError('conflict', 'a stays on this node: node n3 went offline'));
+  await look();
+  const message = 'it stays for now: node n2 refused it: its disk is full; node n3 went offline';
+  expect(cluster.progress?.problems).toEqual([{ name: 'a', message }]);
+  await drain.stop();
 });

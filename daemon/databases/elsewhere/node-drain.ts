@@ -19,7 +19,9 @@ export interface Drain {
   /** Differs for each request to drain this node; null while it is not drained. */
   readonly request: number | null;
   /** @throws FathomError `cluster.unavailable` */
-  chooseTarget(placed: ReadonlyMap<string, number>): Promise<string | null>;
+  chooseTarget(name: string, placed: ReadonlyMap<string, number>): Promise<string | null>;
+  /** By node: why it has not taken a database of this one lately. */
+  refusalsOf(name: string): ReadonlyMap<string, string>;
   /** Never rejects. */
   report(progress: DrainProgress | null): void;
 }
@@ -155,7 +157,7 @@ export class NodeDrain {
     for (const name of names) {
       const placed = new Map<string, number>();
       for (const node of this.#moving.values()) placed.set(node, (placed.get(node) ?? 0) + 1);
-      const node = await drain.chooseTarget(placed);
+      const node = await drain.chooseTarget(name, placed);
       if (node === null) return false;
       const entry = catalog.find(name);
       if (entry === null || this.#isStopped) continue;
@@ -177,7 +179,11 @@ export class NodeDrain {
       this.#moved.add(entry);
       this.#attempts.delete(name);
     } catch (error) {
-      this.#noteFailure(name, messageOf(error));
+      const refusals = [...this.#deps.drain.refusalsOf(name)].map(([other, why]) => `node ${other} ${why}`);
+      this.#noteFailure(
+        name,
+        refusals.length > 1 ? `it stays for now: ${refusals.join('; ')}` : messageOf(error),
+      );
     }
   }
 

@@ -94,6 +94,8 @@ it('moves none that is used, has no replica, or could not be moved before', asyn
   withoutReplica.clear();
   await pass(10 * MINUTE_MS);
   expect(moved).toEqual(['refused to n2', 'bare to n2']);
+  await pass(6 * 60 * MINUTE_MS);
+  expect(moved).toEqual(['refused to n2', 'bare to n2', 'refused to n2']);
   await loop.stop();
 });
 

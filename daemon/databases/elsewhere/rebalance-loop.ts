@@ -7,6 +7,8 @@ import type { DatabaseMoves } from './database-moves.ts';
 
 const LOOK_EVERY_MS = 10_000;
 const HOUR_MS = 3_600_000;
+/** A database that could not be moved is not tried again for so long. */
+const REFUSED_MS = 6 * HOUR_MS;
 /** A database that was used since then may be in use: its clients would wait. */
 const IDLE_MS = 600_000;
 
@@ -30,8 +32,8 @@ export class RebalanceLoop {
   readonly #deps: RebalanceDeps;
   /** They have moved, and the catalog may not know it yet. */
   readonly #moved = new WeakSet<CatalogEntry>();
-  /** They could not be moved. The next daemon tries them again. */
-  readonly #refused = new WeakSet<CatalogEntry>();
+  /** They could not be moved: the monotonic time until which they are not tried again. */
+  readonly #refused = new WeakMap<CatalogEntry, number>();
   #isMoving = false;
   /** Monotonic. */
   #nextAt: number;
@@ -86,8 +88,12 @@ export class RebalanceLoop {
 
   /** Those that sleep or are stopped first: no client waits for them. */
   async #choose(entries: readonly CatalogEntry[]): Promise<CatalogEntry | null> {
+    const now = this.#deps.clock.monotonic();
     const candidates = entries
-      .filter((entry) => idleMs(entry) >= IDLE_MS && !this.#moved.has(entry) && !this.#refused.has(entry))
+      .filter(
+        (entry) =>
+          idleMs(entry) >= IDLE_MS && !this.#moved.has(entry) && now >= (this.#refused.get(entry) ?? now),
+      )
       .toSorted((a, b) => idleMs(b) - idleMs(a) || (a.row.name < b.row.name ? -1 : 1));
     for (const entry of candidates) if (await this.#deps.moves.isReplicated(entry)) return entry;
     return null;
@@ -95,14 +101,14 @@ export class RebalanceLoop {
 
   /** Never rejects. */
   async #move(entry: CatalogEntry, node: string): Promise<void> {
-    const { moves, log } = this.#deps;
+    const { moves, clock, log } = this.#deps;
     const { name } = entry.row;
     try {
       await moves.move(name, node);
       this.#moved.add(entry);
       log.info({ instance: name, node }, 'it moved to a node that has fewer databases for its memory');
     } catch (error) {
-      this.#refused.add(entry);
+      this.#refused.set(entry, clock.monotonic() + REFUSED_MS);
       log.warn({ instance: name, node }, `it stays on this node: ${messageOf(error)}`);
     }
   }
