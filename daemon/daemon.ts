@@ -14,6 +14,7 @@ import type { Transport } from './http/caller.ts';
 import { keepRunFiles } from './http/listen/keep-run-files.ts';
 import { listenOnSocket, listenOnTcp } from './http/listen/listen.ts';
 import { exposureOf } from './pocketbase/advisories/assess-releases.ts';
+import { lackingOf, type Replicas } from './replication/create-replicas.ts';
 import { createServices, type DaemonServices } from './startup/create-services.ts';
 import { startPeriodicChecks } from './startup/periodic-checks.ts';
 import { type Host, prepareHost } from './startup/prepare-host.ts';
@@ -122,7 +123,7 @@ async function startDaemon(
   const clock = systemClock;
   let fleetEnd: 'stop' | 'leave' | 'undo' = 'undo';
   let waitingFor: string | null = 'the global PocketBase';
-  let replicas = [{ isComplete: false }];
+  let replicas: Replicas | null = null;
 
   await requireRestored(config.dataDir);
   const host = await prepareHost(config, { clock, resources });
@@ -131,8 +132,8 @@ async function startDaemon(
   const cluster = await openCluster(config, { version: options.version, stopping, clock, log });
   // After the fleet.
   resources.defer(() => {
-    const isReplicated = replicas.every(({ isComplete }) => isComplete);
-    return cluster?.leave(fleetEnd === 'stop' ? 'stop' : 'leave', isReplicated);
+    const lacking = replicas === null ? null : lackingOf(replicas);
+    return cluster?.leave(fleetEnd === 'stop' ? 'stop' : 'leave', lacking);
   });
   const services = await createServices({
     config,
@@ -144,7 +145,7 @@ async function startDaemon(
     resources,
   });
   const { fleet, queue, catalog } = services;
-  replicas = [services.replication, services.fileReplicas];
+  replicas = services;
   // The fleet is stopped last, after everything that uses it.
   resources.defer(() => fleet.close(fleetEnd));
   resources.defer(() => services.audit.stop());
@@ -159,16 +160,19 @@ async function startDaemon(
   const lostFleet = Promise.withResolvers<FathomError>();
   const leaderChanged = Promise.withResolvers<void>();
   const moved = new AbortController();
+  let unrestored: ReadonlySet<string> = new Set();
   if (cluster) {
     const { joinFleet } = await import('./cluster/join-fleet.ts');
-    await joinFleet(cluster, services, {
+    const leaving = new AbortController();
+    resources.defer(() => leaving.abort());
+    unrestored = await joinFleet(cluster, services, {
       config,
       replicas: {
         ownReplica: (name, epoch) => services.replication.paths.ofEpoch(name, epoch),
-        restore: (path, file, signal = stopping) => services.replication.restoreLast(path, file, signal),
+        restore: (path, file, signal) => services.replication.restoreLast(path, file, signal),
         fetchFiles: (name, wanted) => services.fileReplicas.fetch(name, wanted),
       },
-      stopping,
+      stopping: AbortSignal.any([stopping, leaving.signal]),
       onLost: lostFleet.resolve,
       onLeaderChanged() {
         moved.abort();
@@ -227,7 +231,7 @@ async function startDaemon(
     adoptable = await restores.recover(drilled, leftovers);
     await services.archives.recover(leftovers);
   }
-  const { opened } = await reconciler.startAll(adoptable);
+  const { opened } = await reconciler.startAll(adoptable, unrestored);
   services.journal.noteLoaded();
   if (cluster) await opened;
   const routes =

@@ -2,8 +2,11 @@ import { expect, it } from 'vitest';
 import { ManualTime } from '../../test/helpers/manual-time.ts';
 import { MemoryCoordinator, MemoryStore } from '../../test/helpers/memory-coordinator.ts';
 import { nodeRecord } from '../../test/helpers/node-record.ts';
-import { Claims, removeNode } from './claims.ts';
-import { drainKey, memberKey, nodeKey, ownersOf, parseOwner } from './records.ts';
+import { silentLog } from '../../test/helpers/silent-log.ts';
+import { Claims } from './claims.ts';
+import { keepLacking } from './moves/owned-records.ts';
+import { removeNode } from './moves/remove-node.ts';
+import { drainKey, type Lack, memberKey, nodeKey, ownersOf, parseOwner } from './records.ts';
 
 function createStage() {
   const clock = new ManualTime();
@@ -196,4 +199,64 @@ it('knows that a replica is recorded when the answer was lost', async () => {
   expect(claims.ownershipOf('a')?.source).toBeNull();
   expect(await claims.recordSource('a', 'HOST/a/e1')).toBe(true);
   expect(claims.ownershipOf('a')?.source).toBe('HOST/a/e1');
+});
+
+it('keeps a database whose replica lacks something with its node, until that has stored it or is removed', async () => {
+  const { store, coordinator, claimsOf, owners, remove } = createStage();
+  const one = claimsOf('n1');
+  const names = ['a', 'b', 'c'];
+  for (const name of names) {
+    await one.problem(name);
+    await one.recordSource(name, `HOST/${name}/e1`);
+  }
+  store.commit({
+    expect: [],
+    put: [
+      { key: memberKey('n1'), value: JSON.stringify(nodeRecord('n1', new Date())) },
+      { key: nodeKey('n2'), value: JSON.stringify(nodeRecord('n2', new Date())) },
+    ],
+  });
+  const lacking = new Map<string, Lack[]>([
+    ['a', ['changes', 'files']],
+    ['b', ['files']],
+    ['d', ['files']],
+  ]);
+  const facts = { node: 'n1', fleet: 'f' };
+  expect(await keepLacking(lacking, { coordinator, facts, log: silentLog })).toBe(true);
+  const two = claimsOf('n2');
+  expect(await two.problem('c')).toBeNull();
+  for (const name of ['a', 'b']) {
+    expect(await two.problem(name)).toMatchObject({
+      code: 'owned_elsewhere',
+      message: expect.stringContaining('nodes remove n1') as string,
+    });
+    expect(await two.assign(name, 'n2')).toBe(false);
+  }
+
+  // It comes back.
+  const again = claimsOf('n1');
+  await again.load();
+  await again.freeReplicated();
+  expect(owners()).toMatchObject({ a: { node: 'n1' }, b: { node: 'n1' } });
+  await again.load();
+  expect(await again.recordSource('a', 'HOST/a/e1')).toBe(true);
+  expect(owners()['a']).toMatchObject({ lacks: ['files'] });
+  expect(await again.recordSource('a', 'HOST/a/e1', 'files')).toBe(true);
+  expect(owners()['a']?.lacks).toBeUndefined();
+  expect(await two.problem('a')).toBeNull();
+  expect(await remove('n1')).toBe(1);
+  expect(owners()['b']).toMatchObject({ node: null, source: 'HOST/b/e1' });
+  expect(owners()['b']?.lacks).toBeUndefined();
+  expect(await two.problem('b')).toBeNull();
+});
+
+it('says that it is not known which databases have everything, and when etcd does not have it', async () => {
+  const { coordinator, claimsOf, fault } = createStage();
+  const facts = { node: 'n1', fleet: 'f' };
+  const deps = { coordinator, facts, log: silentLog };
+  await claimsOf('n1').problem('a');
+  expect(await keepLacking(null, deps)).toBe(false);
+  expect(await keepLacking(new Map(), deps)).toBe(true);
+  fault.next = 'before';
+  expect(await keepLacking(new Map([['a', ['changes']]]), deps)).toBe(false);
 });

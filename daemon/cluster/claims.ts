@@ -1,14 +1,15 @@
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import { FathomError } from '../../shared/errors.ts';
 import type { Clock } from '../base/time/clock.ts';
-import { type Change, type Coordinator, type Entry, MAX_CHANGES } from './coordinator.ts';
-import { decideClaim, freed } from './ownership.ts';
+import type { Change, Coordinator, Entry } from './coordinator.ts';
+import { chunks, freeing, readOwned } from './moves/owned-records.ts';
+import { decideClaim } from './ownership.ts';
 import {
   drainKey,
+  type Lack,
   memberKey,
   type NodeRecord,
   nodeKey,
-  OWNERS,
   type OwnerRecord,
   ownersOf,
   parseNode,
@@ -31,7 +32,7 @@ type ClaimingNode = Pick<NodeRecord, 'node' | 'fleet' | 'takeover' | 'secrets'>;
 type Takeover = 'ready' | 'other_secrets' | 'none';
 
 /** What a node knows of a database that it owns. */
-export type Ownership = Pick<OwnerRecord, 'epoch' | 'source' | 'handover'>;
+export type Ownership = Pick<OwnerRecord, 'epoch' | 'source' | 'handover' | 'lacks'>;
 
 /** The databases that this node owns. */
 export class Claims {
@@ -154,19 +155,26 @@ export class Claims {
     return (await this.#coordinator.list(this.#prefix)).map(({ key }) => this.#nameOf(key));
   }
 
-  /** Records where a database that this node owns is replicated. False when this node does not own it any more. */
-  async recordSource(name: string, source: string): Promise<boolean> {
+  /**
+   * Records where a database that this node owns is replicated.
+   *
+   * @param has what the replica has everything of
+   * @returns false when this node does not own it any more
+   */
+  async recordSource(name: string, source: string, has: Lack = 'changes'): Promise<boolean> {
     const key = this.#prefix + name;
     const entry = await this.#coordinator.get(key);
     const owner = entry && parseOwner(entry);
     if (entry === null || owner?.node !== this.#node || owner.epoch !== this.#owned.get(name)?.epoch)
       return false;
-    if (owner.source === source) {
+    const { lacks: lacked = [], ...kept } = owner;
+    const lacks = lacked.filter((lack) => lack !== has);
+    if (owner.source === source && lacks.length === lacked.length) {
       // The answer to an earlier attempt was lost.
       this.#owned.set(name, owner);
       return true;
     }
-    const record: OwnerRecord = { ...owner, source };
+    const record: OwnerRecord = { ...kept, source, ...(lacks.length === 0 ? {} : { lacks }) };
     const put = [{ key, value: JSON.stringify(record) }];
     const isRecorded = await this.#coordinator.commit({ expect: [{ key, revision: entry.revision }], put });
     if (isRecorded) this.#owned.set(name, record);
@@ -233,7 +241,9 @@ export class Claims {
   /** Frees the databases of which others have a replica. Call it when none of them runs here, and none will. */
   async freeReplicated(): Promise<void> {
     const owned = await readOwned(this.#coordinator, this.#prefix, this.#node);
-    for (const part of chunks(owned.filter(({ owner }) => owner.source !== null))) {
+    for (const part of chunks(
+      owned.filter(({ owner }) => owner.source !== null && owner.lacks === undefined),
+    )) {
       for (const { entry } of part) this.#owned.delete(this.#nameOf(entry.key));
       await this.#coordinator.commit(freeing(part, this.#clock.now()));
     }
@@ -275,7 +285,7 @@ export class Claims {
       const owner = entry && parseOwner(entry);
       const { node = null, source = null } = owner ?? {};
       const other = node === null || node === this.#node ? null : await this.#inspect(node);
-      const takeover = source === null || other === null ? 'none' : other.takeover;
+      const takeover = source === null || owner?.lacks || other === null ? 'none' : other.takeover;
       const isEnded = takeover === 'ready' && other?.isOnline === false;
       const mayClaim = owner !== null && node !== this.#node && (node === null || isEnded);
       const isDrained = mayClaim && (await this.#coordinator.get(drainKey(this.#node))) !== null;
@@ -333,64 +343,4 @@ export class Claims {
       ],
     };
   }
-}
-
-/**
- * Removes a node that is off, and frees all its databases. The control planes come last: with one, another node can begin to start the rest.
- *
- * @param last names of databases that are freed after all others
- * @returns the number of databases
- * @throws FathomError `conflict` when the node is registered
- */
-export async function removeNode(
-  node: string,
-  { coordinator, clock, last }: { coordinator: Coordinator; clock: Clock; last: string },
-): Promise<number> {
-  const owned = await readOwned(coordinator, OWNERS, node);
-  const isLast = ({ entry }: Owned) => entry.key.endsWith(`/${last}`);
-  const ordered = [...owned.filter((one) => !isLast(one)), ...owned.filter(isLast)];
-  for (const part of chunks(ordered)) {
-    const { expect, put } = freeing(part, clock.now());
-    const isFreed = await coordinator.commit({
-      expect: [{ key: nodeKey(node), revision: 0 }, ...expect],
-      put,
-    });
-    if (!isFreed) throw cameBack(node);
-  }
-  const isRemoved = await coordinator.commit({
-    expect: [{ key: nodeKey(node), revision: 0 }],
-    remove: [memberKey(node), drainKey(node)],
-  });
-  if (!isRemoved) throw cameBack(node);
-  return owned.length;
-}
-
-/** A record that names a node. */
-interface Owned {
-  entry: Entry;
-  owner: OwnerRecord;
-}
-
-async function readOwned(coordinator: Coordinator, prefix: string, node: string): Promise<Owned[]> {
-  const all = (await coordinator.list(prefix)).map((entry) => ({ entry, owner: parseOwner(entry) }));
-  return all.filter(({ owner }) => owner.node === node);
-}
-
-function freeing(owned: readonly Owned[], now: Date): Required<Pick<Change, 'expect' | 'put'>> {
-  return {
-    expect: owned.map(({ entry: { key, revision } }) => ({ key, revision })),
-    put: owned.map(({ entry: { key }, owner }) => ({ key, value: JSON.stringify(freed(owner, now)) })),
-  };
-}
-
-function cameBack(node: string): FathomError {
-  return new FathomError(
-    'conflict',
-    `${node} is online, or its databases change; stop its server, then try again`,
-  );
-}
-
-function chunks<T>(items: readonly T[]): T[][] {
-  const count = Math.ceil(items.length / MAX_CHANGES);
-  return Array.from({ length: count }, (_, n) => items.slice(n * MAX_CHANGES, (n + 1) * MAX_CHANGES));
 }

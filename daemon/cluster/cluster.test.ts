@@ -35,7 +35,7 @@ async function createNode() {
   });
   await cluster.claimFleet(async () => {});
   const end = async () => {
-    await cluster.leave('stop', true);
+    await cluster.leave('stop', new Map());
     await time.advance(1_000);
   };
   return { time, store, link, coordinator, cluster, end };
@@ -106,4 +106,24 @@ it('gets no databases when it stops, and says so at once', async () => {
   await time.advance(3_000);
   expect(cluster.ownershipOf('a')).toBeNull();
   await end();
+});
+
+it('lets others take over the databases that have everything when it stops', async () => {
+  const { time, store, coordinator, cluster } = await createNode();
+  for (const name of ['a', 'b']) {
+    expect(await cluster.startProblem(name)).toBeNull();
+    await cluster.recordReplica({ name, directory: '', path: `HOST/${name}/e1` });
+  }
+  await cluster.leave('stop', new Map([['b', ['files']]]));
+  await time.advance(1_000);
+  const next = new Claims({
+    coordinator: new MemoryCoordinator(store),
+    facts: { node: 'n2', fleet: 'f', takeover: true, secrets: 's' },
+    clock: time,
+  });
+  const member = store.entries.get(memberKey('n1'))?.value ?? '';
+  store.commit({ expect: [], put: [{ key: nodeKey('n2'), value: member }] });
+  expect(await next.problem('a')).toBeNull();
+  expect(await next.problem('b')).toMatchObject({ code: 'owned_elsewhere' });
+  coordinator.close();
 });

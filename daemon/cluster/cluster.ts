@@ -4,15 +4,17 @@ import { FathomError, messageOf } from '../../shared/errors.ts';
 import { forEachConcurrent } from '../base/concurrent.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
-import { Claims, type LostDatabase, type Ownership, removeNode } from './claims.ts';
+import { Claims, type LostDatabase, type Ownership } from './claims.ts';
 import type { Coordinator } from './coordinator.ts';
 import { Handovers, type WantedCopy } from './handovers.ts';
+import { keepLacking } from './moves/owned-records.ts';
 import { Refusals } from './moves/refusals.ts';
+import { removeOffline } from './moves/remove-node.ts';
 import { readNodes } from './node-list.ts';
 import { OwnerReviews } from './owner-reviews.ts';
 import { Drains } from './placement/drains.ts';
 import { Orphans } from './placement/orphans.ts';
-import { memberKey, type NodeRecord, nodeKey, ownersOf } from './records.ts';
+import { type Lack, type NodeRecord, ownersOf } from './records.ts';
 import { type NodeFacts, Registration } from './registration.ts';
 import { RouteWriter } from './routes/route-writer.ts';
 import { SharedFleet } from './shared-fleet.ts';
@@ -235,7 +237,8 @@ export class Cluster {
     if (reason !== null || !this.allowsTakeover) return reason;
     try {
       await this.#hooks?.prepareCopy(name);
-      return null;
+      // It can have waited for others.
+      return await this.#claimProblem(name);
     } catch (error) {
       return {
         code: 'replica_unavailable',
@@ -259,7 +262,6 @@ export class Cluster {
     return this.#claims.ownershipOf(name);
   }
 
-  /** The id of the control plane and its databases. */
   get fleet(): string {
     return this.#deps.facts.fleet;
   }
@@ -296,7 +298,8 @@ export class Cluster {
   async recordReplica(replica: { name: string; directory: string; path: string }): Promise<void> {
     const { name, directory, path } = replica;
     const ownership = this.ownershipOf(name);
-    if (ownership === null || ownership.source === path) return;
+    const isKnown = ownership?.source === path && ownership.lacks?.includes('changes') !== true;
+    if (ownership === null || isKnown) return;
     try {
       // Before: with a source and another epoch, the files here would be replaced.
       await this.#deps.writeEpoch(directory, ownership.epoch);
@@ -306,6 +309,15 @@ export class Cluster {
       this.#unrecorded.add(name);
       this.#deps.log.warn({ instance: name }, `cannot record its replica in etcd: ${messageOf(error)}`);
     }
+  }
+
+  /** All uploaded files of a database are stored. Best effort: the next start of the daemon does it again. */
+  async noteStored(name: string): Promise<void> {
+    const { source = null, lacks } = this.ownershipOf(name) ?? {};
+    if (source === null || lacks?.includes('files') !== true) return;
+    await this.#claims.recordSource(name, source, 'files').catch((error: unknown) => {
+      this.#deps.log.warn({ instance: name }, `no other node can take it over yet: ${messageOf(error)}`);
+    });
   }
 
   /** The names of the databases that this node owns. */
@@ -337,11 +349,7 @@ export class Cluster {
   /** Removes a node that is off. @throws FathomError `not_found`, `conflict`, `cluster.unavailable` */
   async remove(node: string): Promise<{ databases: number }> {
     const { coordinator, clock, controlPlane, log } = this.#deps;
-    if ((await coordinator.get(memberKey(node))) === null)
-      throw new FathomError('not_found', `there is no node named '${node}'; 'fathomd nodes list' shows all`);
-    if ((await coordinator.get(nodeKey(node))) !== null)
-      throw new FathomError('conflict', `node ${node} is online; stop its daemon and its databases first`);
-    const databases = await removeNode(node, { coordinator, clock, last: controlPlane });
+    const databases = await removeOffline(node, { coordinator, clock, last: controlPlane });
     log.warn({ node, databases }, 'a node was removed from the cluster');
     return { databases };
   }
@@ -350,17 +358,17 @@ export class Cluster {
    * Ends the session, after the instances have ended.
    *
    * @param instances `leave` keeps the session for the next daemon, which takes over the instances that still run
-   * @param isReplicated whether the replicas have everything. Otherwise no other node takes over the databases
+   * @param lacking by name: what replicas lack, so that no other node takes over these databases; null when that is not known
    */
-  async leave(instances: 'stop' | 'leave', isReplicated: boolean): Promise<void> {
+  async leave(
+    instances: 'stop' | 'leave',
+    lacking: ReadonlyMap<string, readonly Lack[]> | null,
+  ): Promise<void> {
     this.#left.abort();
     await Promise.all(this.#background);
     if (instances === 'stop') {
-      if (this.allowsTakeover && !isReplicated)
-        this.#deps.log.error(
-          'the replicas do not have the last changes: no other node takes over the databases',
-        );
-      await this.#registration?.end({ allowsTakeover: this.allowsTakeover && isReplicated });
+      const allowsTakeover = this.allowsTakeover && (await keepLacking(lacking, this.#deps));
+      await this.#registration?.end({ allowsTakeover });
     }
     this.#deps.coordinator.close();
   }

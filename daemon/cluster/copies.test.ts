@@ -117,24 +117,39 @@ it('leaves no old files in place when a replica cannot be restored, and tries it
   expect(await read('a', 'diverged-1/data.db')).toBe('old');
 });
 
-it('prepares the databases of the control plane only, and goes on after one that fails', async () => {
+it('prepares the databases of the control plane only, leaves those that start, and goes on after one that fails', async () => {
   const { root, owned, broken, deps, write, read } = await createStage();
   await write('global', 'owner-epoch', '1');
   await mkdir(join(root, 'global', 'pb_data'));
-  const names = ['2026-01-15-001-a', '2026-01-15-002-b'];
+  const [failing, stopped, trashed, archived, starting, newest] = [
+    '2026-01-15-001-a',
+    '2026-01-15-002-b',
+    '2026-01-15-003-c',
+    '2026-01-15-004-d',
+    '2026-01-15-005-e',
+    '2026-01-15-006-f',
+  ];
   withDatabase(join(root, 'global', 'pb_data', 'data.db'), { readOnly: false }, (database) => {
-    database.exec('CREATE TABLE user_databases (name TEXT, state TEXT)');
-    const insert = database.prepare('INSERT INTO user_databases VALUES (?, ?)');
-    for (const name of [...names, '../escape']) insert.run(name, 'ready');
-    insert.run('2026-01-15-003-c', 'deleting');
+    database.exec('CREATE TABLE user_databases (name TEXT, state TEXT, desired TEXT)');
+    const insert = database.prepare('INSERT INTO user_databases VALUES (?, ?, ?)');
+    for (const name of [failing, stopped, '../escape']) insert.run(name, 'ready', 'stopped');
+    insert.run(trashed, 'trashed', 'running');
+    for (const name of [archived, starting, newest]) insert.run(name, 'ready', 'running');
+    insert.run('2026-01-15-007-g', 'deleting', 'running');
   });
+  await write(archived, 'archived.json', '{}');
+  await write(newest, 'owner-epoch', '1');
   owned.set('global', { epoch: 1, source: null });
-  const all = [...names, '2026-01-15-003-c', '../escape', '2026-01-15-004-erased'];
+  const known = [failing, stopped, trashed, archived, starting];
+  const all = [...known, newest, '2026-01-15-007-g', '../escape', '2026-01-15-008-erased'];
   for (const name of all) owned.set(name, { epoch: 2, source: `OTHER/${name}/e1` });
-  broken.add(`OTHER/${names[0]}/e1`);
-  await prepareCopies(['global', ...all], deps);
-  expect(await read(names[1] ?? '', 'owner-epoch')).toBe('2');
-  expect((await readdir(root)).toSorted()).toEqual([...names, 'global']);
+  owned.set(newest, { epoch: 2, source: `OWN/${newest}/e1` });
+  broken.add(`OTHER/${failing}/e1`);
+  expect(await prepareCopies(['global', ...all], deps)).toEqual(new Set([starting]));
+  for (const name of [stopped, trashed, archived, newest]) expect(await read(name, 'owner-epoch')).toBe('2');
+  expect(await read(starting, 'owner-epoch')).toBeNull();
+  const prepared = [...known.filter((name) => name !== starting), newest];
+  expect((await readdir(root)).toSorted()).toEqual([...prepared, 'global']);
 });
 
 it('prepares all databases of a member, which has no control plane', async () => {
@@ -150,10 +165,10 @@ it('does not receive a copy while the files change, nor one of a database that i
   const begun = Promise.withResolvers<void>();
   const mayEnd = Promise.withResolvers<void>();
   const { restore } = deps;
-  deps.restore = async (path, file) => {
+  deps.restore = async (path, file, signal) => {
     begun.resolve();
     await mayEnd.promise;
-    await restore(path, file);
+    await restore(path, file, signal);
   };
   owned.set('a', { epoch: 3, source: 'OTHER/a/e2' });
   const prepared = prepareCopy('a', deps);
@@ -173,28 +188,28 @@ it('restores four databases at a time, in the order of their starts, and the con
   const begun: string[] = [];
   const gates = new Map<string, PromiseWithResolvers<void>>();
   const gateOf = (path: string) => gates.get(path) ?? gates.set(path, Promise.withResolvers()).get(path);
-  deps.restore = async (path, file) => {
+  deps.restore = async (path, file, signal) => {
     begun.push(path);
     await gateOf(path)?.promise;
-    await restore(path, file);
+    await restore(path, file, signal);
   };
   const start = (name: string) => {
     owned.set(name, { epoch: 2, source: name });
     return prepareCopy(name, deps);
   };
   const started = ['a', 'b', 'c', 'd', 'e', 'f'].map(start);
-  await expect.poll(() => begun.length).toBe(4);
+  await expect.poll(() => begun.length, { timeout: 20_000 }).toBe(4);
   started.push(start('global'));
   const wanted = { name: 'm', source: 'm', sha256: 'abc' };
   // A move has slots of its own.
   const moved = receiveCopy(wanted, { signal: new AbortController().signal, note: () => {} }, deps).catch(
     (error: Error) => error.message,
   );
-  await expect.poll(() => begun).toContain('m');
+  await expect.poll(() => begun, { timeout: 20_000 }).toContain('m');
   const first = begun.slice(0, 4);
   expect(first.toSorted()).toEqual(begun.filter((name) => name !== 'm').toSorted());
   gateOf(first[0] ?? '')?.resolve();
-  await expect.poll(() => begun.length).toBe(6);
+  await expect.poll(() => begun.length, { timeout: 20_000 }).toBe(6);
   expect(begun.at(-1)).toBe('global');
   for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'm', 'global']) gateOf(name)?.resolve();
   await Promise.all(started);
@@ -235,10 +250,10 @@ it('says how much of a database that moves here is there, and how much was compa
     await time.advance(2_000);
     return noted.at(-1) ?? 0;
   };
-  await expect.poll(look).toBeGreaterThanOrEqual(1_000_000);
+  await expect.poll(look, { timeout: 20_000 }).toBeGreaterThanOrEqual(1_000_000);
   expect(noted.at(-1)).toBeLessThan(2_000_000);
   mayEnd.resolve();
-  await expect.poll(look).toBeGreaterThanOrEqual(2_000_000);
+  await expect.poll(look, { timeout: 20_000 }).toBeGreaterThanOrEqual(2_000_000);
   compared.resolve();
   await received;
   const last = noted.length;

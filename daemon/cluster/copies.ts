@@ -11,7 +11,8 @@ import type { KeyedMutex } from '../base/keyed-mutex.ts';
 import type { Logger } from '../base/log/log.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import type { Clock } from '../base/time/clock.ts';
-import { readStoredDatabases } from '../control-plane/stored-databases.ts';
+import { readStoredDatabases, type StoredDatabase } from '../control-plane/stored-databases.ts';
+import { archivedFileOf } from '../pocketbase/data/archived-file.ts';
 import { dataDirOf, hasRunMarkerOf, restoreDirOf } from '../supervisor/instance-spec.ts';
 import type { Ownership } from './claims.ts';
 import type { WantedCopy } from './handovers.ts';
@@ -23,6 +24,7 @@ const EPOCH_FILE = 'owner-epoch';
 const DIVERGED = 'diverged-';
 /** With one process of Litestream each. */
 const CONCURRENT_RESTORES = 4;
+const CONCURRENT_LOOKS = 16;
 
 /** Those that wait are restored in the order in which they began to wait. */
 export class RestoreSlots {
@@ -38,7 +40,7 @@ export interface CopiesDeps {
   /** The path of the replica that this node wrote as the owner with an epoch. */
   ownReplica: (name: string, epoch: number) => Promise<string>;
   /** Restores the last state of a replica. @param file must not exist */
-  restore: (path: string, file: string, signal?: AbortSignal) => Promise<void>;
+  restore: (path: string, file: string, signal: AbortSignal) => Promise<void>;
   /**
    * Writes the uploaded files of a database to a new `pb_data`.
    *
@@ -62,21 +64,30 @@ export interface CopiesDeps {
 
 /**
  * Makes the files of databases those of their last owner. What an earlier owner has left here is put aside, before a process
- * can start on it.
+ * can start on it. Those that the leader starts next restore their files then, so that none of them waits for the others.
  *
  * @param names of databases that this node owns, with the control plane. Those with files of another owner do not run
+ * @returns the names of those that their start restores
  * @throws the error of the control plane. A database that cannot be restored has no files, and its start says so
  */
-export async function prepareCopies(names: readonly string[], deps: CopiesDeps): Promise<void> {
+export async function prepareCopies(
+  names: readonly string[],
+  deps: CopiesDeps,
+): Promise<ReadonlySet<string>> {
   const { controlPlane, log } = deps;
   await prepareCopy(controlPlane, deps);
   const others = names.filter((name) => name !== controlPlane);
-  if (others.length === 0) return;
-  const isExisting = deps.ownershipOf(controlPlane) === null ? isDatabaseName : readExisting(deps);
-  const wanted = others.filter(isExisting);
-  await forEachConcurrent(wanted, CONCURRENT_RESTORES, async (name) => {
+  const restoredLater = new Set<string>();
+  if (others.length === 0) return restoredLater;
+  const stored = deps.ownershipOf(controlPlane) === null ? null : readStored(deps);
+  const wanted = others.filter((name) => (stored === null ? isDatabaseName(name) : stored.has(name)));
+  await forEachConcurrent(wanted, CONCURRENT_LOOKS, async (name) => {
     try {
-      await prepareCopy(name, deps);
+      if ((await findRestore(name, deps)) === null) return;
+      // A start would first bring back the files of one that is archived here, which another node may have used since.
+      const isArchived = await exists(archivedFileOf(deps.directoryOf(name)));
+      if (!isArchived && stored?.get(name)?.mustRun === true) restoredLater.add(name);
+      else await prepareCopy(name, deps);
     } catch (error) {
       log.error(
         { err: error, instance: name },
@@ -84,13 +95,13 @@ export async function prepareCopies(names: readonly string[], deps: CopiesDeps):
       );
     }
   });
+  return restoredLater;
 }
 
 /** By the control plane of this node: records in etcd are removed later than rows. */
-function readExisting({ directoryOf, controlPlane }: CopiesDeps): (name: string) => boolean {
+function readStored({ directoryOf, controlPlane }: CopiesDeps): Map<string, StoredDatabase> {
   const file = join(dataDirOf(directoryOf(controlPlane)), 'data.db');
-  const existing = new Set(readStoredDatabases(file).map(({ name }) => name));
-  return (name) => existing.has(name);
+  return new Map(readStoredDatabases(file).map((database) => [database.name, database]));
 }
 
 /** @throws FathomError `conflict`, `not_found`, `backup.failed` */
@@ -99,17 +110,29 @@ export function prepareCopy(name: string, deps: CopiesDeps): Promise<void> {
 }
 
 async function makeNewest(name: string, deps: CopiesDeps): Promise<void> {
+  const wanted = await findRestore(name, deps);
+  if (wanted === null) return;
+  const { epoch, source, local } = wanted;
+  const directory = deps.directoryOf(name);
+  await restoreCopy(name, directory, { source, local, signal: deps.stopping }, deps);
+  await writeEpoch(directory, epoch);
+}
+
+/** What must be restored; null when the files here are those of the last owner. */
+async function findRestore(
+  name: string,
+  deps: CopiesDeps,
+): Promise<{ epoch: number; source: string; local: number | null } | null> {
   const ownership = deps.ownershipOf(name);
-  if (ownership === null) return;
+  if (ownership === null) return null;
   const { epoch, source } = ownership;
   const directory = deps.directoryOf(name);
   const local = await readEpoch(directory);
-  if (local === epoch) return;
-  const isNewest =
-    source === null ||
-    (local !== null && epoch === local + 1 && source === (await deps.ownReplica(name, local)));
-  if (!isNewest) await restoreCopy(name, directory, { source, local, signal: deps.stopping }, deps);
+  if (local === epoch) return null;
+  const isOwn = local !== null && epoch === local + 1 && source === (await deps.ownReplica(name, local));
+  if (source !== null && !isOwn) return { epoch, source, local };
   await writeEpoch(directory, epoch);
+  return null;
 }
 
 /**

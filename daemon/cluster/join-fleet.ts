@@ -22,6 +22,7 @@ import {
 
 /**
  * Joins the cluster, and waits until this node owns the fleet. Ends what runs of a fleet that another node owns.
+ * Resolves with the names of databases that their start restores.
  *
  * @param options.onLost called when another node owns the fleet later on: then the daemon must stop
  */
@@ -37,12 +38,13 @@ export async function joinFleet(
   }: {
     config: Pick<Config, 'dataDir' | 'userDatabasesDir'>;
     replicas: Pick<CopiesDeps, 'ownReplica' | 'restore' | 'fetchFiles'>;
+    /** Aborts when the daemon ends, also without its databases. */
     stopping: AbortSignal;
     onLost: (error: FathomError) => void;
     /** Called when a member must start again, to use another control plane or to run it. */
     onLeaderChanged: () => void;
   },
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
   const copies: CopiesDeps = {
     ownershipOf: (name) => cluster.ownershipOf(name),
     directoryOf: (name) =>
@@ -76,7 +78,7 @@ export async function joinFleet(
   await cluster.claimFleet(async (mayRun) => {
     for (const process of await driver.find()) if (!mayRun(process.instance)) await fleet.endFound(process);
   });
-  if (cluster.allowsTakeover) await prepareCopies(await cluster.claimAll(), copies);
+  return cluster.allowsTakeover ? prepareCopies(await cluster.claimAll(), copies) : new Set();
 }
 
 /** Its next start shows the reason, and waits until this node owns it. */

@@ -234,7 +234,7 @@ class Node {
     this.#life += 1;
     this.#moving.clear();
     this.#stopping.abort();
-    void this.#cluster?.leave('leave', false);
+    void this.#cluster?.leave('leave', null);
     this.#cluster = null;
   }
 

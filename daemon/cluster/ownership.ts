@@ -11,7 +11,7 @@ export type ClaimDecision =
 /**
  * Who may start a database. A node that is offline keeps it, because its server may still run the database without being
  * seen. Two things free it: an administrator who removes the node, and the node itself, which ends its databases with its
- * session when it has a fence, and has a replica of them. A node that is drained keeps what it has, and claims only databases
+ * session when it has a fence, and has a replica of them that has everything. A node that is drained keeps what it has, and claims only databases
  * that are new.
  *
  * @param owner null for a database that was never claimed
@@ -25,7 +25,8 @@ export function decideClaim(
 ): ClaimDecision {
   if (owner?.node === node) return { kind: 'keep' };
   const source = owner?.source ?? null;
-  if (owner !== null && owner.node !== null && !(isEnded && source !== null))
+  const isWhole = source !== null && owner?.lacks === undefined;
+  if (owner !== null && owner.node !== null && !(isEnded && isWhole))
     return { kind: 'refuse', owner: owner.node };
   if (owner !== null && isDrained) return { kind: 'leave' };
   return {

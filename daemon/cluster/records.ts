@@ -53,6 +53,10 @@ const nodeSchema = z.object({
 
 export type NodeRecord = z.infer<typeof nodeSchema>;
 
+/** What the replica of a database can lack: changes of `data.db`, or uploaded files. */
+export const LACKS = ['changes', 'files'] as const;
+export type Lack = (typeof LACKS)[number];
+
 /** Which node may run a database. It stays when that node is gone. */
 const ownerSchema = z.object({
   /** Null when it was taken from a node that was removed. */
@@ -62,6 +66,8 @@ const ownerSchema = z.object({
   since: z.iso.datetime(),
   /** The last replica that is complete: its path below REPLICA. Null while there is none. */
   source: z.string().nullable(),
+  /** What the replica lacks since a stop of the node: no other one takes the database over. Earlier releases do not know it. */
+  lacks: z.array(z.enum(LACKS)).optional(),
   /** Another node may have it, when it has restored `source` as it is. The database runs nowhere meanwhile. */
   handover: z
     .object({

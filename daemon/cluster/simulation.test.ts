@@ -130,7 +130,7 @@ class Server {
     this.#ownsFleet = false;
     this.#stopping.abort();
     this.#endAll();
-    void this.#cluster?.leave('leave', false);
+    void this.#cluster?.leave('leave', null);
     this.#cluster = null;
   }
 

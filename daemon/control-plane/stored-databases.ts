@@ -7,6 +7,8 @@ export interface StoredDatabase {
   /** Id of the owner. */
   user: string;
   state: string;
+  /** Whether the daemon starts it. */
+  mustRun: boolean;
   /** The version of PocketBase that it is pinned to; empty for that of the fleet. */
   version: string;
   /** See `formatChoice`. */
@@ -24,6 +26,7 @@ export function readStoredDatabases(file: string): StoredDatabase[] {
         name: String(row['name']),
         user: String(row['user'] ?? ''),
         state: String(row['state']),
+        mustRun: row['state'] === 'ready' && row['desired'] === 'running',
         version: String(row['pocketbase_version'] ?? ''),
         applications: String(row['applications'] ?? ''),
       }))

@@ -368,3 +368,14 @@ it('creates no databases on a member', async () => {
   await reconciler.catchUp();
   expect(asked).toEqual([]);
 });
+
+it('starts a database whose files its start restores, and lets others begin asleep', async () => {
+  const sleep = { isSupported: () => Promise.resolve(true), maySleep: () => true };
+  for (const name of NAMES) fleet.get(name).state.update({ port: 9_000 });
+  reconciler = new Reconciler({ ...deps, sleep });
+  const { opened } = await reconciler.startAll([], new Set([NAMES[0]]));
+  const phases = NAMES.map((name) => fleet.get(name).state.phase);
+  expect(phases[0]).not.toBe('asleep');
+  expect(phases[1]).toBe('asleep');
+  await opened;
+});

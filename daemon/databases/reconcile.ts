@@ -111,14 +111,18 @@ export class Reconciler {
    * Begins to start all databases that should run, and takes over processes that still run. Resolves when processes that may
    * not continue have ended, so that no process writes to files that are removed next.
    *
+   * @param unrestored names of databases that need a start to get the files of their last owner: they do not begin asleep
    * @returns `opened`, which resolves when the ports of all are open: with thousands, the keeper is busy for a while
    */
-  async startAll(found: readonly FoundProcess[]): Promise<{ opened: Promise<void> }> {
+  async startAll(
+    found: readonly FoundProcess[],
+    unrestored: ReadonlySet<string> = new Set(),
+  ): Promise<{ opened: Promise<void> }> {
     const processes = groupByInstance(found);
     const ends: Promise<void>[] = [];
     const outdated: string[] = [];
     const failed = await this.#countMissedWakes();
-    const begin = await this.#starter(failed);
+    const begin = await this.#starter(new Set([...failed, ...unrestored]));
     for (const entry of this.#deps.catalog.entries()) {
       const { row, runner } = entry;
       const [process, ...others] = processes.get(row.name) ?? [];
@@ -167,15 +171,15 @@ export class Reconciler {
   /**
    * Returns the function that starts a database, or lets it sleep until its first connection.
    *
-   * @param failed names of databases that could not be started: the start shows the reason
+   * @param awake names of databases that do not sleep: those that could not be started, whose start shows the reason, and others
    */
-  async #starter(failed: ReadonlySet<string>): Promise<(entry: CatalogEntry) => void> {
+  async #starter(awake: ReadonlySet<string>): Promise<(entry: CatalogEntry) => void> {
     const { sleep } = this.#deps;
     const isSupported = await sleep.isSupported();
     return ({ runner }) => {
       const archived = runner.spec.archived();
       const maySleep = archived !== null || sleep.maySleep(runner);
-      const sleeps = isSupported && !failed.has(runner.spec.name) && maySleep;
+      const sleeps = isSupported && !awake.has(runner.spec.name) && maySleep;
       if (sleeps) runner.startAsleep(archived ?? NOT_STARTED);
       else runner.start({ force: false });
     };

@@ -35,3 +35,11 @@ export function createReplicas(
   });
   return { replication, fileReplicas };
 }
+
+/** By name: what the replicas of databases lack when both have stopped. */
+export function lackingOf({ replication, fileReplicas }: Replicas): Map<string, ('changes' | 'files')[]> {
+  const lacking = new Map<string, ('changes' | 'files')[]>();
+  for (const name of replication.incomplete()) lacking.set(name, ['changes']);
+  for (const name of fileReplicas.incomplete()) lacking.set(name, [...(lacking.get(name) ?? []), 'files']);
+  return lacking;
+}

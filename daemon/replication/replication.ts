@@ -195,9 +195,12 @@ export class Replication {
     return this.#reached.of(path, subject?.phase() ?? null, syncedAt, this.#deps.clock.now());
   }
 
-  /** Whether the replicas have everything, after `stop`. */
-  get isComplete(): boolean {
-    return [...this.#subjects()].every(({ directory }) => !this.#reached.isBehind(fileOf(directory)));
+  /** The names of databases whose replicas do not have everything, after `stop`. */
+  incomplete(): string[] {
+    const subjects = [...this.#subjects()];
+    return subjects.flatMap(({ name, directory }) =>
+      this.#reached.isBehind(fileOf(directory)) ? [name] : [],
+    );
   }
 
   /** Null without REPLICA. @param files of the uploaded files */

@@ -1,4 +1,5 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { processStat } from '../../daemon/pocketbase/process/procfs.ts';
 import { createNode, LEASE_SECONDS, waitsFor } from '../helpers/cluster-node.ts';
@@ -11,8 +12,10 @@ import {
   killServer,
   ownersIn,
   replicaOf,
+  sharesIn,
   untilFilesStored,
   untilLeader,
+  untilMovable,
   untilReplicated,
 } from '../helpers/standby.ts';
 import { until } from '../helpers/until.ts';
@@ -124,5 +127,41 @@ describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a st
     await one.start();
     await untilRunning(one, user.name);
     expect(titlesOf(one, user)).toEqual(['not replicated']);
+  });
+
+  it('takes over all databases of a node that stops, except those whose files are not stored', async () => {
+    const etcd = await startEtcd();
+    const target = await scratchDirectory();
+    const one = await createNode(etcd, 'n1', replicaOf(target));
+    const first = await one.start();
+    const [stored, other] = [await signUp(one), await signUp(one)];
+    await addDocument(one, stored, 'before');
+    const two = await createStandby(etcd, 'n2', one);
+    const standby = await two.start();
+    await untilMovable(etcd);
+    await untilFilesStored(target, one, 1);
+    // No directory can be created there.
+    const fleet = (await readFile(join(one.dataDir, 'fleet-id'), 'utf8')).trim();
+    await mkdir(join(target, fleet, other.name), { recursive: true });
+    const obstacle = join(target, fleet, other.name, 'files');
+    await writeFile(obstacle, '');
+    await addDocument(one, other, 'with a file');
+    expect(await first.stop()).toBe(0);
+    expect(first.output()).toContain('no other node takes over 1 databases');
+
+    await untilLeader(standby);
+    await untilRunning(two, stored.name);
+    expect(await readAsOwner(two, stored)).toEqual([['before', 'file of before']]);
+    expect(await sharesIn(etcd)).toEqual({ n1: 1, n2: 2 });
+    const listed = (await two.client.databases.list()).items.find(({ name }) => name === other.name);
+    expect(listed).toMatchObject({ node: 'n1' });
+    await rm(obstacle);
+    const back = await one.start({ FATHOM_FLEET_ID: fleet });
+    await untilRunning(one, other.name);
+    expect(await readAsOwner(one, other), back.output()).toEqual([['with a file', 'file of with a file']]);
+    await until(async () => (await ownersIn(etcd)).every(({ lacks }) => lacks === undefined), {
+      what: async () => JSON.stringify(await ownersIn(etcd)),
+    });
+    expect(await back.stop()).toBe(0);
   });
 });

@@ -44,6 +44,8 @@ export interface FleetOwner {
   fleet: string;
   /** Whether no other node can have a database now. */
   holds(name: string): boolean;
+  /** Called when all files of a database are stored, again and again. Never rejects. */
+  noteStored(name: string): Promise<void>;
 }
 
 export interface FileReplicasDeps {
@@ -117,9 +119,9 @@ export class FileReplicas {
     await stored;
   }
 
-  /** Whether all files are stored, after `stop`. */
-  get isComplete(): boolean {
-    return this.#problems.size === 0;
+  /** The names of databases of which not all files are stored, after `stop`. */
+  incomplete(): string[] {
+    return [...this.#problems.keys()];
   }
 
   /** Stores all files of a database. @throws FathomError `backup.failed` */
@@ -243,6 +245,7 @@ export class FileReplicas {
         Object.assign(watched, { dataDir, stamp, since: at - OVERLAP_MS, failures: 0 });
       });
       this.#problems.delete(name);
+      await this.#deps.cluster?.noteStored(name);
       const took = clock.monotonic() - begun;
       watched.dueAt = clock.monotonic() + Math.min(MAX_WAIT_MS, Math.max(MIN_WAIT_MS, SHARE * took));
     } catch (error) {
