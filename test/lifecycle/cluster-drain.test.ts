@@ -77,6 +77,8 @@ describe.skipIf(!hasEtcd('the tests of drains') || litestream === null)('a node 
       },
     });
     expect(await sharesIn(etcd)).toEqual({ n1: 2, n2: 5 });
+    const shown = await fathomd(['nodes', 'list', '--socket', two.socketPath]);
+    expect(shown.stderr).toContain(`databases that do not move from n1 now: 1. ${archived.name}: `);
 
     expect(await hashFile(dataOf(two, stopped))).toBe(sha256);
     await untilInstance(two, stopped.name, ({ phase }) => phase === 'stopped', 'to be there, stopped');

@@ -4,7 +4,7 @@ import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson, printLine } from '../context.ts';
 import { readConfirmation } from '../input/prompt.ts';
 import { UsageError } from '../input/usage-error.ts';
-import { printable, printMessage } from '../output/print.ts';
+import { printable } from '../output/print.ts';
 import { type Column, printTable, type TableArguments } from '../output/table.ts';
 
 const onlyOnline = <T>(node: ClusterNode, value: T): T | null => (node.state === 'online' ? value : null);
@@ -32,7 +32,8 @@ export async function listNodes(
   const list = await connect(args, context).nodes.list();
   if (args.json) printJson(context, list);
   else printTable(list.items, COLUMNS, args, context);
-  if (!args.json) for (const line of list.items.flatMap(notesOf)) printMessage(context, line);
+  const notes = args.json ? [] : list.items.flatMap(notesOf);
+  for (const note of notes) printLine(context.stderr, printable(`fathomd: ${note}`));
   if (list.problem !== null)
     printLine(context.stderr, printable(`fathomd: node ${list.node} is not registered: ${list.problem}`));
   return 0;
