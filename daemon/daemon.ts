@@ -8,6 +8,7 @@ import { reportRestores } from './backups/restore/restored-events.ts';
 import type { Logger } from './base/log/log.ts';
 import { type Clock, systemClock } from './base/time/clock.ts';
 import type { Cluster } from './cluster/cluster.ts';
+import type { RestoreDatabases } from './cluster/join-fleet.ts';
 import type { Config } from './config/config.ts';
 import { seedDemo } from './databases/provisioning/demo.ts';
 import type { Transport } from './http/caller.ts';
@@ -160,12 +161,12 @@ async function startDaemon(
   const lostFleet = Promise.withResolvers<FathomError>();
   const leaderChanged = Promise.withResolvers<void>();
   const moved = new AbortController();
-  let unrestored: ReadonlySet<string> = new Set();
+  let restoreDatabases: RestoreDatabases | null = null;
   if (cluster) {
     const { joinFleet } = await import('./cluster/join-fleet.ts');
     const leaving = new AbortController();
     resources.defer(() => leaving.abort());
-    unrestored = await joinFleet(cluster, services, {
+    restoreDatabases = await joinFleet(cluster, services, {
       config,
       replicas: {
         ownReplica: (name, epoch) => services.replication.paths.ofEpoch(name, epoch),
@@ -191,8 +192,9 @@ async function startDaemon(
   attempt.isMember = leader !== null;
   const nodes = cluster?.share.otherAddresses ?? [];
   const onWait = (message: string) => (waitingFor = `node ${leader?.node ?? ''}: ${message}`);
-  const [leftovers] = await Promise.all([
-    findLeftovers(config.userDatabasesDir, [globalDirOf(config.dataDir)]),
+  const look = () => findLeftovers(config.userDatabasesDir, [globalDirOf(config.dataDir)]);
+  let [leftovers] = await Promise.all([
+    look(),
     leader === null
       ? startControlPlane(config, {
           host,
@@ -209,10 +211,23 @@ async function startDaemon(
       if (problem !== null) throw new Error(problem);
     });
 
-  const { reconciler, lifecycle } = services;
+  const { reconciler, lifecycle, signInGate } = services;
   const owned = cluster?.ownedNames() ?? [];
   await Promise.all([reconciler.load(), services.trash.load()]);
   await cluster?.prune(owned, (name) => catalog.find(name) !== null || catalog.trashed.find(name) !== null);
+  const routes =
+    cluster && (await import('./cluster/routes/publish-routes.ts')).publishRoutes(cluster.routes, services);
+  resources.defer(() => routes?.end(fleetEnd === 'stop' ? 'stop' : 'leave'));
+  let unrestored: ReadonlySet<string> = new Set();
+  if (restoreDatabases) {
+    signInGate.open();
+    // On a member, it would be the route of a control plane that has been claimed and does not run yet.
+    if (leader === null) routes?.openApi(config.server.port);
+    waitingFor = 'the databases of this node';
+    unrestored = await restoreDatabases();
+    // Interrupted restores of a takeover have ended.
+    leftovers = await look();
+  }
   await services.pruneTemplates();
   await services.backups.load();
   resources.defer(() => reconciler.stop());
@@ -232,11 +247,10 @@ async function startDaemon(
     await services.archives.recover(leftovers);
   }
   const { opened } = await reconciler.startAll(adoptable, unrestored);
+  signInGate.begin();
   services.journal.noteLoaded();
   if (cluster) await opened;
-  const routes =
-    cluster && (await import('./cluster/routes/publish-routes.ts')).publishRoutes(cluster.routes, services);
-  resources.defer(() => routes?.end(fleetEnd === 'stop' ? 'stop' : 'leave'));
+  routes?.openDatabases();
   resources.defer(() => queue.stop());
   const startQueue = async () => {
     await lifecycle.finishInterrupted(config.userDatabasesDir);
@@ -253,7 +267,6 @@ async function startDaemon(
     await seedDemo({ ...services, addTask: (task: NewTask) => queue.add(task) });
   }
   waitingFor = null;
-  routes?.openApi(config.server.port);
   log.info({ databases: catalog.size, api: services.apiUrl }, 'the daemon is ready');
   const { versions, remedy } = exposureOf(fleet.versions());
   if (remedy !== null) log.warn({ versions }, `instances have a vulnerable PocketBase; ${remedy}`);

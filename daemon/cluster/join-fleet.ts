@@ -20,11 +20,15 @@ import {
   writeEpoch,
 } from './copies.ts';
 
+/** Resolves with the names of databases that their start restores. */
+export type RestoreDatabases = () => Promise<ReadonlySet<string>>;
+
 /**
- * Joins the cluster, and waits until this node owns the fleet. Ends what runs of a fleet that another node owns.
- * Resolves with the names of databases that their start restores.
+ * Joins the cluster, and waits until this node owns the fleet. Ends what runs of a fleet that another node owns. Restores the
+ * control plane.
  *
  * @param options.onLost called when another node owns the fleet later on: then the daemon must stop
+ * @returns restores the databases of this node, except those whose start does it. Call it before one starts
  */
 export async function joinFleet(
   cluster: Cluster,
@@ -44,7 +48,7 @@ export async function joinFleet(
     /** Called when a member must start again, to use another control plane or to run it. */
     onLeaderChanged: () => void;
   },
-): Promise<ReadonlySet<string>> {
+): Promise<RestoreDatabases> {
   const copies: CopiesDeps = {
     ownershipOf: (name) => cluster.ownershipOf(name),
     directoryOf: (name) =>
@@ -78,7 +82,10 @@ export async function joinFleet(
   await cluster.claimFleet(async (mayRun) => {
     for (const process of await driver.find()) if (!mayRun(process.instance)) await fleet.endFound(process);
   });
-  return cluster.allowsTakeover ? prepareCopies(await cluster.claimAll(), copies) : new Set();
+  if (!cluster.allowsTakeover) return async () => new Set();
+  // Its start needs nothing of the others, and all sign-ins need it.
+  const [names] = await Promise.all([cluster.claimAll(), prepareCopy(GLOBAL_NAME, copies)]);
+  return () => prepareCopies(names, copies);
 }
 
 /** Its next start shows the reason, and waits until this node owns it. */

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.ts';
 import { connectHost } from '../../shared/host.ts';
 import type { Plans } from '../accounts/plans/plans.ts';
+import { SignInGate } from '../accounts/sign-in/sign-in-gate.ts';
 import type { UserRepository } from '../accounts/user-repository.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
@@ -40,6 +41,7 @@ export interface DatabaseServices {
   lifecycle: DatabaseLifecycle;
   reconciler: Reconciler;
   ownerSync: OwnerSync;
+  signInGate: SignInGate;
   /** Tests the migrations of user databases if they have changed. Invalid ones are not used. Never rejects. */
   tryMigrations(): Promise<void>;
   /** Removes templates that no database needs. Call it when the databases are known, and before one starts. Never rejects. */
@@ -217,6 +219,7 @@ export function createDatabaseServices(deps: {
       log,
     }),
     ownerSync,
+    signInGate: new SignInGate(),
     templates,
     moves,
     nodeDrain: drain ? new NodeDrain({ drain, catalog, moves, clock, log }) : null,

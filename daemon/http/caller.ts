@@ -37,8 +37,8 @@ declare module 'fastify' {
     audit?: string | null;
     /** Errors have the form of the lifecycle API instead of RFC 9457. */
     errorForm?: 'lifecycle';
-    /** Available while the daemon starts. */
-    whileStarting?: boolean;
+    /** Available while the daemon starts, see `Endpoint`. */
+    whileStarting?: true | 'accounts';
     /** Which node of a cluster answers. */
     answeredBy?: Answerer;
     /** How long the answer may take. */

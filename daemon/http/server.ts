@@ -4,6 +4,7 @@ import { type FastifyBaseLogger, type FastifyContextConfig, fastify, LogControll
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { FathomError } from '../../shared/errors.ts';
 import type { Identities } from '../accounts/sessions/identities.ts';
+import type { SignInGate } from '../accounts/sign-in/sign-in-gate.ts';
 import type { Logger } from '../base/log/log.ts';
 import type { Activity } from '../metrics/activity.ts';
 import { acceptJsonBodies, readRefusedBodies } from './body.ts';
@@ -63,6 +64,8 @@ export interface ServerDeps extends LimitDeps {
   forwarding: Forwarding | null;
   /** What the daemon waits for; null when it is ready. */
   waitingFor: () => string | null;
+  /** Whether accounts can sign in before the daemon is ready. */
+  signInGate: SignInGate;
 }
 
 /**
@@ -161,7 +164,9 @@ export async function createApi(
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
     const waitingFor = deps.waitingFor();
-    if (waitingFor !== null && !request.routeOptions.config.whileStarting) {
+    const { whileStarting } = request.routeOptions.config;
+    const isOpen = whileStarting === true || (whileStarting === 'accounts' && deps.signInGate.isOpen);
+    if (waitingFor !== null && !isOpen) {
       throw new FathomError('daemon.starting', `the daemon is starting: it waits for ${waitingFor}`);
     }
     // Before the body is read.

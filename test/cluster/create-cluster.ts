@@ -86,7 +86,7 @@ export async function createCluster({
 
 /** Waits until all daemons are ready, and each database has a complete replica of its owner that is not behind. */
 export async function untilSettled({ servers, owners }: TestCluster): Promise<void> {
-  for (const server of servers) {
+  const settle = async (server: Server) => {
     let seen: unknown = null;
     const at = Date.now();
     await until(
@@ -102,7 +102,8 @@ export async function untilSettled({ servers, owners }: TestCluster): Promise<vo
       },
       { timeoutMs: 120_000, what: () => `${server.name}: ${JSON.stringify(seen)}` },
     );
-  }
+  };
+  await Promise.all(servers.map(settle));
   const unprotected = () => [...owners.owners].filter(([, owner]) => !owner.isProtected || owner.isOffered);
   await until(() => unprotected().length === 0, {
     timeoutMs: 120_000,

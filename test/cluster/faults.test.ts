@@ -61,8 +61,9 @@ describe.skipIf(!parts.every(Boolean))('a cluster of three servers', () => {
     const run = { cluster, writers, traffic, control, leaseSeconds: LEASE_SECONDS, random };
     const rounds: Round[] = [];
     try {
+      await untilSettled(cluster);
+      // Each round ends settled.
       for (const kinds of planFaults(FAULTS, random)) {
-        await untilSettled(cluster);
         const from = performance.now();
         const moves = await spread(cluster);
         if (moves.length > 0) {

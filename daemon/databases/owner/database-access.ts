@@ -8,9 +8,10 @@ import {
   type SessionRepository,
 } from '../../accounts/sessions/session-repository.ts';
 import type { IssuedSession, Sessions } from '../../accounts/sessions/sessions.ts';
+import type { SignInGate } from '../../accounts/sign-in/sign-in-gate.ts';
 import type { User } from '../../accounts/user-repository.ts';
 import type { Logger } from '../../base/log/log.ts';
-import type { Clock } from '../../base/time/clock.ts';
+import { type Clock, settlesWithin } from '../../base/time/clock.ts';
 import type { Fleet } from '../../supervisor/fleet.ts';
 import type { Observed } from '../../supervisor/instance-state.ts';
 import { isSoon } from '../../supervisor/unavailable-reason.ts';
@@ -56,6 +57,7 @@ export interface DatabaseAccessDeps {
   databaseRepository: DatabaseRepository;
   plans: Plans;
   ownerSync: OwnerSync;
+  signInGate: SignInGate;
   clock: Clock;
   log: Logger;
 }
@@ -169,12 +171,22 @@ export async function openDatabase(
   const sinceMs = deps.clock.monotonic();
   const other = deps.provisioner.elsewhere(user.id);
   if (other !== null) return openElsewhere(other, limit, deps);
+  if (!(await settlesWithin(deps.clock, START_TIMEOUT_MS, deps.signInGate.begun)))
+    return describeNotBegun(deps.provisioner.find(user.id));
   const entry = await ensureUnlessUnverified(user, deps, options);
   if (entry === null) return { ...AWAITING_VERIFICATION, token: null };
   const token = await createOwnerToken(entry, { limit, sinceMs }, deps);
   const summary = summarizeDatabase(entry);
   // Without a URL, another process could receive the token.
   return { ...summary, token: summary.url === null ? null : token };
+}
+
+/** The database of an account while the daemon still restores those of a lost node. @throws FathomError `daemon.starting` */
+function describeNotBegun(entry: CatalogEntry | null): DatabaseAccess {
+  if (entry === null)
+    throw new FathomError('daemon.starting', 'the daemon is starting: it creates no databases yet');
+  const { name } = entry.row;
+  return { name, url: null, port: null, status: 'Starting', token: null };
 }
 
 async function findElsewhere(

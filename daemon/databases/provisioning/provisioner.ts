@@ -101,6 +101,11 @@ export class Provisioner {
     return this.#flights.run(user.id, () => this.#measure(() => this.#provision(user, reserve)));
   }
 
+  /** The database of a user on this node. */
+  find(userId: string): CatalogEntry | null {
+    return this.#deps.catalog.findByUser(userId);
+  }
+
   /** The database of a user that another node runs. */
   elsewhere(userId: string): DatabaseElsewhere | null {
     return this.#deps.catalog.elsewhere.findByUser(userId);

@@ -156,6 +156,7 @@ export const login = endpoint({
   summary: 'Sign in',
   description: 'Creates the database of the account if it has none.',
   permission: 'public',
+  whileStarting: 'accounts',
   audit: 'sign-in',
   body: credentialsSchema,
   responses: { 200: { description: 'A new session.', schema: sessionSchema } },
@@ -176,6 +177,7 @@ export const exchangeToken = endpoint({
   summary: 'Exchange a token of the global PocketBase for a session',
   description: 'For accounts that sign in at the global PocketBase, also by a provider or a code.',
   permission: 'public',
+  whileStarting: 'accounts',
   audit: 'sign-in',
   body: z
     .strictObject({ token: z.string().min(1).max(4000) })
@@ -287,6 +289,7 @@ export const refreshSession = endpoint({
   description:
     'Returns a new token. The old token ends. With `role`, the new session is limited to what this role may do as well, and so are those that are renewed from it, and API keys that it makes.',
   permission: 'account.use',
+  whileStarting: 'accounts',
   // Not recorded: it changes nothing but the token.
   audit: null,
   body: z
@@ -305,6 +308,7 @@ export const logout = endpoint({
   summary: 'Sign out',
   description: 'Ends the session of the token.',
   permission: 'account.use',
+  whileStarting: 'accounts',
   audit: 'sign-out',
   responses: noContent('The session has ended.'),
   errors: ['conflict'],
@@ -318,6 +322,7 @@ export const getMe = endpoint({
   summary: 'Show the signed-in account',
   description: 'Id, e-mail address and role.',
   permission: 'account.use',
+  whileStarting: 'accounts',
   responses: { 200: { description: 'The account.', schema: userSummarySchema } },
   errors: ['conflict'],
 });

@@ -56,8 +56,8 @@ export interface Endpoint {
   errors?: readonly ErrorCode[];
   /** `lifecycle`: the format of the lifecycle API instead of RFC 9457. */
   errorForm?: 'lifecycle';
-  /** Available while the daemon starts. */
-  whileStarting?: true;
+  /** Available while the daemon starts; `accounts`: in a cluster, once the control plane answers. */
+  whileStarting?: true | 'accounts';
   /** Which node of a cluster answers, if it is not the one that its path says (`answererOf`). */
   answeredBy?: Answerer;
   /** Of the body; 64 KiB by default. */
@@ -106,7 +106,7 @@ export function errorsOf(declaration: Endpoint): ErrorCode[] {
     'rate_limited',
     'internal',
     ...(answererOf(declaration) === 'each' ? [] : (['cluster.unavailable'] as const)),
-    ...(whileStarting ? [] : (['daemon.starting', 'control_plane.unavailable'] as const)),
+    ...(whileStarting === true ? [] : (['daemon.starting', 'control_plane.unavailable'] as const)),
     ...errors,
   ];
   return [...new Set(codes)].toSorted((a, b) => ERROR_CODES[a].status - ERROR_CODES[b].status);

@@ -42,7 +42,7 @@ defaults
     option dontlog-normal
     # Without it, the first event of a realtime connection comes 200 ms late.
     option http-no-delay
-    timeout connect 2s
+    timeout connect 1s
     timeout http-request 10s
     timeout http-keep-alive 30s
     # A realtime connection ends after 5 minutes without a message.
