@@ -6,6 +6,7 @@ import type { Clock } from '../base/time/clock.ts';
 import type { ReplicaConfig } from '../config/replica.ts';
 import { programEnvironment } from './litestream-binary.ts';
 import { replicaUrl } from './litestream-config.ts';
+import { remedyOf } from './litestream-error.ts';
 
 const run = promisify(execFile);
 const TIMEOUT_MS = 60_000;
@@ -15,6 +16,9 @@ const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 /** Litestream's message when no file begins with the first change. */
 export const NOTHING = 'no matching backup files available';
 const GAP = /non-contiguous/;
+/** Litestream itself waits up to five minutes between two attempts. */
+const LATE_S = 60;
+export const REACH_TARGET = 'mount or start the target of REPLICA, and let the user of fathomd write to it';
 
 /** `empty` when nothing can be restored, `gap` when changes in the middle are missing; null when it is whole or not known. */
 type ReplicaFault = 'empty' | 'gap' | null;
@@ -39,7 +43,7 @@ async function checkReplica(binary: string, url: string): Promise<ReplicaFault> 
 
 export interface CheckedReplica {
   name: string;
-  /** Null before it has everything. */
+  /** The last time at which the replica had everything; null before the first. */
   syncedAt: Date | null;
   /** Monotonic. */
   checkAt: number;
@@ -102,5 +106,48 @@ export function problemOfGaps(
   return {
     text: `changes are missing in the replica of ${found.name}: times after them cannot be restored`,
     remedy: `run 'fathomd backups create ${found.name}'; Litestream stores the whole database within a day, and later times can be restored then`,
+  };
+}
+
+/** The problem of the first database that is not registered; null without one. */
+export function problemOfRefusals([text]: Iterable<string>): { text: string; remedy: string } | null {
+  return text === undefined ? null : { text, remedy: 'correct the cause; Fathom tries again by itself' };
+}
+
+/** How far a replica is behind. */
+export interface Lag {
+  name: string;
+  seconds: number;
+}
+
+/** Seconds since a replica had everything, or since its registration (`at`). */
+export function lagOf({ at, syncedAt }: { at: Date; syncedAt: Date | null }, now: Date): number {
+  return Math.max(0, (now.getTime() - (syncedAt ?? at).getTime()) / 1000);
+}
+
+/** The replica that is furthest behind; null without one. */
+export function worstOf(
+  replicas: Iterable<{ name: string; at: Date; syncedAt: Date | null }>,
+  now: Date,
+): Lag | null {
+  let worst: Lag | null = null;
+  for (const replica of replicas) {
+    const seconds = lagOf(replica, now);
+    if (worst === null || seconds > worst.seconds) worst = { name: replica.name, seconds };
+  }
+  return worst;
+}
+
+export function isLate(lag: Lag | null): lag is Lag {
+  return lag !== null && lag.seconds >= LATE_S;
+}
+
+/** @param error the last one of Litestream; null without one */
+export function problemOfLag(lag: Lag | null, error: string | null): { text: string; remedy: string } | null {
+  if (!isLate(lag)) return null;
+  const cause = error === null ? '' : `: ${error}`;
+  return {
+    text: `the replica of ${lag.name} is ${Math.round(lag.seconds)} s behind${cause}`,
+    remedy: remedyOf(error ?? '') ?? REACH_TARGET,
   };
 }

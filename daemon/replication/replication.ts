@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { ReplicaStatus } from '../../shared/api/backup-status.ts';
 import type { ReplicaTimes } from '../../shared/api/replicas.ts';
 import { backoffMs } from '../../shared/backoff.ts';
@@ -11,25 +10,33 @@ import type { Clock } from '../base/time/clock.ts';
 import { type Loop, startLoop } from '../base/time/repeat.ts';
 import type { ReplicaConfig } from '../config/replica.ts';
 import { requireRegularFiles } from '../pocketbase/data/sqlite.ts';
-import { dataDirOf } from '../supervisor/instance-spec.ts';
-import { problemOfGaps, ReplicaChecks } from './check-replica.ts';
-import { Refused } from './control-socket.ts';
+import {
+  type CheckedReplica,
+  isLate,
+  type Lag,
+  lagOf,
+  problemOfGaps,
+  problemOfLag,
+  problemOfRefusals,
+  REACH_TARGET,
+  ReplicaChecks,
+  worstOf,
+} from './check-replica.ts';
+import { Refused, type ReplicatedDatabase } from './control-socket.ts';
 import { readLitestream } from './litestream-binary.ts';
 import { replicaPrefix, replicaUrl } from './litestream-config.ts';
-import { remedyOf } from './litestream-error.ts';
 import { endFormerProcesses, LitestreamProcess, type ProcessEnd } from './litestream-process.ts';
-import { bindLocalState, isLocalDamage, removeLocalState } from './local-state.ts';
 import { RELEASED, ReachedTimes, untilReached } from './reached-times.ts';
 import { type ReplicaOwner, ReplicaPaths } from './replica-paths.ts';
 import { ReplicaReader } from './replica-reader.ts';
 import { prepareTarget, removeEmptyDirectory, requirePresent, wasUsed } from './replica-target.ts';
+import { type Beginning, Continuity } from './state/continuity.ts';
+import { fileOf, isLocalDamage, removeLocalState } from './state/local-state.ts';
 
 const LOOK_EVERY_MS = 1_000;
 const BACKOFF = { baseMs: 1_000, capMs: 300_000 };
 /** After so long a run, the back-off begins again, and an earlier end is no problem any more. */
 const STABLE_MS = 60_000;
-/** Litestream itself waits up to five minutes between two attempts. */
-const LATE_S = 60;
 const MAX_SILENT = 3;
 /** After so long without a sync, the log may say that its state is damaged. */
 const STUCK_S = 5;
@@ -37,7 +44,6 @@ const STUCK_S = 5;
 const FIRST_CHECK_MS = 10_000;
 /** Every attempt stores the whole database. */
 const BEGIN_AGAIN_EVERY_MS = 3_600_000;
-const REACH_TARGET = 'mount or start the target of REPLICA, and let the user of fathomd write to it';
 const RUNS_AGAIN = 'it runs again, and this is shown for a minute; what was written meanwhile is replicated';
 
 /** Phases in which the files are replicated. In `RELEASED`, they are not; in others, it stays as it is. */
@@ -60,17 +66,11 @@ export interface ReplicationSubject {
   phase: () => InstancePhase;
 }
 
-interface Registered {
-  name: string;
+interface Registered extends Beginning, CheckedReplica {
   directory: string;
   /** Its path below the target. */
   replica: string;
   at: Date;
-  /** The last time at which the replica had everything; null before the first. */
-  syncedAt: Date | null;
-  /** Monotonic. */
-  checkAt: number;
-  hasGap: boolean;
 }
 
 /**
@@ -107,6 +107,7 @@ export class Replication {
   #lastError: string | null = null;
   /** Id of the replica in the target. */
   #replica = '';
+  readonly #continuity = new Continuity();
   /** When the replica of a `data.db` was begun again. */
   readonly #begunAgain = new Map<string, number>();
   #loop: Loop | null = null;
@@ -207,11 +208,11 @@ export class Replication {
   status(files: { problem: string | null }): ReplicaStatus | null {
     const { target } = this.#deps.config;
     if (target === null) return null;
-    const refusal = this.#process === null ? null : this.#refusal();
+    const refusal = this.#process === null ? null : problemOfRefusals(this.#refused.values());
     const problem =
       refusal ??
       this.#failure ??
-      this.#lateness() ??
+      problemOfLag(this.#worst(), this.#lastError) ??
       (files.problem === null ? null : { text: files.problem, remedy: REACH_TARGET }) ??
       problemOfGaps(this.#registered.values());
     return {
@@ -226,30 +227,9 @@ export class Replication {
     };
   }
 
-  #refusal(): { text: string; remedy: string } | null {
-    const [text] = this.#refused.values();
-    return text === undefined ? null : { text, remedy: 'correct the cause; Fathom tries again by itself' };
-  }
-
-  #lateness(): { text: string; remedy: string } | null {
-    const worst = this.#worst();
-    if (worst === null || worst.seconds < LATE_S) return null;
-    const cause = this.#lastError === null ? '' : `: ${this.#lastError}`;
-    return {
-      text: `the replica of ${worst.name} is ${Math.round(worst.seconds)} s behind${cause}`,
-      remedy: remedyOf(this.#lastError ?? '') ?? REACH_TARGET,
-    };
-  }
-
   /** The database that is furthest behind. */
-  #worst(): { name: string; seconds: number } | null {
-    const now = this.#deps.clock.now().getTime();
-    let worst: { name: string; seconds: number } | null = null;
-    for (const { name, at, syncedAt } of this.#registered.values()) {
-      const seconds = Math.max(0, (now - (syncedAt ?? at).getTime()) / 1000);
-      if (worst === null || seconds > worst.seconds) worst = { name, seconds };
-    }
-    return worst;
+  #worst(): Lag | null {
+    return worstOf(this.#registered.values(), this.#deps.clock.now());
   }
 
   /** @returns milliseconds until the next look */
@@ -348,6 +328,7 @@ export class Replication {
       else if (isRegistered && RELEASED.has(subject.phase())) await this.release(subject.directory);
     }
     for (const path of this.#refused.keys()) if (!known.has(path)) this.#refused.delete(path);
+    this.#continuity.keepOnly(known);
     for (const path of this.#registered.keys())
       if (!known.has(path)) await this.#perFile.run(path, () => this.#release(path));
     await this.#repairLocalState(process);
@@ -356,9 +337,8 @@ export class Replication {
 
   /** After a power failure, Litestream repeats one error for ever. */
   async #repairLocalState(process: LitestreamProcess): Promise<void> {
-    const isStuck = ({ at, syncedAt }: Registered) =>
-      this.#deps.clock.now().getTime() - (syncedAt ?? at).getTime() > STUCK_S * 1000;
-    const stuck = [...this.#registered].filter(([, registered]) => isStuck(registered));
+    const now = this.#deps.clock.now();
+    const stuck = [...this.#registered].filter(([, registered]) => lagOf(registered, now) > STUCK_S);
     if (stuck.length === 0) return;
     const errors = await process.lastErrors();
     for (const [path, registered] of stuck)
@@ -385,27 +365,45 @@ export class Replication {
       await this.#release(path);
       if (erase) await this.erase(name);
       await removeLocalState(path);
+      this.#continuity.noteUnproven(path);
     });
   }
 
   async #readList(process: LitestreamProcess): Promise<void> {
+    let list: ReplicatedDatabase[];
     try {
-      for (const { path, last_sync_at: at } of await process.control.list()) {
-        const registered = this.#registered.get(path);
-        if (!registered || at === undefined) continue;
-        // Each time, until etcd has it: one call can fail.
-        void this.paths.record(registered);
-        registered.syncedAt = new Date(at);
-        this.#reached.noteSynced(path);
-      }
+      list = await process.control.list();
       this.#silent = 0;
-      const isLate = (this.#worst()?.seconds ?? 0) >= LATE_S;
-      this.#lastError = isLate ? await process.lastError() : null;
     } catch (error) {
       this.#silent += 1;
       this.#deps.log.warn({ err: error }, `Litestream does not answer: ${messageOf(error)}`);
       if (this.#silent >= MAX_SILENT) process.kill();
+      return;
     }
+    for (const { path, last_sync_at: at } of list) {
+      const registered = this.#registered.get(path);
+      if (!registered || at === undefined) continue;
+      if (!(await this.#continuity.isProven(path, registered))) {
+        await this.#releaseUnproven(path, registered);
+        continue;
+      }
+      // Each time, until etcd has it: one call can fail.
+      void this.paths.record(registered);
+      registered.syncedAt = new Date(at);
+      this.#reached.noteSynced(path);
+    }
+    this.#lastError = isLate(this.#worst()) ? await process.lastError() : null;
+  }
+
+  /** Releases a database of which changes are missing. The next registration stores the whole of it. */
+  async #releaseUnproven(path: string, registered: Registered): Promise<void> {
+    await this.#perFile.run(path, async () => {
+      if (this.#registered.get(path) !== registered) return;
+      this.#continuity.noteUnproven(path);
+      this.#deps.log.warn({ instance: registered.name }, 'changes are missing in its replica');
+      await this.#release(path);
+      this.#reached.noteBehind(path, null);
+    });
   }
 
   async #register({ name, directory, phase }: ReplicationSubject, path: string): Promise<void> {
@@ -416,12 +414,17 @@ export class Replication {
     await this.#perFile.run(path, async () => {
       // It may have ended meanwhile.
       if (this.#process === null || !REPLICATED.has(phase())) return;
+      let beginning: Beginning | null;
       try {
         requireRegularFiles(path);
-        await bindLocalState(path, this.#replica + this.paths.suffixOf(name));
+        const id = this.#replica + this.paths.suffixOf(name);
+        beginning = await this.#continuity.begin(path, id, this.#registered.values());
       } catch (error) {
         return this.#noteRefusal(path, name, error);
+      } finally {
+        if (this.#continuity.isUnproven(path)) this.#reached.noteBehind(path, null);
       }
+      if (beginning === null) return;
       // Known before it is sent: a release ends what may have begun.
       this.#registered.set(path, {
         name,
@@ -431,6 +434,7 @@ export class Replication {
         syncedAt: null,
         checkAt: clock.monotonic() + FIRST_CHECK_MS,
         hasGap: false,
+        ...beginning,
       });
       try {
         await this.#process.control.register(path, replicaUrl(target, replica));
@@ -482,8 +486,4 @@ export class Replication {
     }
     this.#registered.delete(path);
   }
-}
-
-function fileOf(directory: string): string {
-  return join(dataDirOf(directory), 'data.db');
 }
