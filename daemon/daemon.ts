@@ -24,6 +24,7 @@ import { createApiWithStream } from './startup/routes.ts';
 import type { ServiceOptions } from './startup/service-options.ts';
 import { configureGuard, followControlPlane, startControlPlane } from './startup/start-control-plane.ts';
 import { GLOBAL_NAME, globalDirOf } from './supervisor/global-instance.ts';
+import { restoreDirOf } from './supervisor/instance-spec.ts';
 import { findLeftovers } from './supervisor/start/leftovers.ts';
 import { groupByInstance } from './supervisor/start/takeover.ts';
 import { ActivityReader } from './work/feed/activity-reader.ts';
@@ -225,8 +226,11 @@ async function startDaemon(
     if (leader === null) routes?.openApi(config.server.port);
     waitingFor = 'the databases of this node';
     unrestored = await restoreDatabases();
-    // Interrupted restores of a takeover have ended.
-    leftovers = await look();
+    // Interrupted restores of a takeover have ended, or begin again with the start of their database.
+    const begunAgain = new Set(
+      [...unrestored].map((name) => restoreDirOf(join(config.userDatabasesDir, name))),
+    );
+    leftovers = new Set([...(await look())].filter((path) => !begunAgain.has(path)));
   }
   await services.pruneTemplates();
   await services.backups.load();

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { processStat } from '../../daemon/pocketbase/process/procfs.ts';
+import { restoreDirOf } from '../../daemon/supervisor/instance-spec.ts';
 import { createNode, LEASE_SECONDS, waitsFor } from '../helpers/cluster-node.ts';
 import { addDocument, readAsOwner, titlesOf } from '../helpers/documents.ts';
 import { hasEtcd, startEtcd } from '../helpers/etcd.ts';
@@ -58,6 +60,9 @@ describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a st
     expect(standby.output()).toContain(MEMBER);
     await untilReplicated(etcd, one, 'n1');
     await untilFilesStored(target, one, 1);
+    // Of an earlier takeover that was interrupted.
+    const interrupted = restoreDirOf(join(two.dataDir, 'user_dbs', user.name));
+    await mkdir(interrupted, { recursive: true });
 
     const killedAt = performance.now();
     await killServer(one, first);
@@ -66,6 +71,8 @@ describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a st
     const seconds = (performance.now() - killedAt) / 1000;
     console.log(`served again after ${seconds.toFixed(1)} s with a lease of ${LEASE_SECONDS} s`);
     expect(titlesOf(two, user)).toEqual(['before']);
+    expect(standby.output()).not.toContain('undid a restore');
+    expect(existsSync(interrupted)).toBe(false);
     const session = await two.client.auth.login({ email: user.email, password: PASSWORD });
     expect(session.database?.name).toBe(user.name);
     expect(await readAsOwner(two, user)).toEqual([['before', 'file of before']]);
