@@ -194,8 +194,9 @@ async function startDaemon(
   const nodes = cluster?.share.otherAddresses ?? [];
   const onWait = (message: string) => (waitingFor = `node ${leader?.node ?? ''}: ${message}`);
   const look = () => findLeftovers(config.userDatabasesDir, [globalDirOf(config.dataDir)]);
+  // A node of a cluster looks after its restores, which change them.
   let [leftovers] = await Promise.all([
-    look(),
+    restoreDatabases === null ? look() : new Set<string>(),
     leader === null
       ? startControlPlane(config, {
           host,

@@ -161,6 +161,7 @@ interface WantedRestore {
   sha256?: string;
   local: number | null;
   signal: AbortSignal;
+  /** Called with the bytes that are there. Without it, they are not measured. */
   note?: (bytes: number) => void;
 }
 
@@ -174,11 +175,12 @@ async function restoreCopy(
   const release = await slots.acquire(wanted.signal, { isUrgent: name === deps.controlPlane });
   if (release === null) throw new FathomError('conflict', 'the restore was ended');
   try {
-    const { note = () => {} } = wanted;
-    const options = { clock: deps.clock, note };
-    await withProgress(restoreDirOf(directory), options, (noteRead) =>
-      restoreInSlot(name, directory, { ...wanted, noteRead }, deps),
-    );
+    const { note } = wanted;
+    const work = (noteRead: (bytes: number) => void) =>
+      restoreInSlot(name, directory, { ...wanted, noteRead }, deps);
+    await (note === undefined
+      ? work(() => {})
+      : withProgress(restoreDirOf(directory), { clock: deps.clock, note }, work));
   } finally {
     release();
   }

@@ -97,12 +97,18 @@ async function createOwner() {
   return { ...one, stop, result };
 }
 
-it('gives a database to a node that has the same bytes', async () => {
+/** An offer of which the other node knows. */
+async function createOffer(receive?: () => Promise<void>) {
   const one = await createOwner();
-  const two = await createNode('n2');
+  const two = await createNode('n2', receive);
   const moved = one.result();
   await settle();
   await two.hear();
+  return { one, two, moved };
+}
+
+it('gives a database to a node that has the same bytes', async () => {
+  const { two, moved } = await createOffer();
   await time.advance(1_000);
   expect(await moved).toBe('moved');
   expect(two.events).toEqual([`restore ${SOURCE} abc`, 'epoch 2', 'received']);
@@ -112,11 +118,7 @@ it('gives a database to a node that has the same bytes', async () => {
 });
 
 it('keeps it when the other node refuses it, ends, or does not answer', async () => {
-  const one = await createOwner();
-  const two = await createNode('n2', () => Promise.reject(new Error('it differs')));
-  const refused = one.result();
-  await settle();
-  await two.hear();
+  const { one, two, moved: refused } = await createOffer(() => Promise.reject(new Error('it differs')));
   await time.advance(1_000);
   expect(await refused).toContain('node n2 refused it: it differs');
 
@@ -134,12 +136,8 @@ it('keeps it when the other node refuses it, ends, or does not answer', async ()
 });
 
 it('does not give it to a node that answers after it was withdrawn', async () => {
-  const one = await createOwner();
   const restored = Promise.withResolvers<void>();
-  const two = await createNode('n2', () => restored.promise);
-  const result = one.result();
-  await settle();
-  await two.hear();
+  const { one, two, moved: result } = await createOffer(() => restored.promise);
   one.stop.abort();
   await time.advance(1_000);
   expect(await result).toContain('the move was ended');
@@ -221,11 +219,7 @@ it('refuses an offer that etcd makes after this node started the database again'
 });
 
 it('does not start what it has given away, before its watch says so', async () => {
-  const one = await createOwner();
-  const two = await createNode('n2');
-  const moved = one.result();
-  await settle();
-  await two.hear();
+  const { one, moved } = await createOffer();
   await time.advance(1_000);
   expect(await moved).toBe('moved');
   expect(await one.claims.problem(NAME)).toMatchObject({ code: 'owned_elsewhere' });
@@ -279,12 +273,8 @@ it('ends what it receives when it leaves, and says so', async () => {
 });
 
 it('does not regard what the leader gave it meanwhile as what it has accepted', async () => {
-  const one = await createOwner();
   const restored = Promise.withResolvers<void>();
-  const two = await createNode('n2', () => restored.promise);
-  void one.result();
-  await settle();
-  await two.hear();
+  const { one, two } = await createOffer(() => restored.promise);
   const { handover: _, ...owner } = ownerNow();
   const given = { ...owner, node: 'n2', epoch: 2, since: '2020-01-01T00:00:00.000Z' };
   store.commit({ expect: [], put: [{ key: KEY, value: JSON.stringify(given) }] });
@@ -322,12 +312,8 @@ it('has what the leader gave it while it was received, also when etcd does not a
 });
 
 it('waits for a node that makes progress, longer than for one that does not', async () => {
-  const one = await createOwner();
   const restored = Promise.withResolvers<void>();
-  const two = await createNode('n2', () => restored.promise);
-  const moved = one.result();
-  await settle();
-  await two.hear();
+  const { two, moved } = await createOffer(() => restored.promise);
   for (let minute = 1; minute <= 15; minute += 1) {
     two.state.note(minute * 1e9);
     await two.publish();
@@ -342,11 +328,7 @@ it('waits for a node that makes progress, longer than for one that does not', as
 });
 
 it('withdraws the offer to a node whose progress ends', async () => {
-  const one = await createOwner();
-  const two = await createNode('n2', () => new Promise(() => {}));
-  const moved = one.result();
-  await settle();
-  await two.hear();
+  const { one, two, moved } = await createOffer(() => new Promise(() => {}));
   for (let minute = 1; minute <= 10; minute += 1) {
     two.state.note(minute * 1e9);
     await two.publish();

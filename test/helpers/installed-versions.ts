@@ -1,6 +1,6 @@
 import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hashFile } from '../../daemon/pocketbase/binary/executable-hash.ts';
+import { hashFile } from '../../daemon/base/files/hash-file.ts';
 import type { Deployment } from './deployment.ts';
 
 /** Puts an executable where `fathomd pocketbase install` does, with its checksum. @returns its path */

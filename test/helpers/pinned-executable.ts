@@ -4,7 +4,8 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
-import { hashFile, sha256Of } from '../../daemon/pocketbase/binary/executable-hash.ts';
+import { hashFile } from '../../daemon/base/files/hash-file.ts';
+import { sha256Of } from '../../daemon/pocketbase/binary/executable-hash.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { pip } from './pip.ts';
 

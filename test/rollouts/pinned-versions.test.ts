@@ -1,8 +1,8 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
+import { hashFile } from '../../daemon/base/files/hash-file.ts';
 import { EMBEDDED } from '../../daemon/pocketbase/binary/binary.ts';
-import { hashFile } from '../../daemon/pocketbase/binary/executable-hash.ts';
 import type { Instance } from '../../shared/api/instances.ts';
 import { type Deployment, SCRIPTED } from '../helpers/deployment.ts';
 import { fathomd } from '../helpers/fathomd.ts';

@@ -3,7 +3,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hashFile } from '../../daemon/pocketbase/binary/executable-hash.ts';
+import { hashFile } from '../../daemon/base/files/hash-file.ts';
 import { prepareDamage } from '../helpers/damage.ts';
 import { fathomd } from '../helpers/fathomd.ts';
 import { kill, type Tenant, untilRunning } from '../helpers/fleet-actions.ts';

@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import type { PhaseReason } from '../../../shared/api/instances.ts';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { exists } from '../../base/files/dir.ts';
+import { hashFile } from '../../base/files/hash-file.ts';
 import { findWriter } from '../../base/process-account.ts';
 import { tooOldProblem } from '../advisories/assess-releases.ts';
-import { hashFile } from './executable-hash.ts';
 
 export interface Binary {
   path: string;

@@ -1,21 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-
-/** PocketBase has 30 MB. With Node's default of 64 KiB, the turns of the event loop would take longer than the hash. */
-const CHUNK_BYTES = 1024 * 1024;
+import { hashFile } from '../../base/files/hash-file.ts';
 
 /** SHA-256, hexadecimal. */
 export function sha256Of(content: Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
-}
-
-/** SHA-256 of a file, hexadecimal. */
-export async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES }))
-    hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }
 
 /**

@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path';
 import { messageOf } from '../../../shared/errors.ts';
 import { cloneOrCopy } from '../../base/files/clone-or-copy.ts';
 import { exists, makeDirectory, systemErrorCode, unlessMissing } from '../../base/files/dir.ts';
+import { hashFile } from '../../base/files/hash-file.ts';
 import { removeTree } from '../../base/files/remove-tree.ts';
 import { syncDirectory } from '../../base/files/replace-file.ts';
-import { hashFile } from '../../pocketbase/binary/executable-hash.ts';
 import { linkedDirectories, resolvedPath } from '../../pocketbase/sandbox/file-view.ts';
 import { directoryBytes } from '../../supervisor/disk/database-usage.ts';
 
