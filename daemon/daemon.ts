@@ -9,6 +9,7 @@ import type { Logger } from './base/log/log.ts';
 import { type Clock, systemClock } from './base/time/clock.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { RestoreDatabases } from './cluster/join-fleet.ts';
+import type { Lack } from './cluster/records.ts';
 import type { Config } from './config/config.ts';
 import { seedDemo } from './databases/provisioning/demo.ts';
 import type { Transport } from './http/caller.ts';
@@ -26,7 +27,7 @@ import { configureGuard, followControlPlane, startControlPlane } from './startup
 import { GLOBAL_NAME, globalDirOf } from './supervisor/global-instance.ts';
 import { restoreDirOf } from './supervisor/instance-spec.ts';
 import { findLeftovers } from './supervisor/start/leftovers.ts';
-import { groupByInstance } from './supervisor/start/takeover.ts';
+import { endEarlier, groupByInstance } from './supervisor/start/takeover.ts';
 import { ActivityReader } from './work/feed/activity-reader.ts';
 import { watchWrites } from './work/feed/watch-writes.ts';
 import { WorkFeeds } from './work/feed/work-feeds.ts';
@@ -42,9 +43,13 @@ export interface DaemonOptions extends ServiceOptions {
   inactiveLookMs?: number;
   /** Aborts when the daemon shall stop, also while it starts. */
   stopping?: AbortSignal;
+  /** What becomes of the instances of an earlier daemon when `stopping` ends the start. Default: they stop. */
+  fleetEnd?: () => Promise<'stop' | 'leave'>;
 }
 
 interface StartedDaemon extends RunningDaemon {
+  /** What became of the instances. A stop that comes before they are left stops them. */
+  fleetEnd(): 'stop' | 'leave';
   /** Resolves when a member of a cluster must start again, because the control plane is on another node now, or on this one. */
   leaderChanged: Promise<void>;
 }
@@ -67,16 +72,22 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
   let end: 'stop' | 'leave' | null = null;
   const ending = new AbortController();
   const signals = [ending.signal, ...(options.stopping ? [options.stopping] : [])];
+  const stopping = AbortSignal.any(signals);
+  const fleetEnd = async () => end ?? (await options.fleetEnd?.()) ?? 'stop';
   const keep = async (): Promise<void> => {
     for (;;) {
       const isOver = daemon.stopped.then(() => true);
       if (await Promise.race([isOver, daemon.leaderChanged.then(() => false)])) return;
-      if (end === null) await daemon.stop('leave');
-      if (end !== null) return daemon.stop(end);
-      // The next daemon opens its own socket.
-      const next = { ...options, adminSocketFd: null, stopping: AbortSignal.any(signals) };
-      daemon = await startUntilFollowed(current, next);
-      if (end !== null) return daemon.stop(end);
+      await daemon.stop(end ?? 'leave');
+      if (stopping.aborted && daemon.fleetEnd() === (await fleetEnd())) return;
+      try {
+        // The next daemon opens its own socket.
+        daemon = await startUntilFollowed(current, { ...options, adminSocketFd: null, stopping, fleetEnd });
+      } catch (error) {
+        if (stopping.aborted && error === stopping.reason) return;
+        throw error;
+      }
+      if (end !== null) await daemon.stop(end);
     }
   };
   const stopped = keep();
@@ -126,6 +137,7 @@ async function startDaemon(
   let fleetEnd: 'stop' | 'leave' | 'undo' = 'undo';
   let waitingFor: string | null = 'the global PocketBase';
   let replicas: Replicas | null = null;
+  const endedEarlier = new Map<string, Lack[]>();
 
   await requireRestored(config.dataDir);
   const host = await prepareHost(config, { clock, resources });
@@ -134,7 +146,7 @@ async function startDaemon(
   const cluster = await openCluster(config, { version: options.version, stopping, clock, log });
   // After the fleet.
   resources.defer(() => {
-    const lacking = replicas === null ? null : lackingOf(replicas);
+    const lacking = replicas === null ? null : new Map([...lackingOf(replicas), ...endedEarlier]);
     return cluster?.leave(fleetEnd === 'stop' ? 'stop' : 'leave', lacking);
   });
   const services = await createServices({
@@ -148,8 +160,17 @@ async function startDaemon(
   });
   const { fleet, queue, catalog } = services;
   replicas = services;
+  resources.defer(async () => {
+    if (fleetEnd !== 'undo' || !stopping.aborted || (await options.fleetEnd?.()) === 'leave') return;
+    fleetEnd = 'stop';
+    for (const name of await endEarlier(services)) endedEarlier.set(name, ['changes']);
+  });
   // The fleet is stopped last, after everything that uses it.
-  resources.defer(() => fleet.close(fleetEnd));
+  let isFleetClosed = false;
+  resources.defer(() => {
+    isFleetClosed = true;
+    return fleet.close(fleetEnd);
+  });
   resources.defer(() => services.audit.stop());
   // From here on, so that a daemon that does not become ready is reported.
   await services.alerts.start();
@@ -293,7 +314,7 @@ async function startDaemon(
     if (ending === null) {
       fleetEnd = instances;
       cluster?.beginStop();
-    }
+    } else if (instances === 'stop' && !isFleetClosed) fleetEnd = 'stop';
     ending ??= acquired.disposeAsync().then(finish, stopped.reject);
     return stopped.promise;
   };
@@ -302,6 +323,7 @@ async function startDaemon(
   return {
     stop: (instances = 'stop') => end(instances, stopped.resolve),
     stopped: stopped.promise,
+    fleetEnd: () => (fleetEnd === 'leave' ? 'leave' : 'stop'),
     leaderChanged: leaderChanged.promise,
     reload: (next) => reload(next, { ...services, config }),
     instances: () => fleet.countByPhase(),

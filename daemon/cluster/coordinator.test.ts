@@ -90,6 +90,16 @@ describe.skipIf(!hasEtcd('the tests of etcd'))('in etcd', () => {
     expect(await store.get('k')).toBeNull();
   });
 
+  it('asks another server before it gives up one that is silent', async () => {
+    const etcd = await startEtcd();
+    const proxy = await startProxy(etcd.port);
+    proxy.hang();
+    const store = etcdCoordinator({ endpoints: [proxy.url, etcd.url] });
+    const session = await etcdCoordinator({ endpoints: [etcd.url] }).openSession(60);
+    expect(await store.renewSession(session)).toBe(true);
+    expect(proxy.waiting()).toBe(1);
+  });
+
   it('watches another server when one hangs', async () => {
     const etcd = await startEtcd();
     const proxy = await startProxy(etcd.port);
@@ -203,6 +213,7 @@ describe.skipIf(!hasEtcd('the tests of etcd'))('in etcd', () => {
 /** Forwards connections, until it is cut or hangs. */
 async function startProxy(port: number) {
   const sockets = new Set<Socket>();
+  const waiting = new Set<Socket>();
   let isCut = false;
   let isHung = false;
   const server = createServer((client) => {
@@ -210,7 +221,12 @@ async function startProxy(port: number) {
       client.destroy();
       return;
     }
-    if (isHung) return;
+    if (isHung) {
+      waiting.add(client);
+      client.on('close', () => waiting.delete(client));
+      client.resume();
+      return;
+    }
     const upstream = connect(port, '127.0.0.1');
     for (const [from, to] of [
       [client, upstream],
@@ -251,6 +267,8 @@ async function startProxy(port: number) {
     join: () => {
       isCut = false;
     },
+    /** Connections that were opened while it hangs. */
+    waiting: () => waiting.size,
   };
 }
 

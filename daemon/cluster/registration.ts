@@ -88,17 +88,23 @@ export class Registration {
     this.#setLease(sentAt + this.#leaseMs);
   }
 
-  /** Renews the session and publishes the load until the node leaves. Takes a new session when it has ended. */
+  /** Renews the session, and publishes the load, until the node leaves. Takes a new session when it has ended. */
   async keep(): Promise<void> {
-    await Promise.all([this.#keepSession(), this.#watchLease()]);
+    await Promise.all([this.#keepSession(), this.#keepRecord(), this.#watchLease()]);
   }
 
-  /** Publishes what has changed, so that nodes see it before the next renewal. Never rejects. */
+  /** Publishes what has changed. Never rejects. */
   async publish(): Promise<void> {
-    if (this.#session === null) return;
-    await this.#put(this.#session).catch((error: unknown) => {
-      this.#deps.log.warn(`the next renewal shows the state of this node: ${messageOf(error)}`);
-    });
+    const { coordinator, facts, record, log } = this.#deps;
+    const session = this.#session;
+    if (session === null) return;
+    try {
+      const put = [{ key: nodeKey(facts.node), value: JSON.stringify(record()), session }];
+      await coordinator.commit({ expect: [], put });
+    } catch (error) {
+      // Otherwise, the same was logged.
+      if (this.#problem === null) log.warn(`the state of this node is published later: ${messageOf(error)}`);
+    }
   }
 
   /**
@@ -213,13 +219,22 @@ export class Registration {
     }
   }
 
+  /** Beside the renewals, which must not wait while etcd cannot write. */
+  async #keepRecord(): Promise<void> {
+    const { clock, leaseSeconds, left } = this.#deps;
+    while (!left.aborted) {
+      await clock.sleep((leaseSeconds * 1000) / RENEWALS, left);
+      if (!left.aborted) await this.publish();
+    }
+  }
+
   async #renew(): Promise<void> {
     const { coordinator, clock, log } = this.#deps;
     const session = this.#session;
     const sentAt = clock.monotonic();
     if (session !== null && (await coordinator.renewSession(session))) {
       this.#setLease(sentAt + this.#leaseMs);
-      if (await this.#put(session)) return;
+      return;
     }
     log.warn('the session of this node has ended; it joins again');
     this.#session = null;
@@ -229,13 +244,6 @@ export class Registration {
     }
     // It was removed, and another server may have its name.
     await this.begin();
-  }
-
-  /** @returns false when the session has ended */
-  #put(session: string): Promise<boolean> {
-    const { coordinator, facts, record } = this.#deps;
-    const put = [{ key: nodeKey(facts.node), value: JSON.stringify(record()), session }];
-    return coordinator.commit({ expect: [], put });
   }
 
   async #watchLease(): Promise<void> {

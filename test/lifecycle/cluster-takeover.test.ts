@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, watch } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { processStat } from '../../daemon/pocketbase/process/procfs.ts';
 import { restoreDirOf } from '../../daemon/supervisor/instance-spec.ts';
@@ -8,6 +8,7 @@ import { createNode, LEASE_SECONDS, waitsFor } from '../helpers/cluster-node.ts'
 import { addDocument, readAsOwner, titlesOf } from '../helpers/documents.ts';
 import { hasEtcd, startEtcd } from '../helpers/etcd.ts';
 import { instance, PASSWORD, signUp, untilRunning } from '../helpers/fleet-actions.ts';
+import { fleetProcesses } from '../helpers/leaks.ts';
 import { litestream, scratchDirectory } from '../helpers/replication.ts';
 import {
   createStandby,
@@ -108,6 +109,36 @@ describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a st
     hung.signal('SIGCONT');
     expect(await hung.exited).toBe(1);
     expect(hung.output()).toContain('node n2 owns global');
+  });
+
+  it.each([
+    ['ends its first daemon', 1],
+    ['starts again', 2],
+  ])('leaves nothing running when it is stopped while it %s', async (_, changes) => {
+    const etcd = await startEtcd();
+    const one = await createNode(etcd, 'n1', replicaOf(await scratchDirectory()));
+    const first = await one.start();
+    const user = await signUp(one);
+    await addDocument(one, user, 'before');
+    const two = await createStandby(etcd, 'n2', one);
+    const standby = await two.start();
+    await untilMovable(etcd);
+    await one.client.nodes.move(user.name, { node: 'n2' });
+    await untilRunning(two, user.name);
+    await addDocument(two, user, 'at n2');
+    await untilMovable(etcd);
+    // Its socket is removed by the end, and made by the next start.
+    let left = changes;
+    const run = watch(dirname(two.socketPath), (_event, file) => {
+      if (file === basename(two.socketPath) && (left -= 1) === 0) standby.signal('SIGTERM');
+    });
+    expect(await first.stop()).toBe(0);
+    expect(await standby.exited, standby.output()).toBe(0);
+    run.close();
+    expect(await fleetProcesses(two.dataDir)).toEqual([]);
+    await two.start();
+    await untilRunning(two, user.name);
+    expect(titlesOf(two, user).toSorted()).toEqual(['at n2', 'before']);
   });
 
   it('does not take over when the last changes are not in the replica', async () => {

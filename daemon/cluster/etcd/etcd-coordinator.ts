@@ -66,7 +66,7 @@ export class EtcdCoordinator implements Coordinator {
   }
 
   async get(key: string): Promise<Entry | null> {
-    const { kvs } = await call(this.#gateway, '/v3/kv/range', { key: this.#key(key) }, rangeSchema);
+    const { kvs } = await read(this.#gateway, { key: this.#key(key) });
     return kvs[0] ? toEntry(kvs[0], this.#root) : null;
   }
 
@@ -97,7 +97,11 @@ export class EtcdCoordinator implements Coordinator {
   }
 
   async openSession(ttlSeconds: number): Promise<string> {
-    return (await call(this.#gateway, '/v3/lease/grant', { TTL: String(ttlSeconds) }, leaseSchema)).ID;
+    try {
+      return (await this.#gateway.call('/v3/lease/grant', { TTL: String(ttlSeconds) }, leaseSchema)).ID;
+    } catch (error) {
+      throw unavailable(error);
+    }
   }
 
   async renewSession(session: string): Promise<boolean> {
@@ -202,7 +206,7 @@ async function readRange(
   let revision = 0;
   for (;;) {
     const body = { key, range_end, limit: String(PAGE), revision: String(revision) };
-    const page = await call(gateway, '/v3/kv/range', body, rangeSchema);
+    const page = await read(gateway, body);
     // All pages are of the same moment.
     revision ||= page.header.revision;
     entries.push(...page.kvs.map((kv) => toEntry(kv, root)));
@@ -212,9 +216,9 @@ async function readRange(
   }
 }
 
-async function call<T>(gateway: EtcdGateway, path: string, body: object, schema: z.ZodType<T>): Promise<T> {
+async function read(gateway: EtcdGateway, body: object): Promise<z.infer<typeof rangeSchema>> {
   try {
-    return await gateway.call(path, body, schema);
+    return await gateway.read('/v3/kv/range', body, rangeSchema);
   } catch (error) {
     throw unavailable(error);
   }

@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 
@@ -14,6 +15,8 @@ export interface EtcdAccess {
 
 /** Of one attempt. All servers are tried within a lease of 15 s. */
 const TIMEOUT_MS = 3_000;
+/** Until another server is asked too. */
+const NEXT_SERVER_MS = 1_000;
 /** A stream without a message for this long is opened again: its connection may be gone. */
 const IDLE_MS = 60_000;
 /** How often the server of a stream is asked whether it still agrees with the others. */
@@ -84,10 +87,18 @@ export class EtcdGateway {
     });
   }
 
-  /** The first message of a stream. */
+  /** As `call`, for what changes nothing: another server is asked before the one before has failed. */
+  async read<T>(path: string, body: object, schema: z.ZodType<T>): Promise<T> {
+    return this.#onAny(async (endpoint, signal) => {
+      const response = await this.#authorised(endpoint, path, body, signal);
+      return schema.parse(JSON.parse(await textOf(response)));
+    });
+  }
+
+  /** The first message of a stream, as `read`. */
   async first<T>(path: string, body: object, schema: z.ZodType<T>): Promise<T> {
-    return this.#onOne(async (endpoint) => {
-      const response = await this.#authorised(endpoint, path, body, AbortSignal.timeout(TIMEOUT_MS));
+    return this.#onAny(async (endpoint, signal) => {
+      const response = await this.#authorised(endpoint, path, body, signal);
       for await (const message of messagesOf(response, schema)) return message;
       throw new EtcdError(UNAVAILABLE, 'the stream ended without a message');
     });
@@ -146,12 +157,52 @@ export class EtcdGateway {
       try {
         return await work(endpoint);
       } catch (error) {
-        if (error instanceof EtcdError && !RETRIED.has(error.code)) throw error;
+        if (isFinal(error)) throw error;
         problems.push(`${endpoint}: ${messageOf(error)}`);
         this.#current = (this.#current + 1) % endpoints.length;
       }
     }
-    throw new FathomError('cluster.unavailable', `etcd does not answer: ${problems.join('; ')}`);
+    throw unanswered(problems);
+  }
+
+  /**
+   * Asks the servers in turn, the next one when the one before has failed or has not answered for a second: one that forwards
+   * a request to a leader which was lost is silent for longer.
+   */
+  async #onAny<T>(work: (endpoint: string, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { endpoints } = this.#access;
+    const first = this.#current;
+    const answered = new AbortController();
+    const problems: string[] = [];
+    const ask = async (server: number): Promise<T> => {
+      answered.signal.throwIfAborted();
+      const endpoint = endpoints[server] ?? '';
+      try {
+        const signal = AbortSignal.any([answered.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+        const answer = await work(endpoint, signal);
+        this.#current = server;
+        answered.abort();
+        return answer;
+      } catch (error) {
+        problems.push(`${endpoint}: ${messageOf(error)}`);
+        throw error;
+      }
+    };
+    let mayAsk: Promise<unknown> = Promise.resolve();
+    const attempts = endpoints.map((_, turn) => {
+      const attempt = mayAsk.then(() => ask((first + turn) % endpoints.length));
+      const silence = mayAsk.then(() => sleep(NEXT_SERVER_MS, undefined, { signal: answered.signal }));
+      mayAsk = Promise.race([attempt, silence]).catch(() => {});
+      return attempt;
+    });
+    try {
+      return await Promise.any(attempts);
+    } catch (error) {
+      const { errors } = error as AggregateError;
+      throw errors.find(isFinal) ?? unanswered(problems);
+    } finally {
+      answered.abort();
+    }
   }
 
   /** Sends a request, and signs in first where etcd requires it. */
@@ -205,6 +256,12 @@ export class EtcdGateway {
     return promise;
   }
 }
+
+/** Whether another server would say the same. */
+const isFinal = (error: unknown) => error instanceof EtcdError && !RETRIED.has(error.code);
+
+const unanswered = (problems: readonly string[]) =>
+  new FathomError('cluster.unavailable', `etcd does not answer: ${problems.join('; ')}`);
 
 async function failureOf(response: IncomingMessage): Promise<Error> {
   const text = await textOf(response);

@@ -10,6 +10,7 @@ import {
   type ProcessDriver,
   watchExit,
 } from '../../pocketbase/process/process-driver.ts';
+import { GLOBAL_NAME } from '../global-instance.ts';
 import { hasOtherHooks } from '../instance-hooks.ts';
 import { dataDirOf, type InstanceSpec } from '../instance-spec.ts';
 import type { Running } from './launch.ts';
@@ -121,4 +122,25 @@ export function groupByInstance(found: readonly FoundProcess[]): Map<string, Fou
     found.toSorted((a, b) => a.startTime - b.startTime),
     ({ instance }) => instance,
   );
+}
+
+/**
+ * Ends all processes of an earlier daemon. The global one is last, because the others report to it.
+ *
+ * @returns the names of their instances
+ */
+export async function endEarlier({
+  driver,
+  fleet,
+}: {
+  driver: ProcessDriver;
+  fleet: { endFound(found: FoundProcess): Promise<void> };
+}): Promise<string[]> {
+  const found = groupByInstance(await driver.find());
+  const { global = [], users = [] } = Object.groupBy([...found.values()].flat(), ({ instance }) =>
+    instance === GLOBAL_NAME ? 'global' : 'users',
+  );
+  for (const processes of [users, global])
+    await Promise.all(processes.map((process) => fleet.endFound(process)));
+  return [...found.keys()];
 }

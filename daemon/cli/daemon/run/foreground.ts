@@ -3,8 +3,11 @@ import type { RunningDaemon } from '../../../daemon.ts';
 import { type CliContext, printLine } from '../../context.ts';
 
 export interface ForegroundOptions {
-  /** @param stopping aborts when the daemon shall stop, also while it starts */
-  launch(stopping: AbortSignal): Promise<RunningDaemon>;
+  /**
+   * @param stopping aborts when the daemon shall stop, also while it starts
+   * @param fleetEnd what becomes of the instances, once `stopping` has aborted
+   */
+  launch(stopping: AbortSignal, fleetEnd: () => Promise<'stop' | 'leave'>): Promise<RunningDaemon>;
   /** Called when the daemon runs. The signal aborts when it stops. */
   onRunning?(stopping: AbortSignal, daemon: RunningDaemon): Promise<void>;
   /** Called at the first SIGTERM or SIGINT. Decides whether the instances stop as well, or stay for the next daemon. */
@@ -33,8 +36,8 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
     received += 1;
     if (received === 1) {
       printLine(stderr, `fathomd: ${signal}, stopping`);
-      stopping.abort();
       if (options.onStop) fleet = options.onStop();
+      stopping.abort();
       if (daemon) stop(daemon).catch(failed.reject);
     } else if (received === 2) {
       printLine(stderr, `fathomd: ${signal}, stopping already; a third signal exits immediately`);
@@ -49,7 +52,7 @@ export async function runInForeground(options: ForegroundOptions): Promise<numbe
   const handlers = { SIGTERM: onStop, SIGINT: onStop, SIGHUP: onHangUp };
   for (const [name, handler] of Object.entries(handlers)) options.signals.on(name, handler);
   try {
-    daemon = await options.launch(stopping.signal);
+    daemon = await options.launch(stopping.signal, () => fleet);
     if (stopping.signal.aborted) stop(daemon).catch(failed.reject);
     else options.onRunning?.(stopping.signal, daemon).catch(failed.reject);
     await Promise.race([daemon.stopped, failed.promise]);

@@ -49,12 +49,13 @@ export async function serveConfig(
     const { runDaemon } = await import('../../../daemon.ts');
     const adminSocketFd = inheritedSocket(env, process.pid);
     return await runInForeground({
-      launch: (stopping) =>
+      launch: (stopping, fleetEnd) =>
         runDaemon(config, {
           demo: options.demo,
           version: packageVersion(),
           adminSocketFd,
           stopping,
+          fleetEnd,
           diagnose: (running) => diagnose(options, context, running),
         }),
       onRunning: async (stopping, daemon) => {
