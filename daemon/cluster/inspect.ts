@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { DrainPurpose } from '../../shared/api/nodes.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { isLoopbackHost } from '../../shared/host.ts';
 import type { ClusterConfig } from '../config/cluster.ts';
@@ -6,7 +7,7 @@ import { readEntries } from './etcd/etcd-coordinator.ts';
 import { EtcdGateway } from './etcd/gateway.ts';
 import { type EtcdServer, inspectServer } from './etcd/servers.ts';
 import { readAccess } from './open-cluster.ts';
-import { DRAINS, NODES, parseNode } from './records.ts';
+import { DRAINS, NODES, parseDrain, parseNode } from './records.ts';
 
 /** The cluster as the doctor sees it. */
 export interface ClusterFacts {
@@ -15,8 +16,8 @@ export interface ClusterFacts {
   members: number | null;
   /** Registered nodes with their version of Fathom; empty when none answers. */
   nodes: readonly { node: string; version: string; drain?: { left: number } | undefined }[];
-  /** Names of nodes that are drained. */
-  drained: readonly string[];
+  /** Nodes that are drained, and for what. */
+  drained: readonly { node: string; purpose: DrainPurpose }[];
   /** Whether passwords or data cross a network without encryption. */
   isExposed: boolean;
   /** Why nothing could be asked: a file of the settings. */
@@ -43,7 +44,10 @@ export async function inspectCluster(config: ClusterConfig): Promise<ClusterFact
     const { members } = await gateway.call('/v3/cluster/member/list', {}, membersSchema);
     const nodes = (await readEntries(gateway, config.name, NODES)).map(parseNode);
     const drains = await readEntries(gateway, config.name, DRAINS);
-    const drained = drains.map(({ key }) => key.slice(DRAINS.length));
+    const drained = drains.map((entry) => ({
+      node: entry.key.slice(DRAINS.length),
+      purpose: parseDrain(entry).purpose,
+    }));
     return { ...none, servers, members: members.length, nodes, drained };
   } catch (error) {
     return { ...none, problem: messageOf(error) };

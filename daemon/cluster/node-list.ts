@@ -18,18 +18,18 @@ export async function readNodes(coordinator: Coordinator, controlPlane: string):
     coordinator.list(NODES),
     coordinator.list(DRAINS),
   ]);
-  const drained = new Map(drains.map((entry) => [entry.key.slice(DRAINS.length), parseDrain(entry).since]));
+  const drained = new Map(drains.map((entry) => [entry.key.slice(DRAINS.length), parseDrain(entry)]));
   const nodes = new Map<string, ClusterNode>();
   const add = async (record: NodeRecord, state: ClusterNode['state']) => {
     const { node: name, at: seen_at, drain: progress = null } = record;
-    const since = drained.get(name);
+    const begun = drained.get(name);
     // The schema of the route leaves the rest out.
     const receiving = state === 'online' ? (record.receiving ?? []) : [];
     const node = { ...record, name, state, seen_at, receiving };
-    if (since === undefined) return nodes.set(name, { ...node, drain: null });
+    if (begun === undefined) return nodes.set(name, { ...node, drain: null });
     const owned = await coordinator.get(ownersOf(record.fleet) + controlPlane);
     const control_plane = owned !== null && parseOwner(owned).node === name;
-    const drain = { since, control_plane, progress: state === 'online' ? progress : null };
+    const drain = { ...begun, control_plane, progress: state === 'online' ? progress : null };
     return nodes.set(name, { ...node, drain });
   };
   for (const entry of members) await add(parseNode(entry), 'offline');

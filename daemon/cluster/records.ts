@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { drainProgressSchema, receivingSchema } from '../../shared/api/nodes.ts';
+import { DRAIN_PURPOSES, drainProgressSchema, receivingSchema } from '../../shared/api/nodes.ts';
 import { FathomError } from '../../shared/errors.ts';
 import type { Entry } from './coordinator.ts';
 
@@ -82,7 +82,13 @@ const ownerSchema = z.object({
 
 export type OwnerRecord = z.infer<typeof ownerSchema>;
 
-const drainSchema = z.object({ since: z.iso.datetime() });
+const drainSchema = z.object({
+  since: z.iso.datetime(),
+  // Nodes of earlier releases do not write it, and those of later ones can know more.
+  purpose: z.enum(DRAIN_PURPOSES).catch('maintenance'),
+});
+
+export type DrainRecord = z.infer<typeof drainSchema>;
 
 export const parseNode = (entry: Entry) => parseEntry(entry, nodeSchema);
 export const parseOwner = (entry: Entry) => parseEntry(entry, ownerSchema);

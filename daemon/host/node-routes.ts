@@ -34,8 +34,8 @@ export function nodeRoutes(app: Api, { cluster, moves }: NodeRoutesDeps): void {
     await moves.move(name, node);
     return { name, node };
   });
-  serve(app, drainNode, async ({ params: { name } }) => {
-    await required().drains.begin(name);
+  serve(app, drainNode, async ({ params: { name }, body }) => {
+    await required().drains.begin(name, body?.purpose ?? 'maintenance');
     return nodeNamed(name);
   });
   serve(app, undrainNode, async ({ params: { name } }) => {

@@ -25,6 +25,11 @@ const EXAMPLE_NODE = {
   drain: null,
 };
 
+/** `upgrade`: `fathomd upgrade --cluster` drains the node, and undrains it when the new release runs. */
+export const DRAIN_PURPOSES = ['maintenance', 'upgrade'] as const;
+
+export type DrainPurpose = (typeof DRAIN_PURPOSES)[number];
+
 /** How far a node is that gives its databases away. */
 export const drainProgressSchema = z.object({
   left: z.int().describe('Databases that are still there.'),
@@ -67,6 +72,11 @@ const nodeSchema = z
     drain: z
       .object({
         since: time,
+        purpose: z
+          .enum(DRAIN_PURPOSES)
+          .describe(
+            '`upgrade`: `fathomd upgrade --cluster` drained it, and has not finished. Otherwise `maintenance`.',
+          ),
         control_plane: z
           .boolean()
           .describe('Whether the node has the control plane. A stop of its daemon gives it to another node.'),
@@ -162,10 +172,14 @@ export const drainNode = endpoint({
   tag,
   summary: 'Move all databases of a node to other nodes',
   description:
-    'Any node answers, at once. The node that is drained then moves its databases, and says in the list of nodes how far it is. It takes over nothing and gets no databases until it is undrained, also after a restart. `conflict`: no other node can take its databases.',
+    'Any node answers, at once. The node that is drained then moves its databases, and says in the list of nodes how far it is. It takes over nothing and gets no databases until it is undrained, also after a restart. `conflict`: no other node can take its databases. With the purpose `upgrade`, also: another node of the fleet is offline, drained, or cannot take databases. A node that is drained for `maintenance` stays so.',
   permission: 'nodes.write',
   audit: 'node.drain',
   params: named,
+  body: z
+    .object({ purpose: z.enum(DRAIN_PURPOSES).default('maintenance') })
+    .nullish()
+    .meta({ examples: [{ purpose: 'maintenance' }] }),
   responses: { 200: { description: 'The node.', schema: nodeSchema } },
   errors: ['not_found', 'conflict', 'cluster.unavailable'],
   whileStarting: true,

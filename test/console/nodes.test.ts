@@ -36,6 +36,7 @@ const LIST: NodeList = { cluster: 'default', node: 'n1', problem: null, etcd: ET
 
 const DRAIN: ClusterNode['drain'] = {
   since: ago(60),
+  purpose: 'maintenance',
   control_plane: false,
   progress: { left: 3, moving: 1, failed: 1, problems: [{ name: 'db', message: 'it has uploaded files' }] },
 };

@@ -44,6 +44,11 @@ export async function checkTrust(stage: Stage, releases: Releases, report: Repor
     mustMatch(text, /--allow-downgrade/, 'the error');
     return text;
   });
+  await report.check('an upgrade of a node is refused without a cluster', async () => {
+    const text = await refused('/root/next.tgz --cluster');
+    mustMatch(text, /FATHOM_CLUSTER is not set/, 'the error');
+    return text;
+  });
   await report.check('root does not run a program of the service account', async () => {
     await container.shell(PLANT_EXECUTABLE);
     await container.shell('fathomd pocketbase list --json > /dev/null; fathomd doctor > /dev/null || true');

@@ -2,6 +2,7 @@ import type { ClusterNode } from '../../../shared/api/nodes.ts';
 import { byteSize } from '../../../shared/byte-size.ts';
 import type { FathomClient } from '../../../shared/client/fathom-client.ts';
 import { FathomError } from '../../../shared/errors.ts';
+import { systemClock } from '../../base/time/clock.ts';
 import { type ConnectArguments, connect } from '../connect.ts';
 import { type CliContext, printJson } from '../context.ts';
 import { printMessage } from '../output/print.ts';
@@ -18,7 +19,7 @@ export async function drainNode(
   context: CliContext,
 ): Promise<number> {
   const client = connect(args, context);
-  const node = await follow(client, await client.nodes.drain(name), { json }, context);
+  const node = await followDrain(client, await client.nodes.drain(name), { json }, context);
   if (json) printJson(context, node);
   else for (const line of resultLines(node)) printMessage(context, line);
   return node.drain?.progress?.left === 0 ? 0 : 1;
@@ -34,12 +35,15 @@ export async function undrainNode(
   return 0;
 }
 
-/** The node does not need this process: it moves its databases until it is undrained. */
-async function follow(
+/**
+ * Shows the progress of a drain until it ends, cannot go on, or the signal aborts. The node does not need this process: it moves
+ * its databases until it is undrained.
+ */
+export async function followDrain(
   client: FathomClient,
   begun: ClusterNode,
-  { json }: { json: boolean },
-  { stderr }: CliContext,
+  { json = false, signal }: { json?: boolean; signal?: AbortSignal },
+  { stderr }: Pick<CliContext, 'stderr'>,
 ): Promise<ClusterNode> {
   let node = begun;
   let others: readonly ClusterNode[] = [];
@@ -50,10 +54,8 @@ async function follow(
     if (line !== shown) since = performance.now();
     if (line !== shown && !json) stderr.write(stderr.isTTY === true ? `\r\u001B[K${line}` : `${line}\n`);
     shown = line;
-    if (hasEnded(node) || (isStuck(node) && performance.now() - since > SETTLED_MS)) break;
-    await new Promise((resolve) => {
-      setTimeout(resolve, POLL_MS);
-    });
+    if (signal?.aborted || hasEnded(node) || (isStuck(node) && performance.now() - since > SETTLED_MS)) break;
+    await systemClock.sleep(POLL_MS, signal);
     others = await read(client, others);
     const next = others.find(({ name }) => name === node.name);
     if (next === undefined && others.length > 0)

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { createClient } from '../../../shared/client/fathom-client.ts';
 import { packageRoot } from '../../base/package.ts';
 import { loadEdgeConfig } from '../../config/config.ts';
 import {
@@ -11,6 +12,7 @@ import { domainProblem, type Edge } from '../../host/install/edge/site.ts';
 import { checkHost } from '../../host/install/host.ts';
 import { install as installPackage } from '../../host/install/install.ts';
 import { withInstallLock } from '../../host/install/install-lock.ts';
+import { SOCKET } from '../../host/install/release/layout.ts';
 import { CONFIRMATION, uninstall as uninstallProgram } from '../../host/install/uninstall.ts';
 import { rollBack, upgrade as upgradeTo } from '../../host/install/upgrade.ts';
 import type { InstallContext } from '../../host/install/verify-release.ts';
@@ -19,6 +21,7 @@ import { readConfirmation } from '../input/prompt.ts';
 import { UsageError } from '../input/usage-error.ts';
 import { continueWithoutOutput } from '../output/output-failure.ts';
 import { printable } from '../output/print.ts';
+import { upgradeNode } from './upgrade/upgrade-node.ts';
 
 const QUESTION = `This removes all databases of all users. Type '${CONFIRMATION}': `;
 
@@ -94,12 +97,18 @@ export async function upgrade(
     tarball,
     'allow-unsigned': allowUnsigned,
     'allow-downgrade': allowDowngrade,
-  }: { tarball: string; 'allow-unsigned': boolean; 'allow-downgrade': boolean },
+    cluster: isOfCluster,
+  }: { tarball: string; 'allow-unsigned': boolean; 'allow-downgrade': boolean; cluster: boolean },
   context: CliContext,
 ): Promise<number> {
-  const isKept = await asAdministrator(`upgrade ${tarball}`, context, (host) =>
-    upgradeTo(resolve(context.cwd, tarball), { allowUnsigned, allowDowngrade }, host),
-  );
+  const words = isOfCluster ? `upgrade ${tarball} --cluster` : `upgrade ${tarball}`;
+  const isKept = await asAdministrator(words, context, (host) => {
+    const change = (prepare?: () => Promise<void>) =>
+      upgradeTo(resolve(context.cwd, tarball), { allowUnsigned, allowDowngrade }, host, prepare);
+    if (!isOfCluster) return change();
+    const client = createClient({ target: { socketPath: SOCKET } });
+    return upgradeNode({ ...host, client, change, stderr: context.stderr });
+  });
   return isKept ? 0 : 1;
 }
 

@@ -60,6 +60,12 @@ export const installCommands = [
         default: false,
         describe: 'Accept a version that is older than the installed one',
       },
+      cluster: {
+        type: 'boolean',
+        default: false,
+        describe:
+          'Drain this node of a cluster before, and undrain it when the new release runs. Run it on one node after the other',
+      },
     },
     async run(args, context) {
       const actions = await import('./install-actions.ts');

@@ -6,6 +6,7 @@ import { readConfirmation } from '../input/prompt.ts';
 import { UsageError } from '../input/usage-error.ts';
 import { printable } from '../output/print.ts';
 import { type Column, printTable, type TableArguments } from '../output/table.ts';
+import { versionNotes } from './upgrade/versions.ts';
 
 const onlyOnline = <T>(node: ClusterNode, value: T): T | null => (node.state === 'online' ? value : null);
 
@@ -13,7 +14,7 @@ const COLUMNS: readonly Column<ClusterNode>[] = [
   { title: 'NAME', cell: (node) => node.name },
   {
     title: 'STATE',
-    cell: (node) => (node.drain === null ? node.state : `${node.state}, drained`),
+    cell: (node) => (node.drain === null ? node.state : `${node.state}, ${drainText(node.drain)}`),
     colour: (node) => (node.state === 'online' && node.drain === null ? null : 'yellow'),
   },
   { title: 'ADDRESS', cell: (node) => node.address, cutTo: 15 },
@@ -32,11 +33,15 @@ export async function listNodes(
   const list = await connect(args, context).nodes.list();
   if (args.json) printJson(context, list);
   else printTable(list.items, COLUMNS, args, context);
-  const notes = args.json ? [] : list.items.flatMap(notesOf);
+  const notes = args.json ? [] : [...list.items.flatMap(notesOf), ...versionNotes(list)];
   for (const note of notes) printLine(context.stderr, printable(`fathomd: ${note}`));
   if (list.problem !== null)
     printLine(context.stderr, printable(`fathomd: node ${list.node} is not registered: ${list.problem}`));
   return 0;
+}
+
+function drainText({ purpose }: NonNullable<ClusterNode['drain']>): string {
+  return purpose === 'upgrade' ? 'drained for upgrade' : 'drained';
 }
 
 /** What moves to a node, and what does not move from it. */

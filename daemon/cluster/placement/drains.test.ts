@@ -60,7 +60,7 @@ it('is seen by all nodes, until it ends', async () => {
   await time.advance(5_000);
   await two.begin('n1');
   expect(one.request).toBeGreaterThan(request ?? Number.POSITIVE_INFINITY);
-  expect(await two.list()).toEqual(new Map([['n1', since]]));
+  expect(await two.list()).toEqual(new Map([['n1', { since, purpose: 'maintenance' }]]));
   await two.end('n1');
   await two.end('n1');
   expect([one.isDrained, one.request]).toEqual([false, null]);
@@ -183,4 +183,43 @@ it('avoids a node that has just refused the database, and tries it again when al
   await time.advance(540_000);
   expect(await choose('a')).toBe('n2');
   expect([...drains.refusalsOf('a').keys()]).toEqual(['n3']);
+});
+
+it('drains for an upgrade one node at a time, while all others can take databases', async () => {
+  const { add, drainsOf, coordinator } = createStage();
+  await add('n1');
+  const session = await add('n2');
+  await add('n3');
+  const [one, two] = [drainsOf('n1'), drainsOf('n2')];
+  const results = await Promise.allSettled([one.begin('n1', 'upgrade'), two.begin('n2', 'upgrade')]);
+  expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  const [[drained = ''] = []] = await one.list();
+  const other = drained === 'n1' ? 'n2' : 'n1';
+  await expect(one.begin(other, 'upgrade')).rejects.toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining(`${drained} is drained for its upgrade`) as string,
+  });
+  await one.begin(drained, 'upgrade');
+  await one.end(drained);
+  await coordinator.closeSession(session);
+  await expect(one.begin('n1', 'upgrade')).rejects.toMatchObject({
+    message: expect.stringContaining('n2 is offline') as string,
+  });
+  expect(await one.list()).toEqual(new Map());
+});
+
+it('keeps a node drained for maintenance in an upgrade, and after an administrator drained it', async () => {
+  const { add, drainsOf } = createStage();
+  await add('n1');
+  await add('n2');
+  const drains = drainsOf('n1');
+  const purpose = async () => (await drains.list()).get('n1')?.purpose;
+  await drains.begin('n1', 'maintenance');
+  await drains.begin('n1', 'upgrade');
+  expect(await purpose()).toBe('maintenance');
+  await drains.end('n1');
+  await drains.begin('n1', 'upgrade');
+  expect(await purpose()).toBe('upgrade');
+  await drains.begin('n1');
+  expect(await purpose()).toBe('maintenance');
 });

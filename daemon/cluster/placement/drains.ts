@@ -1,13 +1,24 @@
-import type { DrainProgress } from '../../../shared/api/nodes.ts';
+import type { DrainProgress, DrainPurpose } from '../../../shared/api/nodes.ts';
 import { FathomError } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
 import type { Clock } from '../../base/time/clock.ts';
 import type { Claims } from '../claims.ts';
 import type { Coordinator, Entry } from '../coordinator.ts';
 import type { Refusals } from '../moves/refusals.ts';
-import { DRAINS, drainKey, memberKey, NODES, type NodeRecord, parseDrain, parseNode } from '../records.ts';
+import {
+  DRAINS,
+  type DrainRecord,
+  drainKey,
+  MEMBERS,
+  memberKey,
+  NODES,
+  type NodeRecord,
+  parseDrain,
+  parseNode,
+} from '../records.ts';
 import { chooseNode, takeProblem, withMore } from './choose-node.ts';
 import { rebalanceTarget } from './rebalance.ts';
+import { upgradeProblems } from './upgrade-checks.ts';
 
 /** Changes of other nodes can come between. */
 const ATTEMPTS = 5;
@@ -77,29 +88,32 @@ export class Drains {
     void this.#deps.publish();
   }
 
-  /** When each node that is drained began to be so. @throws FathomError `cluster.unavailable` */
-  async list(): Promise<Map<string, string>> {
+  /** Since when and for what each node is drained. @throws FathomError `cluster.unavailable` */
+  async list(): Promise<Map<string, DrainRecord>> {
     const entries = await this.#deps.coordinator.list(DRAINS);
-    return new Map(entries.map((entry) => [entry.key.slice(DRAINS.length), parseDrain(entry).since]));
+    return new Map(entries.map((entry) => [entry.key.slice(DRAINS.length), parseDrain(entry)]));
   }
 
   /**
-   * Drains a node. For one that is drained, this is a request to try again now what could not move.
+   * Drains a node. For one that is drained, this is a request to try again now what could not move. One that an administrator
+   * drains is not drained for an upgrade any more, and one that was drained for maintenance stays so in an upgrade.
    *
-   * @throws FathomError `not_found`, `conflict` when no other node can take its databases, `cluster.unavailable`
+   * @throws FathomError `not_found`, `conflict` when no other node can take its databases, or when a node is not upgraded now,
+   * `cluster.unavailable`
    */
-  async begin(node: string): Promise<void> {
+  async begin(node: string, purpose: DrainPurpose = 'maintenance'): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      if (!(await this.#tryBegin(node))) continue;
-      return this.#deps.log.warn({ node }, 'the node is drained: its databases move to other nodes');
+      if (!(await this.#tryBegin(node, purpose))) continue;
+      return this.#deps.log.warn({ node, purpose }, 'the node is drained: its databases move to other nodes');
     }
     throw new FathomError('conflict', `${node} or another node joins, is drained or removed; try again`);
   }
 
   /** @returns false when something has changed meanwhile */
-  async #tryBegin(node: string): Promise<boolean> {
+  async #tryBegin(node: string, purpose: DrainPurpose): Promise<boolean> {
     const { coordinator, clock } = this.#deps;
     const member = await this.#member(node);
+    const peers = purpose === 'upgrade' ? await this.#requireUpgradable(node) : [];
     const { problems, able } = await this.#others(parseNode(member));
     const [first] = able;
     if (first === undefined)
@@ -109,17 +123,38 @@ export class Drains {
       );
     const key = drainKey(node);
     const known = await coordinator.get(key);
-    const since = known === null ? clock.now().toISOString() : parseDrain(known).since;
+    const before = known === null ? { since: clock.now().toISOString(), purpose } : parseDrain(known);
+    const record = purpose === 'maintenance' ? { ...before, purpose } : before;
     return coordinator.commit({
       expect: [
         { key, revision: known?.revision ?? 0 },
         // A node that is removed meanwhile must not leave the entry.
         { key: member.key, revision: member.revision },
         // The other one could be drained at the same moment: then none would take databases.
-        { key: drainKey(first.node), revision: 0 },
+        ...[...new Set([first.node, ...peers])].map((other) => ({ key: drainKey(other), revision: 0 })),
       ],
-      put: [{ key, value: JSON.stringify({ since }) }],
+      put: [{ key, value: JSON.stringify(record) }],
     });
+  }
+
+  /** @returns the other nodes of the fleet, of which none is drained @throws FathomError `conflict`, `cluster.unavailable` */
+  async #requireUpgradable(node: string): Promise<string[]> {
+    const { coordinator } = this.#deps;
+    const [members, online, drains] = await Promise.all([
+      coordinator.list(MEMBERS),
+      coordinator.list(NODES),
+      this.list(),
+    ]);
+    const records = new Map([...members, ...online].map(parseNode).map((record) => [record.node, record]));
+    const names = new Set(online.map((entry) => parseNode(entry).node));
+    const states = [...records.values()].map((record) => ({
+      record,
+      isOnline: names.has(record.node),
+      purpose: drains.get(record.node)?.purpose ?? null,
+    }));
+    const { problems, peers } = upgradeProblems(node, states);
+    if (problems.length === 0) return peers;
+    throw new FathomError('conflict', `node ${node} is not upgraded now: ${problems.join('; ')}`);
   }
 
   /** @throws FathomError `not_found`, `cluster.unavailable` */

@@ -54,10 +54,20 @@ describe('the checks of a cluster', () => {
     [withOne({ clockAheadMs: 61_000 }), /is 61 s ahead of that of this host/],
     [{ isExposed: true }, /without encryption/],
     [{ nodes: [{ node: 'n2', version: '0.9.0' }] }, /another version of Fathom than 1\.0\.0: n2 \(0\.9\.0\)/],
-    [{ drained: ['n3'] }, /^warning: node n3 is drained, and takes over nothing; it is offline/],
     [
-      { drained: ['n2'], nodes: [{ node: 'n2', version: '1.0.0', drain: { left: 3 } }] },
+      { drained: [{ node: 'n3', purpose: 'maintenance' }] },
+      /^warning: node n3 is drained, and takes over nothing; it is offline/,
+    ],
+    [
+      {
+        drained: [{ node: 'n2', purpose: 'maintenance' }],
+        nodes: [{ node: 'n2', version: '1.0.0', drain: { left: 3 } }],
+      },
       /^warning: node n2 is drained.*databases there: 3/,
+    ],
+    [
+      { drained: [{ node: 'n2', purpose: 'upgrade' }] },
+      /^warning: node n2 is drained for its upgrade, which has not finished/,
     ],
   ])('find %o', (change, expected) => {
     expect(problems(change)).toEqual([expect.stringMatching(expected)]);

@@ -16,7 +16,7 @@ export function checkCluster(facts: ClusterFacts | null, fathomVersion: string):
     ...facts.servers.filter(({ problem }) => problem === null).flatMap(checkServer),
     ...checkEncryption(facts),
     ...checkVersions(facts, fathomVersion),
-    ...facts.drained.map((name) => checkDrained(name, facts)),
+    ...facts.drained.map((drain) => checkDrained(drain, facts)),
   ];
 }
 
@@ -97,16 +97,25 @@ function checkVersions({ nodes }: ClusterFacts, fathomVersion: string): Finding[
     warning(
       'cluster',
       `nodes have another version of Fathom than ${fathomVersion}: ${list}`,
-      'upgrade all nodes',
+      "run 'fathomd upgrade TARBALL --cluster' on each node with the older version, one after the other",
     ),
   ];
 }
 
 /** Otherwise it is forgotten, and the others have its share of the databases. */
-function checkDrained(name: string, { nodes }: ClusterFacts): Finding {
+function checkDrained(
+  { node: name, purpose }: ClusterFacts['drained'][number],
+  { nodes }: ClusterFacts,
+): Finding {
   const online = nodes.find(({ node }) => node === name);
   const left = online?.drain?.left;
   const state = online === undefined ? 'it is offline' : `databases there: ${left ?? 'not known yet'}`;
+  if (purpose === 'upgrade')
+    return warning(
+      'cluster',
+      `node ${name} is drained for its upgrade, which has not finished; ${state}`,
+      `run the same 'fathomd upgrade TARBALL --cluster' on it again, or 'fathomd nodes undrain ${name}'`,
+    );
   return warning(
     'cluster',
     `node ${name} is drained, and takes over nothing; ${state}`,

@@ -6,18 +6,22 @@ import { type UnpackOptions, unpackRelease } from './release/release.ts';
 import { interruptedUninstallError, readUninstallMark } from './uninstall-mark.ts';
 import type { InstallContext } from './verify-release.ts';
 
-/** @returns true when the new release is kept, false when the former one is restored */
+/**
+ * @param prepare runs when the release is verified and unpacked, before the current one is changed; not when it is installed already
+ * @returns true when the new release is kept, false when the former one is restored
+ */
 export async function upgrade(
   tarball: string,
   options: Pick<UnpackOptions, 'allowUnsigned' | 'allowDowngrade'>,
   context: InstallContext,
+  prepare?: () => Promise<void>,
 ): Promise<boolean> {
   await requireInstallation();
   await resolveInterruptedChange('forward', context);
   if (options.allowUnsigned) context.print('the signature of the tarball is not verified (--allow-unsigned)');
   const { version } = await requireInstallation();
   const unpack = { ...options, installed: version, signal: context.interrupted };
-  return changeTo(await unpackRelease(tarball, unpack), context);
+  return changeTo(await unpackRelease(tarball, unpack), context, prepare);
 }
 
 /** Goes back to the previous release, or undoes an interrupted change. */
@@ -44,12 +48,19 @@ async function requireInstallation(): Promise<Release> {
   return release;
 }
 
-async function changeTo(next: Release, context: InstallContext): Promise<boolean> {
+async function changeTo(
+  next: Release,
+  context: InstallContext,
+  prepare?: () => Promise<void>,
+): Promise<boolean> {
   const before = await requireInstallation();
   if (context.interrupted.aborted) {
     throw new FathomError('conflict', `interrupted; release ${before.name} is unchanged`);
   }
-  if (next.name !== before.name) return changeRelease(before, next, context);
-  context.print(`release ${next.name} is already installed; nothing was changed`);
-  return true;
+  if (next.name === before.name) {
+    context.print(`release ${next.name} is already installed; nothing was changed`);
+    return true;
+  }
+  await prepare?.();
+  return changeRelease(before, next, context);
 }

@@ -110,11 +110,16 @@ export function nodeDetail(view: View, node: ClusterNode | undefined): Span[] {
   return [['muted', ` fleet ${node.fleet}`]];
 }
 
-function drainText({ progress, control_plane: isLeader }: NonNullable<ClusterNode['drain']>): string {
-  if (progress === null) return 'drained: it has not looked at its databases yet';
+function drainText({
+  purpose,
+  progress,
+  control_plane: isLeader,
+}: NonNullable<ClusterNode['drain']>): string {
+  const drained = purpose === 'upgrade' ? 'drained for its upgrade' : 'drained';
+  if (progress === null) return `${drained}: it has not looked at its databases yet`;
   const { left, moving, failed, problems } = progress;
   const [problem] = problems;
   const why = problem === undefined ? '' : ` · ${problem.name}: ${problem.message}`;
   const leader = isLeader ? ' · it has the control plane: stop its daemon to give it away' : '';
-  return `drained: ${plural(left, 'database')} left, ${moving} moving, ${failed} failed${why}${leader}`;
+  return `${drained}: ${plural(left, 'database')} left, ${moving} moving, ${failed} failed${why}${leader}`;
 }
