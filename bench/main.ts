@@ -10,6 +10,7 @@ import { benchBackups } from './backups/backups.ts';
 import { benchHostRestore } from './backups/host-restore.ts';
 import { benchWriteStall } from './backups/write-stall.ts';
 import { benchEdge } from './cluster/edge.ts';
+import { benchNodeLoss } from './cluster/node-loss.ts';
 import { benchConsole, benchConsoleSize } from './console/console.ts';
 import { benchDatabaseList } from './fleet/database-list.ts';
 import { benchFleetStart } from './fleet/fleet-start.ts';
@@ -47,6 +48,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   awake: { about: 'Requests to an awake database, against a bare one', run: benchAwake },
   gateway: { about: 'Work items by the API, against the database itself', run: benchGateway },
   edge: { about: 'Requests by HAProxy in front of a cluster, against requests without it', run: benchEdge },
+  'node-loss': { about: 'Loss of a node, planned moves and the cost of replication', run: benchNodeLoss },
   upgrade: { about: 'Time without an answer during an upgrade, against a bare restart', run: benchUpgrade },
   idle: { about: 'Processor and memory of an idle fleet', run: benchIdle },
   'large-fleet': { about: 'Start, processor and memory with 10,000 databases', run: benchLargeFleet },

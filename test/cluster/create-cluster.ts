@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { messageOf } from '../../shared/errors.ts';
 import { createNode } from '../helpers/cluster-node.ts';
 import type { Deployment } from '../helpers/deployment.ts';
 import { signUpMany, type Tenant } from '../helpers/fleet-actions.ts';
@@ -111,13 +112,19 @@ export async function untilSettled({ servers, owners }: TestCluster): Promise<vo
   });
 }
 
+interface Move {
+  name: string;
+  from: Server;
+  to: string;
+}
+
 /**
  * Moves databases until each server has about as many.
  *
  * @returns how long each move took, in milliseconds
  */
 export async function spread({ servers, owners }: TestCluster): Promise<number[]> {
-  const moves: { name: string; from: Server; to: string }[] = [];
+  const moves: Move[] = [];
   const counts = servers.map((server) => ({ server, names: owners.ownedBy(server.name) }));
   for (;;) {
     counts.sort((a, b) => a.names.length - b.names.length);
@@ -131,12 +138,31 @@ export async function spread({ servers, owners }: TestCluster): Promise<number[]
   const took: number[] = [];
   const work = async () => {
     for (let move = moves.pop(); move !== undefined; move = moves.pop()) {
-      const { name, from, to } = move;
-      const began = performance.now();
-      await from.fathom.client.nodes.move(name, { node: to });
-      took.push(performance.now() - began);
+      took.push(await moveOne(move));
     }
   };
   await Promise.all(Array.from({ length: CONCURRENT_MOVES }, work));
   return took;
+}
+
+/** Tries again while the replica of a database that has just signed up is not complete. Resolves with how long the move took. */
+async function moveOne({ name, from, to }: Move): Promise<number> {
+  let tookMs = 0;
+  let refusal = '';
+  await until(
+    async () => {
+      const began = performance.now();
+      try {
+        await from.fathom.client.nodes.move(name, { node: to });
+      } catch (error) {
+        refusal = messageOf(error);
+        if (refusal.includes('is not complete yet')) return false;
+        throw error;
+      }
+      tookMs = performance.now() - began;
+      return true;
+    },
+    { timeoutMs: 60_000, what: () => refusal },
+  );
+  return tookMs;
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { MemoryCoordinator, MemoryStore } from '../../../test/helpers/memory-coordinator.ts';
 import { scratch } from '../../../test/helpers/scratch.ts';
 import { silentLog } from '../../../test/helpers/silent-log.ts';
@@ -19,27 +19,33 @@ async function createStage() {
   const mapFile = join(await scratch(), 'routes.map');
   const end = new AbortController();
   const put = (key: string, value: string) => coordinator.commit({ expect: [], put: [{ key, value }] });
-  const own = (name: string) =>
-    put(
-      `owners/f/${name}`,
-      JSON.stringify({ node: 'n1', epoch: 1, since: '2026-01-15T08:30:00.000Z', source: null }),
-    );
-  const route = (name: string, address: string) =>
-    put(`routes/f/${name}`, JSON.stringify({ node: 'n1', epoch: 1, address, port: 9001, state: 'open' }));
+  const ended: string[] = [];
+  const own = (name: string, node = 'n1', epoch = 1) =>
+    put(`owners/f/${name}`, JSON.stringify({ node, epoch, since: '2026-01-15T08:30:00.000Z', source: null }));
+  const route = (name: string, address: string, node = 'n1', epoch = 1) =>
+    put(`routes/f/${name}`, JSON.stringify({ node, epoch, address, port: 9001, state: 'open' }));
   const start = () => {
     const agent = new EdgeAgent({
       coordinator,
       table: new RouteTable({ fleet: 'f', controlPlane: 'global', hosts }),
       fleet: 'f',
-      map: { process: async () => '1', replace: async () => {}, set: async () => {} },
+      map: {
+        process: async () => '1',
+        replace: async () => {},
+        set: async () => {},
+        endSessions: async (addresses) => {
+          ended.push(...addresses);
+          return addresses.size;
+        },
+      },
       mapFile,
       clock: systemClock,
       log: silentLog,
     });
-    const ended = agent.run(end.signal);
+    const running = agent.run(end.signal);
     onTestFinished(async () => {
       end.abort();
-      await ended;
+      await running;
     });
   };
   const lines = async () => (await readFile(mapFile, 'utf8').catch(() => '')).split('\n').filter(Boolean);
@@ -47,7 +53,7 @@ async function createStage() {
     until(async () => JSON.stringify((await lines()).toSorted()) === JSON.stringify(expected), {
       what: async () => JSON.stringify(await lines()),
     });
-  return { put, own, route, start, untilLines };
+  return { put, own, route, start, untilLines, ended };
 }
 
 it('changes other routes beside a record that cannot be read, and that one when it can', async () => {
@@ -74,4 +80,28 @@ it('passes no text of a record to HAProxy that is not an address', async () => {
   await route(`${ANN}\nset`, '10.0.0.4');
   start();
   await untilLines([`${CEM}.db.example.com 10.0.0.3|9001`]);
+});
+
+it('ends what waits for a former owner, and nothing of one that goes on', async () => {
+  const { own, route, start, untilLines, ended } = await createStage();
+  for (const name of [ANN, BOB]) {
+    await own(name);
+    await route(name, name === ANN ? '10.0.0.1' : 'fd00:0::1');
+  }
+  start();
+  await untilLines([`${ANN}.db.example.com 10.0.0.1|9001`, `${BOB}.db.example.com fd00:0::1|9001`]);
+  // The same node, with its next daemon.
+  await own(ANN, 'n1', 2);
+  await untilLines([`${ANN}.db.example.com moving`, `${BOB}.db.example.com fd00:0::1|9001`]);
+  await route(ANN, '10.0.0.1', 'n1', 2);
+  await untilLines([`${ANN}.db.example.com 10.0.0.1|9001`, `${BOB}.db.example.com fd00:0::1|9001`]);
+  expect(ended).toEqual([]);
+  await own(ANN, 'n2', 3);
+  await own(BOB, 'n2', 2);
+  await untilLines([`${ANN}.db.example.com moving`, `${BOB}.db.example.com moving`]);
+  await until(() => ended.length === 2, { what: () => String(ended) });
+  expect(ended).toEqual(['10.0.0.1:9001', 'fd00::1:9001']);
+  await route(ANN, '10.0.0.2', 'n2', 3);
+  await untilLines([`${ANN}.db.example.com 10.0.0.2|9001`, `${BOB}.db.example.com moving`]);
+  expect(ended).toHaveLength(2);
 });

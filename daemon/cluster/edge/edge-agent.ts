@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { FathomError, messageOf } from '../../../shared/errors.ts';
 import { replaceFile } from '../../base/files/replace-file.ts';
 import type { Logger } from '../../base/log/log.ts';
@@ -14,13 +14,15 @@ import type { Destination, RouteTable } from './route-table.ts';
 const LOOK_MS = 1_000;
 /** More changes replace the map as a whole. */
 const FEW = 20;
+/** Of an address and a port, in the map. */
+const SEPARATOR = '|';
 const HOST_NAME = /^[a-z0-9._-]{1,253}$/i;
 
 export interface EdgeAgentDeps {
   coordinator: Coordinator;
   table: RouteTable;
   fleet: string;
-  map: Pick<HaproxyMap, 'process' | 'replace' | 'set'>;
+  map: Pick<HaproxyMap, 'process' | 'replace' | 'set' | 'endSessions'>;
   /** Path of the file from which HAProxy reads the map when it starts. */
   mapFile: string;
   clock: Clock;
@@ -40,6 +42,10 @@ export class EdgeAgent {
   readonly #changedNames = new Set<string>();
   /** By host: what the file has. */
   readonly #entries = new Map<string, string>();
+  /** By name: the last owner that served, and where. */
+  readonly #serving = new Map<string, { owner: string; address: string }>();
+  /** Addresses of former owners, which may have requests that no one answers. */
+  readonly #left = new Set<string>();
   /** The process of HAProxy that has these entries; null when none has. */
   #served: string | null = null;
   #changed = Promise.withResolvers<void>();
@@ -87,6 +93,7 @@ export class EdgeAgent {
     const changes = await this.#changesOf(names, { owners, routes });
     try {
       await this.#apply(changes);
+      await this.#endLeft();
       if (this.#problem !== null) this.#deps.log.info('HAProxy has all routes again');
       this.#problem = null;
     } catch (error) {
@@ -111,6 +118,7 @@ export class EdgeAgent {
       try {
         const value = await this.#valueOf(table.destinationOf(name, views), addresses);
         this.#problems.delete(name);
+        this.#noteOwner(name, table.ownerOf(name, views), value);
         const host = table.hostOf(name);
         if ((this.#entries.get(host) ?? null) !== value) changes.set(host, value);
       } catch (error) {
@@ -122,6 +130,26 @@ export class EdgeAgent {
       }
     }
     return changes;
+  }
+
+  /** @param value its entry */
+  #noteOwner(name: string, owner: string | null, value: string | null): void {
+    const former = this.#serving.get(name);
+    if (former !== undefined && former.owner !== owner) {
+      this.#left.add(former.address);
+      this.#serving.delete(name);
+    }
+    if (owner !== null && value?.includes(SEPARATOR) === true)
+      this.#serving.set(name, { owner, address: value });
+  }
+
+  /** A server that hangs keeps its requests for minutes, and could answer them when it goes on. */
+  async #endLeft(): Promise<void> {
+    if (this.#left.size === 0) return;
+    const ended = await this.#deps.map.endSessions(new Set([...this.#left].map(socketAddress)));
+    this.#left.clear();
+    if (ended > 0)
+      this.#deps.log.warn({ requests: ended }, 'requests that waited for a former owner were ended');
   }
 
   async #apply(changes: ReadonlyMap<string, string | null>): Promise<void> {
@@ -151,7 +179,7 @@ export class EdgeAgent {
     const { address: host, port } = destination;
     const address = addresses.get(host) ?? resolveAddress(host);
     addresses.set(host, address);
-    return `${await address}|${port}`;
+    return `${await address}${SEPARATOR}${port}`;
   }
 }
 
@@ -174,6 +202,13 @@ async function resolveAddress(host: string): Promise<string> {
       `the address of its node, ${host}, is not known here: ${messageOf(error)}; ${remedy}`,
     );
   }
+}
+
+/** An entry of the map as HAProxy shows it for a session. */
+function socketAddress(value: string): string {
+  const [address = '', port = ''] = value.split(SEPARATOR);
+  const written = isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
+  return `${written}:${port}`;
 }
 
 export function mapText(entries: ReadonlyMap<string, string>): string {

@@ -4,6 +4,9 @@ import { messageOf } from '../../../shared/errors.ts';
 /** HAProxy reads at most its buffer of 16 KiB for one command. */
 const MAX_PAYLOAD = 12_000;
 const TIMEOUT_MS = 5_000;
+const NO_SESSION = "No such session (use 'show sess').";
+/** Of a session that has a server, in what HAProxy prints. */
+const SERVER = /^ {2}server=\S+ \(id=\d+\) addr=(\S+)/m;
 
 /** A map of a running HAProxy, by its admin socket. */
 export class HaproxyMap {
@@ -55,6 +58,22 @@ export class HaproxyMap {
     else await this.#send(`${isKnown ? 'set' : 'add'} map ${this.#map} ${key} ${value}`);
   }
 
+  /**
+   * Ends the requests that wait for these addresses, and the connections to them.
+   *
+   * @param addresses as HOST:PORT, without brackets
+   * @returns how many
+   */
+  async endSessions(addresses: ReadonlySet<string>): Promise<number> {
+    const sessions = (await this.#send('show sess all')).split(/^(?=0x)/m);
+    const ids = sessions.flatMap((session) => {
+      const address = SERVER.exec(session)?.[1];
+      return address !== undefined && addresses.has(address) ? session.slice(0, session.indexOf(':')) : [];
+    });
+    for (const id of ids) await this.#send(`shutdown session ${id}`);
+    return ids.length;
+  }
+
   /** @throws the error of the connection, or an error with the answer of HAProxy when it refuses the command */
   #send(command: string): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
@@ -69,7 +88,8 @@ export class HaproxyMap {
     socket.on('end', () => {
       const text = answer.trim();
       const [verb] = command.split(' ', 1);
-      const isExpected = verb === 'show' || verb === 'prepare' || text === '';
+      const isExpected =
+        verb === 'show' || verb === 'prepare' || text === '' || (verb === 'shutdown' && text === NO_SESSION);
       if (isExpected) resolve(text);
       else reject(new Error(`HAProxy answers '${text}' to '${command.split('\n', 1)[0]}'`));
     });

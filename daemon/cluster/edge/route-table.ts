@@ -34,6 +34,12 @@ export class RouteTable {
     return name === this.#controlPlane ? this.#hosts.auth : name + this.#hosts.databaseSuffix;
   }
 
+  /** The node that owns a name. Null for the API, which any node answers, and for a name without an owner. */
+  ownerOf(name: string, { owners }: { owners: View }): string | null {
+    const entry = name === API_ROUTE ? undefined : owners.get(ownersOf(this.#fleet) + name);
+    return entry === undefined ? null : parseOwner(entry).node;
+  }
+
   destinationOf(name: string, { owners, routes }: { owners: View; routes: View }): Destination {
     const owned = name === API_ROUTE ? this.#controlPlane : name;
     const ownerEntry = owners.get(ownersOf(this.#fleet) + owned);
