@@ -68,8 +68,11 @@ export async function joinFleet(
       if (name === GLOBAL_NAME) onLost(new FathomError('conflict', message));
       else void endCopy(fleet, name, log);
     },
-    // The keeper ends them too, also when this process does not run any more.
-    onLease: (until) => driver.setLease(bootTime() + until - clock.monotonic()),
+    onLease: (until) => {
+      // The keeper ends them too, also when this process does not run any more.
+      driver.setLease(bootTime() + until - clock.monotonic());
+      for (const runner of fleet.runners()) runner.retry('cluster_unreachable');
+    },
     onLeaseOver: () => {
       log.error('the lease of this node is over: its databases end, and start again with the next lease');
       for (const pid of fleet.pids()) sendSignal(-pid, 'SIGKILL');

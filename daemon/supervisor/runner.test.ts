@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { PhaseReason } from '../../shared/api/instances.ts';
 import { settle } from '../../test/helpers/manual-time.ts';
 import { NO_FILES, Stage } from '../../test/helpers/runner-stage.ts';
 import { dataDirOf } from './instance-spec.ts';
@@ -112,6 +113,25 @@ describe('commands in each phase', () => {
     await stage.untilPhase('running');
     expect(stage.time.monotonic() - before).toBeLessThan(1_000);
     expect(stage.first.state.view()).toMatchObject({ attempt: 0, next_attempt_at: null });
+    await stage.close();
+  });
+
+  it('the end of its cause ends a back-off, and that of another one does not', async () => {
+    stage.random = () => 0.99;
+    let problem: PhaseReason | null = { code: 'cluster_unreachable', message: 'no lease' };
+    stage.files = { ...NO_FILES, startProblem: async () => problem };
+    stage.add(1);
+    stage.first.start({ force: false });
+    const isWaiting = () =>
+      stage.first.state.phase === 'backing_off' && stage.first.state.observed.attempt === 7;
+    await stage.until(isWaiting, 'a long back-off');
+    problem = null;
+    stage.first.retry('port_in_use');
+    expect(isWaiting()).toBe(true);
+    const before = stage.time.monotonic();
+    stage.first.retry('cluster_unreachable');
+    await stage.untilPhase('running');
+    expect(stage.time.monotonic() - before).toBeLessThan(1_000);
     await stage.close();
   });
 

@@ -1,6 +1,7 @@
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { EndedBy, InstancePhase } from '../../shared/instance.ts';
+import type { PhaseReasonCode } from '../../shared/reasons.ts';
 import { deadline } from '../base/time/clock.ts';
 import type { HoldResult } from '../pocketbase/process/keeper/keeper-protocol.ts';
 import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/process/process-driver.ts';
@@ -98,6 +99,11 @@ export class Runner {
     this.state.update({ desired: 'running' });
     if (this.wake()) return;
     this.#runLoop({ interrupt: force ? IDLE.has(this.state.phase) : this.state.phase === 'stopped' });
+  }
+
+  /** Ends a back-off whose cause is gone. */
+  retry(cause: PhaseReasonCode): void {
+    if (this.state.phase === 'backing_off' && this.state.reason?.code === cause) this.start({ force: true });
   }
 
   /** Enters `failed` for a database that cannot be started yet. A forced start tries it. */
