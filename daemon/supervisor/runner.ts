@@ -1,7 +1,6 @@
 import type { PhaseReason } from '../../shared/api/instances.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { EndedBy, InstancePhase } from '../../shared/instance.ts';
-import type { PhaseReasonCode } from '../../shared/reasons.ts';
 import { deadline } from '../base/time/clock.ts';
 import type { HoldResult } from '../pocketbase/process/keeper/keeper-protocol.ts';
 import type { FoundProcess, InstanceProcess, ProcessExit } from '../pocketbase/process/process-driver.ts';
@@ -102,7 +101,7 @@ export class Runner {
   }
 
   /** Ends a back-off whose cause is gone. */
-  retry(cause: PhaseReasonCode): void {
+  retry(cause: PhaseReason['code']): void {
     if (this.state.phase === 'backing_off' && this.state.reason?.code === cause) this.start({ force: true });
   }
 
@@ -476,7 +475,6 @@ export class Runner {
 
   #handleFailure({ reason, exit, endedBy, uptimeMs }: RunFailure): void {
     if (exit) this.#recordExit(exit, endedBy);
-    const { log } = this.#deps;
     const hasServed = this.#hasRun || this.spec.hasServed();
     const { decision, counted } = countFailure(
       this.state,
@@ -484,7 +482,7 @@ export class Runner {
       this.#deps,
     );
     const facts = { ...counted, crashes: counted.crashes?.count ?? 0, decision: decision.kind };
-    log.warn({ instance: this.spec.name, reason: reason.code, ...facts }, reason.message);
+    this.#deps.log.warn({ instance: this.spec.name, reason: reason.code, ...facts }, reason.message);
     if (decision.kind === 'give_up') {
       this.#hasFailed = true;
       this.#fail(reason, counted);
