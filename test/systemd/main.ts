@@ -5,6 +5,7 @@
  */
 import { execa } from 'execa';
 import { checkBackup } from './backup-checks.ts';
+import { checkCluster } from './cluster-checks.ts';
 import { Container, SUITES } from './container.ts';
 import { checkInstall, checkUninstall } from './install-checks.ts';
 import { makeReleases } from './releases.ts';
@@ -70,6 +71,7 @@ async function main(): Promise<number> {
   await checkService(stage, releases, report);
   await checkBackup(stage, report);
   await checkUninstall(stage, releases, report);
+  await checkCluster(stage, releases, report);
   console.log(`test:systemd took ${seconds()}`);
   return report.end();
 }
