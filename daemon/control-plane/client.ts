@@ -19,6 +19,8 @@ export interface ControlPlaneOptions {
 const DISK_FULL = /database or disk is full|disk is full|no space left on device/i;
 /** PocketBase answers these for each other reason as well, and names it only in its log. */
 const WITHOUT_REASON: ReadonlySet<number> = new Set([400, 500]);
+/** What PocketBase answers when its own query failed, such as after it closed its files to stop. */
+const FAILED_INSIDE = /^Something went wrong while processing your request/;
 
 interface AsUser {
   /** Of a user; none by default. */
@@ -59,7 +61,7 @@ export class ControlPlaneClient {
   /**
    * Runs `work` with a signed-in client. Signs in again when the token is rejected.
    *
-   * @throws FathomError `control_plane.unavailable` when the global PocketBase does not answer
+   * @throws FathomError `control_plane.unavailable` when the global PocketBase does not answer, or fails itself
    * @throws ClientResponseError for other error responses
    */
   async call<T>(work: (client: PocketBase) => Promise<T>): Promise<T> {
@@ -116,7 +118,7 @@ export class ControlPlaneClient {
     }
     if (/malformed|not a database/.test(error.message)) return unreadable(error);
     const problem = await this.#storeProblem(error);
-    if (problem === null) return error;
+    if (problem === null) return isFailedInside(error) ? failedInside(error) : error;
     const message = `the global PocketBase cannot store this: ${problem}`;
     return new FathomError('control_plane.unavailable', message, { cause: error });
   }
@@ -164,6 +166,18 @@ export class ControlPlaneClient {
 /** Whether no process of the database responded. Status 0: nothing did. */
 export function isUnanswered({ status, response }: ClientResponseError): boolean {
   return status === 0 || isUnavailableResponse(status, response);
+}
+
+function isFailedInside({ status, response, message }: ClientResponseError): boolean {
+  return WITHOUT_REASON.has(status) && FAILED_INSIDE.test(message) && fieldsOf(response['data']).length === 0;
+}
+
+function failedInside(cause: unknown): FathomError {
+  return new FathomError(
+    'control_plane.unavailable',
+    "the global PocketBase failed at this request: it is stopping, or cannot read its own data.db; try again in a moment, and if it fails again, see 'fathomd logs global' and 'fathomd doctor'",
+    { cause },
+  );
 }
 
 /** The error for a global PocketBase that answers but cannot read its data. */

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ClientResponseError } from 'pocketbase';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { describeOpening, SessionRepository } from '../../daemon/accounts/sessions/session-repository.ts';
 import { UserRepository } from '../../daemon/accounts/user-repository.ts';
 import { ControlPlaneClient } from '../../daemon/control-plane/client.ts';
 import { DatabaseRepository } from '../../daemon/databases/database-repository.ts';
@@ -91,6 +92,23 @@ it('reports a full disk as the reason', async () => {
     message: textWith('full'),
   });
 });
+
+it.each([400, 500])(
+  'reports a control plane that fails itself with %i, in all repositories',
+  async (status) => {
+    const body = { status, message: 'Something went wrong while processing your request.', data: {} };
+    const { client } = await stage(() => ({ status, body }));
+    const session = { hash: 'h', user: 'u', user_agent: '', address: '', expiresAt: new Date(), limit: null };
+    const failed = {
+      code: 'control_plane.unavailable',
+      status: 503,
+      message: textWith('fathomd logs global'),
+    };
+    await expect(new SessionRepository(client).open(describeOpening(session))).rejects.toMatchObject(failed);
+    await expect(new UserRepository(client).delete('abcdefghijklmno')).rejects.toMatchObject(failed);
+    await expect(client.postAsUser('/api/x', {})).rejects.toMatchObject(failed);
+  },
+);
 
 async function refuses(status: number, data: unknown = {}): Promise<ControlPlaneClient> {
   return (await stage(() => ({ status, body: { status, message: 'no', data } }))).client;
