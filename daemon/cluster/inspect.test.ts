@@ -43,9 +43,9 @@ describe('an inspection', () => {
   });
 
   it.skipIf(!hasEtcd('the test of an inspection'))(
-    'reads version, --pre-vote and clock of each server',
+    'reads version, command line, size and clock of each server',
     async () => {
-      const { url } = await startEtcd();
+      const { url } = await startEtcd({ flags: ['--auto-compaction-retention=1'] });
       const { servers, members, isExposed, problem } = await inspectCluster(
         configOf([url, 'http://127.0.0.1:1']),
       );
@@ -54,8 +54,21 @@ describe('an inspection', () => {
         { endpoint: url, problem: null, preVote: true },
         { version: null, preVote: null },
       ]);
+      expect(servers[0]).toMatchObject({ compaction: '1', isFull: false });
+      expect(servers[0]?.sizeBytes).toBeGreaterThan(0);
       expect(servers[0]?.version).toMatch(/^3\.\d+\.\d+$/);
       expect(Math.abs(servers[0]?.clockAheadMs ?? Number.NaN)).toBeLessThan(2_000);
     },
   );
+
+  it.skipIf(!hasEtcd('the test of a full etcd'))('reports an etcd that is full', async () => {
+    const { url } = await startEtcd({ flags: ['--quota-backend-bytes=16384'] });
+    const value = Buffer.alloc(64 * 1024).toString('base64');
+    const put = () =>
+      fetch(`${url}/v3/kv/put`, { method: 'POST', body: JSON.stringify({ key: 'YQ==', value }) });
+    await put();
+    await put();
+    const { servers } = await inspectCluster(configOf([url]));
+    expect(servers).toMatchObject([{ problem: null, compaction: null, isFull: true }]);
+  });
 });

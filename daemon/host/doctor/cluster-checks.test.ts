@@ -8,6 +8,9 @@ const server = (change: Partial<EtcdServer> = {}): EtcdServer => ({
   problem: null,
   version: '3.4.23',
   preVote: true,
+  compaction: '1',
+  sizeBytes: 2 ** 20,
+  isFull: false,
   clockAheadMs: 0,
   ...change,
 });
@@ -50,6 +53,12 @@ describe('the checks of a cluster', () => {
     [withOne({ version: '3.3.27' }), /^fatal: etcd at .* is 3\.3\.27/],
     [withOne({ preVote: null }), /^warning: etcd 3\.4\.23 at .* has no --pre-vote/],
     [withOne({ version: '3.5.1', preVote: false }), /^warning: etcd 3\.5\.1 at .* has no --pre-vote/],
+    [withOne({ isFull: true }), /^fatal: etcd at .* is full \(alarm NOSPACE\)/],
+    [
+      withOne({ compaction: null, sizeBytes: 2 ** 29 }),
+      /^warning: .* 512 MiB, .*--auto-compaction-retention/,
+    ],
+    [withOne({ compaction: '0', sizeBytes: 2 ** 29 }), /^warning: .* 512 MiB, .*--auto-compaction-retention/],
     [withOne({ clockAheadMs: -3_400 }), /is 3 s behind that of this host/],
     [withOne({ clockAheadMs: 61_000 }), /is 61 s ahead of that of this host/],
     [{ isExposed: true }, /without encryption/],

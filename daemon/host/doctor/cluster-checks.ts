@@ -3,6 +3,9 @@ import type { ClusterFacts } from '../../cluster/inspect.ts';
 import { type Finding, fatal, ok, warning } from './finding.ts';
 
 const MAX_CLOCK_DIFFERENCE_MS = 2_000;
+const MIB = 1024 ** 2;
+/** Far more than a cluster with compaction needs. */
+const LARGE_ETCD_BYTES = 256 * MIB;
 const OLDEST = { major: 3, minor: 4 } as const;
 
 /** Whether the servers of etcd can be relied on, and the nodes fit together. Null without FATHOM_CLUSTER. */
@@ -13,7 +16,9 @@ export function checkCluster(facts: ClusterFacts | null, fathomVersion: string):
   return [
     ...checkServers(facts),
     ...checkMembers(facts),
-    ...facts.servers.filter(({ problem }) => problem === null).flatMap(checkServer),
+    ...facts.servers
+      .filter(({ problem }) => problem === null)
+      .flatMap((server) => [...checkServer(server), ...checkSize(server)]),
     ...checkEncryption(facts),
     ...checkVersions(facts, fathomVersion),
     ...facts.drained.map((drain) => checkDrained(drain, facts)),
@@ -75,6 +80,27 @@ function checkServer({ endpoint, version, preVote, clockAheadMs }: EtcdServer): 
           ),
         ]
       : []),
+  ];
+}
+
+/** Without compaction, etcd keeps each renewal, until its file has reached its limit (2 GiB by default). */
+function checkSize({ endpoint, compaction, sizeBytes, isFull }: EtcdServer): Finding[] {
+  if (isFull)
+    return [
+      fatal(
+        'cluster',
+        `etcd at ${endpoint} is full (alarm NOSPACE), and refuses writes: no node can renew its lease`,
+        "run 'etcdctl compact REVISION', 'etcdctl defrag' on each server and 'etcdctl alarm disarm'; start etcd with --auto-compaction-retention=1",
+      ),
+    ];
+  const isOff = compaction === null || /^0[a-z]*$/.test(compaction);
+  if (!isOff || sizeBytes === null || sizeBytes < LARGE_ETCD_BYTES) return [];
+  return [
+    warning(
+      'cluster',
+      `the file of etcd at ${endpoint} has ${Math.round(sizeBytes / MIB)} MiB, and its command line has no --auto-compaction-retention: etcd refuses writes at its limit, 2 GiB by default`,
+      "start it with --auto-compaction-retention=1, then run 'etcdctl defrag' on it",
+    ),
   ];
 }
 
