@@ -69,8 +69,7 @@ async function createNode(node: string, receive: () => Promise<void> = async () 
   /** What the watch of the owners does. @returns the databases that are reported as lost */
   const review = async () => (await claims.review(store.entries, [KEY])).map(({ name }) => name);
   const end = () => coordinator.closeSession(session);
-  const publish = async () => {
-    const receiving = handovers.receiving;
+  const publish = async (receiving = handovers.receiving) => {
     const record = JSON.stringify(nodeRecord(node, time.now(), { receiving }));
     await coordinator.commit({ expect: [], put: [{ key: nodeKey(node), value: record, session }] });
   };
@@ -325,6 +324,20 @@ it('waits for a node that makes progress, longer than for one that does not', as
   await time.advance(1_000);
   expect(await moved).toBe('moved');
   expect(two.handovers.receiving).toEqual([]);
+});
+
+it('waits for a node that restores others first, as long as these make progress', async () => {
+  const { two, moved } = await createOffer(() => new Promise(() => {}));
+  for (let minute = 1; minute <= 10; minute += 1) {
+    await two.publish([
+      { name: '2026-01-15-002-bob', bytes: minute * 1e9 },
+      { name: NAME, bytes: 0 },
+    ]);
+    await time.advance(60_000);
+  }
+  expect(ownerNow()).toMatchObject({ node: 'n1', handover: { to: 'n2' } });
+  await time.advance(181_000);
+  expect(await moved).toContain('node n2 made no progress for 3 minutes');
 });
 
 it('withdraws the offer to a node whose progress ends', async () => {

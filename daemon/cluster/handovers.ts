@@ -222,7 +222,7 @@ export class Handovers {
       return stays(`node ${to} ${why}`);
     };
     let until = clock.monotonic() + TIMEOUT_MS;
-    let bytes: number | null = null;
+    let progress = '';
     while (!signal.aborted && clock.monotonic() < until) {
       await clock.sleep(LOOK_EVERY_MS, signal);
       const { owner } = await this.#read(name);
@@ -230,9 +230,9 @@ export class Handovers {
       if (owner.handover?.refused) return isRefused(`refused it: ${owner.handover.refused}`);
       const target = await coordinator.get(nodeKey(to));
       if (target === null) return isRefused('went offline');
-      const received = parseNode(target).receiving?.find((one) => one.name === name)?.bytes ?? null;
-      if (received !== bytes) until = clock.monotonic() + TIMEOUT_MS;
-      bytes = received;
+      const shown = progressOf(name, parseNode(target).receiving ?? []);
+      if (shown !== progress) until = clock.monotonic() + TIMEOUT_MS;
+      progress = shown;
     }
     return signal.aborted ? stays('the move was ended') : isRefused('made no progress for 3 minutes');
   }
@@ -334,4 +334,10 @@ export class Handovers {
       put: [{ key, value: JSON.stringify(record) }],
     });
   }
+}
+
+/** Differs when there is progress: its own, or that of the others while it waits for them. */
+function progressOf(name: string, receiving: readonly { name: string; bytes: number }[]): string {
+  const own = receiving.find((one) => one.name === name)?.bytes ?? 0;
+  return own > 0 ? String(own) : JSON.stringify(receiving);
 }
