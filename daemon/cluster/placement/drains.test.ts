@@ -71,6 +71,19 @@ it('is seen by all nodes, until it ends', async () => {
   await kept;
 });
 
+it('does not show the end of an earlier drain', async () => {
+  const { add, drainsOf, published } = createStage();
+  await add('n1');
+  await add('n2');
+  const drains = drainsOf('n1');
+  await drains.begin('n1');
+  drains.report({ left: 0, moving: 0, failed: 0, problems: [] });
+  await drains.end('n1');
+  await drains.begin('n1');
+  expect(drains.progress).toBeNull();
+  expect(published.at(-1)).toBeNull();
+});
+
 it('begins only when another node can take the databases', async () => {
   const { coordinator, add, drainsOf } = createStage();
   await add('n1');

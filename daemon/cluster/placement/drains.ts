@@ -88,6 +88,12 @@ export class Drains {
     void this.#deps.publish();
   }
 
+  /** That of an earlier drain would say that nothing is left. */
+  async #forgetProgress(): Promise<void> {
+    this.#progress = null;
+    await this.#deps.publish();
+  }
+
   /** Since when and for what each node is drained. @throws FathomError `cluster.unavailable` */
   async list(): Promise<Map<string, DrainRecord>> {
     const entries = await this.#deps.coordinator.list(DRAINS);
@@ -104,6 +110,7 @@ export class Drains {
   async begin(node: string, purpose: DrainPurpose = 'maintenance'): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       if (!(await this.#tryBegin(node, purpose))) continue;
+      if (node === this.#deps.facts.node) await this.#forgetProgress();
       return this.#deps.log.warn({ node, purpose }, 'the node is drained: its databases move to other nodes');
     }
     throw new FathomError('conflict', `${node} or another node joins, is drained or removed; try again`);
