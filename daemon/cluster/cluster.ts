@@ -6,7 +6,7 @@ import type { Logger } from '../base/log/log.ts';
 import type { Clock } from '../base/time/clock.ts';
 import { Claims, type LostDatabase, type Ownership } from './claims.ts';
 import type { Coordinator } from './coordinator.ts';
-import { Handovers, type WantedCopy } from './handovers.ts';
+import { Handovers, type ReceiveCopy } from './handovers.ts';
 import { keepLacking } from './moves/owned-records.ts';
 import { Refusals } from './moves/refusals.ts';
 import { removeOffline } from './moves/remove-node.ts';
@@ -55,10 +55,7 @@ export interface ClusterHooks {
   onLeaseOver(): void;
   /** Makes the files of a database those of its last owner. Its process does not run. */
   prepareCopy(name: string): Promise<void>;
-  /** Makes the files of a database those of a replica. @throws an error when they differ from what is wanted */
-  receiveCopy?(copy: WantedCopy, signal: AbortSignal, note: (bytes: number) => void): Promise<void>;
-  /** Records that the files of a database are those of the owner with an epoch. */
-  noteReceived?(name: string, epoch: number): Promise<void>;
+  receiveCopy?: ReceiveCopy;
   /** The control plane, which was on another node, is on a third one now, or this node has claimed it. */
   onLeaderChanged?(): void;
 }
@@ -130,7 +127,6 @@ export class Cluster {
       controlPlaneProblem: () => this.share.controlPlaneProblem(),
       refusals,
       receiveCopy: async (...wanted) => this.#hooks?.receiveCopy?.(...wanted),
-      noteReceived: async (name, epoch) => this.#hooks?.noteReceived?.(name, epoch),
       onReceived: () => this.share.notify(),
       left: this.#left.signal,
     });

@@ -10,11 +10,18 @@ import { systemClock } from '../base/time/clock.ts';
 import { withDatabase } from '../pocketbase/data/sqlite.ts';
 import type { Ownership } from './claims.ts';
 import { type CopiesDeps, prepareCopies, prepareCopy, RestoreSlots, receiveCopy } from './copies.ts';
+import type { ReceiveOptions } from './handovers.ts';
 
 const log = createLog({
   level: 'fatal',
   output: { sinks: [], losses: () => ({ dropped: 0, problem: null }) },
 });
+
+const RECEIVE: ReceiveOptions = {
+  signal: new AbortController().signal,
+  note: () => {},
+  accept: async () => null,
+};
 
 async function createStage() {
   const root = await scratch();
@@ -174,12 +181,33 @@ it('does not receive a copy while the files change, nor one of a database that i
   const prepared = prepareCopy('a', deps);
   await begun.promise;
   const wanted = { name: 'a', source: 'OTHER/a/e1', sha256: 'abc' };
-  const received = receiveCopy(wanted, { signal: new AbortController().signal, note: () => {} }, deps);
+  const received = receiveCopy(wanted, RECEIVE, deps);
   mayEnd.resolve();
   await expect(received).rejects.toMatchObject({ code: 'conflict' });
   await prepared;
   expect(restored).toEqual(['OTHER/a/e2']);
   expect(await read('a', 'pb_data/data.db')).toBe('OTHER/a/e2');
+});
+
+it('starts a database that has moved here from the files that it has, without another restore', async () => {
+  const { owned, restored, deps, read } = await createStage();
+  const started: Promise<void>[] = [];
+  await receiveCopy(
+    { name: 'a', source: 'OTHER/a/e1', sha256: createHash('sha256').update('OTHER/a/e1').digest('hex') },
+    {
+      ...RECEIVE,
+      // The watch of etcd can start it before the answer to this node arrives.
+      accept: async () => {
+        owned.set('a', { epoch: 2, source: 'OTHER/a/e1' });
+        started.push(prepareCopy('a', deps));
+        return 2;
+      },
+    },
+    deps,
+  );
+  await Promise.all(started);
+  expect(restored).toEqual(['OTHER/a/e1']);
+  expect(await read('a', 'pb_data/data.db')).toBe('OTHER/a/e1');
 });
 
 it('restores four databases at a time, in the order of their starts, and the control plane before them', async () => {
@@ -202,9 +230,7 @@ it('restores four databases at a time, in the order of their starts, and the con
   started.push(start('global'));
   const wanted = { name: 'm', source: 'm', sha256: 'abc' };
   // A move has slots of its own.
-  const moved = receiveCopy(wanted, { signal: new AbortController().signal, note: () => {} }, deps).catch(
-    (error: Error) => error.message,
-  );
+  const moved = receiveCopy(wanted, RECEIVE, deps).catch((error: Error) => error.message);
   await expect.poll(() => begun, { timeout: 20_000 }).toContain('m');
   const first = begun.slice(0, 4);
   expect(first.toSorted()).toEqual(begun.filter((name) => name !== 'm').toSorted());
@@ -243,8 +269,7 @@ it('says how much of a database that moves here is there, and how much was compa
   const sha256 = createHash('sha256').update(Buffer.alloc(1_000_000, 'x')).digest('hex');
   const compared = Promise.withResolvers<void>();
   deps.fetchFiles = () => compared.promise;
-  const { signal } = new AbortController();
-  const received = receiveCopy({ name: 'a', source: 'OTHER/a/e1', sha256 }, { signal, note }, deps);
+  const received = receiveCopy({ name: 'a', source: 'OTHER/a/e1', sha256 }, { ...RECEIVE, note }, deps);
   await written.promise;
   const look = async () => {
     await time.advance(2_000);

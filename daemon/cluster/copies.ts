@@ -15,7 +15,7 @@ import { readStoredDatabases, type StoredDatabase } from '../control-plane/store
 import { archivedFileOf } from '../pocketbase/data/archived-file.ts';
 import { dataDirOf, hasRunMarkerOf, restoreDirOf } from '../supervisor/instance-spec.ts';
 import type { Ownership } from './claims.ts';
-import type { WantedCopy } from './handovers.ts';
+import type { ReceiveOptions, WantedCopy } from './handovers.ts';
 import { withProgress } from './moves/copy-progress.ts';
 
 /** In the directory of an instance: the epoch of its owner when its files were restored or made here. */
@@ -136,15 +136,15 @@ async function findRestore(
 }
 
 /**
- * Makes the files of a database, which another node owns and does not run, those of its replica.
+ * Makes the files of a database, which another node owns and does not run, those of its replica. Its start waits until the
+ * epoch is recorded: it would restore them again.
  *
- * @param options.note called with the bytes that are there, again and again
  * @throws FathomError `conflict` when the file differs from that of the owner, or this node has become the owner, `not_found`,
  * `backup.failed`
  */
 export async function receiveCopy(
   { name, source, sha256 }: WantedCopy,
-  { signal, note }: { signal: AbortSignal; note: (bytes: number) => void },
+  { signal, note, accept }: ReceiveOptions,
   deps: CopiesDeps,
 ): Promise<void> {
   const directory = deps.directoryOf(name);
@@ -152,6 +152,8 @@ export async function receiveCopy(
     if (deps.ownershipOf(name) !== null) throw new FathomError('conflict', `this node owns ${name} now`);
     const local = await readEpoch(directory);
     await restoreCopy(name, directory, { source, sha256, local, signal, note }, deps);
+    const epoch = await accept();
+    if (epoch !== null) await writeEpoch(directory, epoch);
   });
 }
 

@@ -47,15 +47,16 @@ async function createNode(node: string, receive: () => Promise<void> = async () 
     serves: () => state.serves,
     controlPlaneProblem: async () => state.unled,
     refusals,
-    async receiveCopy({ source, sha256 }, signal, note) {
+    async receiveCopy({ source, sha256 }, { signal, note, accept }) {
       state.note = note;
       events.push(`restore ${source} ${sha256}`);
       const ended = new Promise<never>((_resolve, reject) => {
         signal.addEventListener('abort', () => reject(new Error('it was ended')));
       });
       await Promise.race([receive(), ended]);
+      const epoch = await accept();
+      if (epoch !== null) events.push(`epoch ${epoch}`);
     },
-    noteReceived: async (_name, epoch) => void events.push(`epoch ${epoch}`),
     onReceived: () => events.push('received'),
     left: left.signal,
     clock: time,

@@ -29,6 +29,21 @@ export interface WantedCopy {
   sha256: string;
 }
 
+export interface ReceiveOptions {
+  signal: AbortSignal;
+  /** Called with the bytes that are there. */
+  note: (bytes: number) => void;
+  /** Called with the files in place. @returns the epoch of this node, which owns the database now; null when it does not */
+  accept: () => Promise<number | null>;
+}
+
+/**
+ * Makes the files of a database those of a replica, calls `accept`, and records the epoch. No start comes between.
+ *
+ * @throws an error when they differ from what is wanted, the error of `accept`
+ */
+export type ReceiveCopy = (copy: WantedCopy, options: ReceiveOptions) => Promise<void>;
+
 export interface HandoverDeps {
   coordinator: Coordinator;
   facts: Pick<NodeRecord, 'node' | 'fleet' | 'takeover' | 'secrets'>;
@@ -39,15 +54,7 @@ export interface HandoverDeps {
   controlPlaneProblem: () => Promise<string | null>;
   /** Which nodes have not taken databases of this one. */
   refusals: Refusals;
-  /**
-   * Makes the files of a database those of a replica.
-   *
-   * @param note called with the bytes that are there
-   * @throws an error when they differ from what is wanted
-   */
-  receiveCopy: (copy: WantedCopy, signal: AbortSignal, note: (bytes: number) => void) => Promise<void>;
-  /** Records that the files are those of the owner with an epoch. */
-  noteReceived: (name: string, epoch: number) => Promise<void>;
+  receiveCopy: ReceiveCopy;
   /** This node owns a database of another node now. */
   onReceived: () => void;
   /** Aborts when the node leaves. */
@@ -250,41 +257,41 @@ export class Handovers {
   }
 
   async #receive(name: string, entry: Entry): Promise<void> {
-    const { claims, facts, receiveCopy, noteReceived, onReceived, left, clock, log } = this.#deps;
+    const { claims, facts, receiveCopy, onReceived, left, clock, log } = this.#deps;
     const { handover, ...offered } = parseOwner(entry);
     if (handover === undefined) return;
     const { sha256 } = handover;
     const { source, epoch } = offered;
+    const answer = { isBegun: false, isOwner: false };
+    const accept = async (): Promise<number | null> => {
+      await this.#requireControlPlane();
+      const since = clock.now().toISOString();
+      const record: OwnerRecord = { node: facts.node, epoch: epoch + 1, since, source };
+      answer.isBegun = true;
+      if (!(await this.#accept(name, sha256, record))) return null;
+      answer.isOwner = true;
+      claims.noteOwned(name, record);
+      return record.epoch;
+    };
     try {
       if (source === null) throw new Error('it has no replica');
       await this.#requireControlPlane();
       this.#progress.set(name, 0);
-      await receiveCopy({ name, source, sha256 }, left, (bytes) => this.#progress.set(name, bytes));
-      await this.#requireControlPlane();
+      const note = (bytes: number) => this.#progress.set(name, bytes);
+      await receiveCopy({ name, source, sha256 }, { signal: left, note, accept });
+      if (answer.isOwner)
+        log.info(
+          { instance: name, node: offered.node },
+          'this node has it now; its files are those of the other node',
+        );
     } catch (error) {
+      if (answer.isBegun) throw error;
       const refused = left.aborted ? 'its daemon ends' : messageOf(error);
       log.error({ instance: name }, `it stays on node ${offered.node}: ${refused}`);
       await this.#put(entry, { ...offered, handover: { ...handover, refused } });
-      return;
     } finally {
       this.#progress.delete(name);
-    }
-    const record: OwnerRecord = {
-      node: facts.node,
-      epoch: epoch + 1,
-      since: clock.now().toISOString(),
-      source,
-    };
-    if (!(await this.#accept(name, handover.sha256, record))) return;
-    claims.noteOwned(name, record);
-    try {
-      await noteReceived(name, record.epoch);
-      log.info(
-        { instance: name, node: offered.node },
-        'this node has it now; its files are those of the other node',
-      );
-    } finally {
-      onReceived();
+      if (answer.isOwner) onReceived();
     }
   }
 

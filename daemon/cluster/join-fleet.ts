@@ -11,14 +11,7 @@ import { sendSignal } from '../pocketbase/process/signals.ts';
 import type { Fleet } from '../supervisor/fleet.ts';
 import { GLOBAL_NAME, globalDirOf } from '../supervisor/global-instance.ts';
 import type { Cluster, NodeLoad } from './cluster.ts';
-import {
-  type CopiesDeps,
-  prepareCopies,
-  prepareCopy,
-  RestoreSlots,
-  receiveCopy,
-  writeEpoch,
-} from './copies.ts';
+import { type CopiesDeps, prepareCopies, prepareCopy, RestoreSlots, receiveCopy } from './copies.ts';
 
 /** Resolves with the names of databases that their start restores. */
 export type RestoreDatabases = () => Promise<ReadonlySet<string>>;
@@ -78,8 +71,7 @@ export async function joinFleet(
       for (const pid of fleet.pids()) sendSignal(-pid, 'SIGKILL');
     },
     prepareCopy: (name) => prepareCopy(name, copies),
-    receiveCopy: (copy, signal, note) => receiveCopy(copy, { signal, note }, copies),
-    noteReceived: (name, epoch) => writeEpoch(copies.directoryOf(name), epoch),
+    receiveCopy: (copy, options) => receiveCopy(copy, options, copies),
     onLeaderChanged,
   });
   await cluster.claimFleet(async (mayRun) => {

@@ -142,9 +142,10 @@ class Node {
           if (isAlive()) this.#running.clear();
         },
         prepareCopy: async () => {},
-        receiveCopy: async () => {
+        receiveCopy: async (_copy, { accept }) => {
           await clock.sleep(this.#world.random() * LONGEST_RESTORE_MS);
           if (this.#world.random() < 0.1) throw new Error('other bytes');
+          await accept();
         },
         onLeaderChanged: () => {
           if (isAlive()) this.#restart();
