@@ -9,7 +9,6 @@ import type { Logger } from './base/log/log.ts';
 import { type Clock, systemClock } from './base/time/clock.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { RestoreDatabases } from './cluster/join-fleet.ts';
-import type { Lack } from './cluster/records.ts';
 import type { Config } from './config/config.ts';
 import { seedDemo } from './databases/provisioning/demo.ts';
 import type { Transport } from './http/caller.ts';
@@ -125,7 +124,7 @@ async function startUntilFollowed(config: Config, options: DaemonOptions): Promi
  * it was acquired. Resolves when the start of the instances has begun.
  *
  * @throws FathomError with an exit code. Everything that was started is stopped; user instances of an earlier daemon keep
- * running
+ * running, unless `stopping` has ended the start
  */
 async function startDaemon(
   config: Config,
@@ -137,7 +136,8 @@ async function startDaemon(
   let fleetEnd: 'stop' | 'leave' | 'undo' = 'undo';
   let waitingFor: string | null = 'the global PocketBase';
   let replicas: Replicas | null = null;
-  const endedEarlier = new Map<string, Lack[]>();
+  /** False when databases that ended without replication could not be kept with this node. */
+  let areLacksKnown = true;
 
   await requireRestored(config.dataDir);
   const host = await prepareHost(config, { clock, resources });
@@ -146,7 +146,7 @@ async function startDaemon(
   const cluster = await openCluster(config, { version: options.version, stopping, clock, log });
   // After the fleet.
   resources.defer(() => {
-    const lacking = replicas === null ? null : new Map([...lackingOf(replicas), ...endedEarlier]);
+    const lacking = replicas === null || !areLacksKnown ? null : lackingOf(replicas);
     return cluster?.leave(fleetEnd === 'stop' ? 'stop' : 'leave', lacking);
   });
   const services = await createServices({
@@ -163,7 +163,10 @@ async function startDaemon(
   resources.defer(async () => {
     if (fleetEnd !== 'undo' || !stopping.aborted || (await options.fleetEnd?.()) === 'leave') return;
     fleetEnd = 'stop';
-    for (const name of await endEarlier(services)) endedEarlier.set(name, ['changes']);
+    const found = await services.driver.find();
+    // Before they end: a daemon that is killed meanwhile must not lose what they wrote.
+    areLacksKnown = (await cluster?.keepUnreplicated(found.map(({ instance }) => instance))) ?? true;
+    await endEarlier(found, services);
   });
   // The fleet is stopped last, after everything that uses it.
   let isFleetClosed = false;

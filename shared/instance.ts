@@ -42,6 +42,14 @@ export const PHASE_TRANSITIONS: Readonly<Record<InstancePhase, readonly Instance
   failed: ['queued', 'stopped'],
 };
 
+/** Phases in which an instance has no process. One that is `queued` gets it at once. */
+export const WITHOUT_PROCESS: ReadonlySet<InstancePhase> = new Set([
+  'stopped',
+  'asleep',
+  'failed',
+  'backing_off',
+]);
+
 export function canTransition(from: InstancePhase, to: InstancePhase): boolean {
   return PHASE_TRANSITIONS[from].includes(to);
 }

@@ -14,7 +14,7 @@ import { readNodes } from './node-list.ts';
 import { OwnerReviews } from './owner-reviews.ts';
 import { Drains } from './placement/drains.ts';
 import { Orphans } from './placement/orphans.ts';
-import { type Lack, type NodeRecord, ownersOf } from './records.ts';
+import { LACKS, type Lack, type NodeRecord, ownersOf } from './records.ts';
 import { type NodeFacts, Registration } from './registration.ts';
 import { RouteWriter } from './routes/route-writer.ts';
 import { SharedFleet } from './shared-fleet.ts';
@@ -348,6 +348,16 @@ export class Cluster {
     const databases = await removeOffline(node, { coordinator, clock, last: controlPlane });
     log.warn({ node, databases }, 'a node was removed from the cluster');
     return { databases };
+  }
+
+  /**
+   * Keeps databases with this node that ran without replication: no other node takes them over.
+   *
+   * @returns false when that could not be recorded
+   */
+  async keepUnreplicated(names: readonly string[]): Promise<boolean> {
+    if (!this.allowsTakeover) return true;
+    return keepLacking(new Map(names.map((name) => [name, LACKS])), this.#deps);
   }
 
   /**

@@ -178,6 +178,7 @@ async function restoreCopy(
   if (release === null) throw new FathomError('conflict', 'the restore was ended');
   try {
     const { note } = wanted;
+    note?.(0);
     const work = (noteRead: (bytes: number) => void) =>
       restoreInSlot(name, directory, { ...wanted, noteRead }, deps);
     await (note === undefined

@@ -31,7 +31,7 @@ export interface WantedCopy {
 
 export interface ReceiveOptions {
   signal: AbortSignal;
-  /** Called with the bytes that are there. */
+  /** Called with the bytes that are there. It waits for others until the first call. */
   note: (bytes: number) => void;
   /** Called with the files in place. @returns the epoch of this node, which owns the database now; null when it does not */
   accept: () => Promise<number | null>;
@@ -276,7 +276,6 @@ export class Handovers {
     try {
       if (source === null) throw new Error('it has no replica');
       await this.#requireControlPlane();
-      this.#progress.set(name, 0);
       const note = (bytes: number) => this.#progress.set(name, bytes);
       await receiveCopy({ name, source, sha256 }, { signal: left, note, accept });
       if (answer.isOwner)
@@ -343,8 +342,8 @@ export class Handovers {
   }
 }
 
-/** Differs when there is progress: its own, or that of the others while it waits for them. */
+/** Differs when there is progress: its own, or that of the others while it waits for them and is not among them. */
 function progressOf(name: string, receiving: readonly { name: string; bytes: number }[]): string {
-  const own = receiving.find((one) => one.name === name)?.bytes ?? 0;
-  return own > 0 ? String(own) : JSON.stringify(receiving);
+  const own = receiving.find((one) => one.name === name);
+  return own === undefined ? JSON.stringify(receiving) : String(own.bytes);
 }

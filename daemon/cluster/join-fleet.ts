@@ -64,7 +64,9 @@ export async function joinFleet(
     onLease: (until) => {
       // The keeper ends them too, also when this process does not run any more.
       driver.setLease(bootTime() + until - clock.monotonic());
-      for (const runner of fleet.runners()) runner.retry('cluster_unreachable');
+      // It is also called to end one.
+      if (until > clock.monotonic())
+        for (const runner of fleet.runners()) runner.retry('cluster_unreachable');
     },
     onLeaseOver: () => {
       log.error('the lease of this node is over: its databases end, and start again with the next lease');

@@ -55,14 +55,17 @@ export class Registration {
   #until = Number.NEGATIVE_INFINITY;
   #isOver = true;
   #problem: string | null = null;
+  /** Why the last record was not published. */
+  #unpublished: string | null = null;
+  #published: Promise<void> = Promise.resolve();
 
   constructor(deps: RegistrationDeps) {
     this.#deps = deps;
   }
 
-  /** Why the node is not registered now; null when it is. */
+  /** Why the node is not registered now, or its state is not published; null when both are. */
   get problem(): string | null {
-    return this.#problem;
+    return this.#problem ?? this.#unpublished;
   }
 
   /** Null while there is none. */
@@ -95,15 +98,25 @@ export class Registration {
 
   /** Publishes what has changed. Never rejects. */
   async publish(): Promise<void> {
+    // One after the other: an earlier record must not replace a later one.
+    this.#published = this.#published.then(() => this.#put());
+    return this.#published;
+  }
+
+  /** Never rejects. */
+  async #put(): Promise<void> {
     const { coordinator, facts, record, log } = this.#deps;
     const session = this.#session;
     if (session === null) return;
     try {
       const put = [{ key: nodeKey(facts.node), value: JSON.stringify(record()), session }];
       await coordinator.commit({ expect: [], put });
+      this.#unpublished = null;
     } catch (error) {
-      // Otherwise, the same was logged.
-      if (this.#problem === null) log.warn(`the state of this node is published later: ${messageOf(error)}`);
+      // A problem is logged once, not with every try.
+      if (this.problem === null)
+        log.error(`the state of this node is published later: ${messageOf(error)}; trying again`);
+      this.#unpublished = messageOf(error);
     }
   }
 
@@ -115,12 +128,12 @@ export class Registration {
   async end({ allowsTakeover }: { allowsTakeover: boolean }): Promise<void> {
     const { coordinator, facts, record, log } = this.#deps;
     const session = this.#session;
-    if (session === null) return;
     try {
       const value = JSON.stringify({ ...record(), takeover: allowsTakeover });
+      // Also without a session: that of an earlier daemon can be there.
       if (facts.takeover && !allowsTakeover)
         await coordinator.commit({ expect: [], put: [{ key: memberKey(facts.node), value }] });
-      await coordinator.closeSession(session);
+      if (session !== null) await coordinator.closeSession(session);
     } catch (error) {
       log.warn(`cannot leave the cluster: ${messageOf(error)}; the session ends by itself`);
     }

@@ -297,8 +297,11 @@ export class Fleet {
   }
 
   /** Ends a process of an earlier daemon that is not taken over. */
-  endFound(found: FoundProcess): Promise<void> {
-    return endFound(found, this.#deps, this.#deps.stopGraceMs);
+  endFound(found: FoundProcess, stopSaving?: AbortSignal): Promise<void> {
+    return endFound(found, this.#deps, {
+      graceMs: this.#deps.stopGraceMs,
+      ...(stopSaving && { stopSaving }),
+    });
   }
 
   /** @throws FathomError `conflict` when it is started again in the meantime, `instance.failed` when its files cannot be saved yet */

@@ -102,7 +102,7 @@ export class Runner {
 
   /** Ends a back-off whose cause is gone. */
   retry(cause: PhaseReason['code']): void {
-    if (this.state.phase === 'backing_off' && this.state.reason?.code === cause) this.start({ force: true });
+    if (this.#backoff?.reason.code === cause && this.#shouldRun) this.start({ force: true });
   }
 
   /** Enters `failed` for a database that cannot be started yet. A forced start tries it. */

@@ -136,6 +136,11 @@ describe.skipIf(!hasEtcd('the tests of takeovers') || litestream === null)('a st
     expect(await standby.exited, standby.output()).toBe(0);
     run.close();
     expect(await fleetProcesses(two.dataDir)).toEqual([]);
+    // What it wrote while nothing replicated it: no other node takes it over without that.
+    const isKept = (await ownersIn(etcd)).some(({ lacks }) => lacks?.includes('changes') === true);
+    expect(isKept, standby.output()).toBe(standby.output().includes('no other node takes over'));
+    // The signal comes when the databases have been left.
+    if (changes === 2) expect(isKept, standby.output()).toBe(true);
     await two.start();
     await untilRunning(two, user.name);
     expect(titlesOf(two, user).toSorted()).toEqual(['at n2', 'before']);

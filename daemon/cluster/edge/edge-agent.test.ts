@@ -104,4 +104,32 @@ it('ends what waits for a former owner, and nothing of one that goes on', async 
   await route(ANN, '10.0.0.2', 'n2', 3);
   await untilLines([`${ANN}.db.example.com 10.0.0.2|9001`, `${BOB}.db.example.com moving`]);
   expect(ended).toHaveLength(2);
+  // Its port has become that of another database.
+  await own(CEM, 'n2');
+  await route(CEM, '10.0.0.2', 'n2');
+  await own(ANN, 'n3', 4);
+  await untilLines([
+    `${ANN}.db.example.com moving`,
+    `${BOB}.db.example.com moving`,
+    `${CEM}.db.example.com 10.0.0.2|9001`,
+  ]);
+  await route(ANN, '10.0.0.3', 'n3', 4);
+  await untilLines([
+    `${ANN}.db.example.com 10.0.0.3|9001`,
+    `${BOB}.db.example.com moving`,
+    `${CEM}.db.example.com 10.0.0.2|9001`,
+  ]);
+  expect(ended).toHaveLength(2);
+});
+
+it('ends what waits for the API of a former leader', async () => {
+  const { own, route, start, untilLines, ended } = await createStage();
+  await own('global');
+  await route('api', '10.0.0.1');
+  start();
+  await untilLines(['api.example.com 10.0.0.1|9001', 'auth.example.com moving']);
+  await own('global', 'n2', 2);
+  await untilLines(['api.example.com moving', 'auth.example.com moving']);
+  await until(() => ended.length === 1, { what: () => String(ended) });
+  expect(ended).toEqual(['10.0.0.1:9001']);
 });

@@ -44,7 +44,7 @@ export class EdgeAgent {
   readonly #entries = new Map<string, string>();
   /** By name: the last owner that served, and where. */
   readonly #serving = new Map<string, { owner: string; address: string }>();
-  /** Addresses of former owners, which may have requests that no one answers. */
+  /** Addresses of former owners. Requests there may wait for an answer. */
   readonly #left = new Set<string>();
   /** The process of HAProxy that has these entries; null when none has. */
   #served: string | null = null;
@@ -139,13 +139,15 @@ export class EdgeAgent {
       this.#left.add(former.address);
       this.#serving.delete(name);
     }
-    if (owner !== null && value?.includes(SEPARATOR) === true)
-      this.#serving.set(name, { owner, address: value });
+    if (value === null) this.#serving.delete(name);
+    else if (owner !== null && value.includes(SEPARATOR)) this.#serving.set(name, { owner, address: value });
   }
 
   /** A server that hangs keeps its requests for minutes, and could answer them when it goes on. */
   async #endLeft(): Promise<void> {
     if (this.#left.size === 0) return;
+    // Another database can have the port now.
+    for (const { address } of this.#serving.values()) this.#left.delete(address);
     const ended = await this.#deps.map.endSessions(new Set([...this.#left].map(socketAddress)));
     this.#left.clear();
     if (ended > 0)

@@ -4,6 +4,8 @@ import { messageOf } from '../../../shared/errors.ts';
 /** HAProxy reads at most its buffer of 16 KiB for one command. */
 const MAX_PAYLOAD = 12_000;
 const TIMEOUT_MS = 5_000;
+/** In one command. */
+const MAX_SESSIONS = 200;
 const NO_SESSION = "No such session (use 'show sess').";
 /** Of a session that has a server, in what HAProxy prints. */
 const SERVER = /^ {2}server=\S+ \(id=\d+\) addr=(\S+)/m;
@@ -70,7 +72,14 @@ export class HaproxyMap {
       const address = SERVER.exec(session)?.[1];
       return address !== undefined && addresses.has(address) ? session.slice(0, session.indexOf(':')) : [];
     });
-    for (const id of ids) await this.#send(`shutdown session ${id}`);
+    // Many in a command: HAProxy can give the id of a session that has ended to another one.
+    for (let from = 0; from < ids.length; from += MAX_SESSIONS)
+      await this.#send(
+        ids
+          .slice(from, from + MAX_SESSIONS)
+          .map((id) => `shutdown session ${id}`)
+          .join('; '),
+      );
     return ids.length;
   }
 
@@ -88,8 +97,8 @@ export class HaproxyMap {
     socket.on('end', () => {
       const text = answer.trim();
       const [verb] = command.split(' ', 1);
-      const isExpected =
-        verb === 'show' || verb === 'prepare' || text === '' || (verb === 'shutdown' && text === NO_SESSION);
+      const isGone = verb === 'shutdown' && text.split(/\n+/).every((line) => line === NO_SESSION);
+      const isExpected = verb === 'show' || verb === 'prepare' || text === '' || isGone;
       if (isExpected) resolve(text);
       else reject(new Error(`HAProxy answers '${text}' to '${command.split('\n', 1)[0]}'`));
     });

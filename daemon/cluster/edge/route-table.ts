@@ -34,15 +34,19 @@ export class RouteTable {
     return name === this.#controlPlane ? this.#hosts.auth : name + this.#hosts.databaseSuffix;
   }
 
-  /** The node that owns a name. Null for the API, which any node answers, and for a name without an owner. */
+  /** The node to which requests for a name go; null without an owner. */
   ownerOf(name: string, { owners }: { owners: View }): string | null {
-    const entry = name === API_ROUTE ? undefined : owners.get(ownersOf(this.#fleet) + name);
+    const entry = owners.get(ownersOf(this.#fleet) + this.#ownedBy(name));
     return entry === undefined ? null : parseOwner(entry).node;
   }
 
+  /** The name whose owner serves this one: the API is that of the leader. */
+  #ownedBy(name: string): string {
+    return name === API_ROUTE ? this.#controlPlane : name;
+  }
+
   destinationOf(name: string, { owners, routes }: { owners: View; routes: View }): Destination {
-    const owned = name === API_ROUTE ? this.#controlPlane : name;
-    const ownerEntry = owners.get(ownersOf(this.#fleet) + owned);
+    const ownerEntry = owners.get(ownersOf(this.#fleet) + this.#ownedBy(name));
     if (ownerEntry === undefined) return null;
     const routeEntry = routes.get(routesOf(this.#fleet) + name);
     if (routeEntry === undefined) return 'moving';

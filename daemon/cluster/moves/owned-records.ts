@@ -1,11 +1,14 @@
-import { messageOf } from '../../../shared/errors.ts';
+import { FathomError, messageOf } from '../../../shared/errors.ts';
 import type { Logger } from '../../base/log/log.ts';
+import type { Clock } from '../../base/time/clock.ts';
 import { type Change, type Coordinator, type Entry, MAX_CHANGES } from '../coordinator.ts';
 import { freed } from '../ownership.ts';
 import { type Lack, type OwnerRecord, ownersOf, parseOwner } from '../records.ts';
 
 /** A record can change while it is read, when the answer to an earlier change was lost. */
 const ATTEMPTS = 3;
+/** While etcd chooses a leader. */
+const RETRY_MS = 1_000;
 const SHOWN_NAMES = 20;
 
 /** A record that names a node. */
@@ -43,15 +46,25 @@ export async function keepLacking(
   {
     coordinator,
     facts,
+    clock,
     log,
-  }: { coordinator: Coordinator; facts: { node: string; fleet: string }; log: Logger },
+  }: { coordinator: Coordinator; facts: { node: string; fleet: string }; clock: Clock; log: Logger },
 ): Promise<boolean> {
   if (lacking?.size === 0) return true;
   const names = [...(lacking?.keys() ?? [])];
   try {
     if (lacking === null) throw new Error('it is not known which of them have everything');
-    for (let attempt = 1; !(await tryKeep(lacking, { coordinator, facts })); attempt += 1)
-      if (attempt === ATTEMPTS) throw new Error('their records change');
+    for (let attempt = 1; ; attempt += 1) {
+      const isLast = attempt === ATTEMPTS;
+      const isKept = await tryKeep(lacking, { coordinator, facts }).catch(async (error: unknown) => {
+        const isAway = error instanceof FathomError && error.code === 'cluster.unavailable';
+        if (!isAway || isLast) throw error;
+        await clock.sleep(RETRY_MS);
+        return false;
+      });
+      if (isKept) break;
+      if (isLast) throw new Error('their records change');
+    }
     log.error(
       { databases: names.slice(0, SHOWN_NAMES) },
       `no other node takes over ${names.length} databases, because their replicas do not have the last changes or uploaded files; start this node again, or run 'fathomd nodes remove ${facts.node}'`,

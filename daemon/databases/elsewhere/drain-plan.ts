@@ -1,4 +1,4 @@
-import type { InstancePhase } from '../../../shared/instance.ts';
+import { type InstancePhase, WITHOUT_PROCESS } from '../../../shared/instance.ts';
 
 /** After so long without a complete replica, a database that runs is shown as one that cannot move. */
 export const REPLICA_MS = 60_000;
@@ -27,7 +27,6 @@ export interface DrainPlan {
 
 /** With a process that begins or ends, a move would only wait. */
 const CHANGING: ReadonlySet<InstancePhase> = new Set(['queued', 'starting', 'stopping', 'waking']);
-const WITHOUT_PROCESS: ReadonlySet<InstancePhase> = new Set(['stopped', 'asleep', 'failed', 'backing_off']);
 
 /**
  * What a node that is drained does next. Databases without a process move first, because no client waits for them, then those

@@ -89,7 +89,7 @@ function checkSize({ endpoint, compaction, sizeBytes, isFull }: EtcdServer): Fin
     return [
       fatal(
         'cluster',
-        `etcd at ${endpoint} is full (alarm NOSPACE), and refuses writes: no node can renew its lease`,
+        `etcd at ${endpoint} is full (alarm NOSPACE), and refuses writes: no node can join, claim, move or take over databases`,
         "run 'etcdctl compact REVISION', 'etcdctl defrag' on each server and 'etcdctl alarm disarm'; start etcd with --auto-compaction-retention=1",
       ),
     ];

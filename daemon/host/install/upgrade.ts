@@ -1,6 +1,6 @@
 import { FathomError } from '../../../shared/errors.ts';
 import { changeRelease, resolveInterruptedChange } from './change-release.ts';
-import { CURRENT, PREVIOUS } from './release/layout.ts';
+import { CURRENT, FALLBACK, PREVIOUS } from './release/layout.ts';
 import { type Release, readLink } from './release/links.ts';
 import { type UnpackOptions, unpackRelease } from './release/release.ts';
 import { interruptedUninstallError, readUninstallMark } from './uninstall-mark.ts';
@@ -17,11 +17,14 @@ export async function upgrade(
   prepare?: () => Promise<void>,
 ): Promise<boolean> {
   await requireInstallation();
+  // The change that goes on restarts the daemon, too.
+  const isPrepared = prepare !== undefined && (await readLink(FALLBACK)) !== null;
+  if (isPrepared) await prepare();
   await resolveInterruptedChange('forward', context);
   if (options.allowUnsigned) context.print('the signature of the tarball is not verified (--allow-unsigned)');
   const { version } = await requireInstallation();
   const unpack = { ...options, installed: version, signal: context.interrupted };
-  return changeTo(await unpackRelease(tarball, unpack), context, prepare);
+  return changeTo(await unpackRelease(tarball, unpack), context, isPrepared ? undefined : prepare);
 }
 
 /** Goes back to the previous release, or undoes an interrupted change. */

@@ -1,5 +1,7 @@
 import { basename } from 'node:path';
+import { messageOf } from '../../../shared/errors.ts';
 import { connectHost, hostAndPort } from '../../../shared/host.ts';
+import type { Logger } from '../../base/log/log.ts';
 import { type Clock, deadline } from '../../base/time/clock.ts';
 import { isVerified } from '../../pocketbase/binary/binaries.ts';
 import { NO_DIRECTORY } from '../../pocketbase/process/command.ts';
@@ -18,6 +20,8 @@ import type { PortAllocator } from './ports.ts';
 
 /** A process that does not respond within this time is replaced. */
 const ADOPT_TIMEOUT_MS = 5_000;
+/** For files that must be saved before a process ends. */
+const SAVE_TIMEOUT_MS = 10_000;
 
 /**
  * Why a process of an earlier daemon cannot continue as this instance; null when it can. It needs the same data and address.
@@ -124,23 +128,24 @@ export function groupByInstance(found: readonly FoundProcess[]): Map<string, Fou
   );
 }
 
-/**
- * Ends all processes of an earlier daemon. The global one is last, because the others report to it.
- *
- * @returns the names of their instances
- */
-export async function endEarlier({
-  driver,
-  fleet,
-}: {
-  driver: ProcessDriver;
-  fleet: { endFound(found: FoundProcess): Promise<void> };
-}): Promise<string[]> {
-  const found = groupByInstance(await driver.find());
-  const { global = [], users = [] } = Object.groupBy([...found.values()].flat(), ({ instance }) =>
+/** Ends processes of an earlier daemon. The global one is last, because the others report to it. Never rejects. */
+export async function endEarlier(
+  found: readonly FoundProcess[],
+  {
+    fleet,
+    log,
+  }: { fleet: { endFound(found: FoundProcess, stopSaving: AbortSignal): Promise<void> }; log: Logger },
+): Promise<void> {
+  const stopSaving = AbortSignal.timeout(SAVE_TIMEOUT_MS);
+  const { global = [], users = [] } = Object.groupBy(found, ({ instance }) =>
     instance === GLOBAL_NAME ? 'global' : 'users',
   );
   for (const processes of [users, global])
-    await Promise.all(processes.map((process) => fleet.endFound(process)));
-  return [...found.keys()];
+    await Promise.all(
+      processes.map((process) =>
+        fleet.endFound(process, stopSaving).catch((error: unknown) => {
+          log.error({ err: error, instance: process.instance }, `it runs on: ${messageOf(error)}`);
+        }),
+      ),
+    );
 }

@@ -91,10 +91,10 @@ export function closeFiles(spec: InstanceSpec, { files, log }: Pick<EndDeps, 'fi
 export async function endFound(
   found: FoundProcess,
   { driver, ...deps }: EndDeps & { driver: ProcessDriver },
-  graceMs: number,
+  options: EndOptions,
 ): Promise<void> {
   const directory = found.dataDir === null ? null : dirname(found.dataDir);
-  await endProcess(driver.adopt(found), directory, deps, { graceMs });
+  await endProcess(driver.adopt(found), directory, deps, options);
 }
 
 /** Sends SIGTERM to the process group, and SIGKILL after `graceMs`. Resolves when the process has ended. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { InstancePhase } from '../../../../shared/instance.ts';
 import { drainResult } from './drain-result.ts';
 
 type Node = Parameters<typeof drainResult>[0];
@@ -9,11 +10,12 @@ function drained(left: number, failed = 0): Node {
   return {
     name: 'n1',
     state: 'online',
+    receiving: [],
     drain: { since: '2026-01-15T08:30:00.000Z', purpose: 'upgrade', control_plane: true, progress },
   };
 }
 
-const database = (name: string, phase: 'running' | 'asleep' | 'starting' | 'stopped', node = 'n1') => ({
+const database = (name: string, phase: InstancePhase, node = 'n1') => ({
   name,
   kind: 'user' as const,
   node,
@@ -28,8 +30,17 @@ describe('the upgrade of a node that was drained', () => {
   });
 
   it('begins when only databases without a process are left', () => {
-    const databases = [CONTROL_PLANE, database('a', 'asleep'), database('b', 'stopped')];
+    const databases = [CONTROL_PLANE, database('a', 'asleep'), database('b', 'backing_off')];
     expect(drainResult(drained(2, 2), databases)).toEqual({ problem: null, stay: ['a', 'b'] });
+  });
+
+  it('does not begin while a database runs that the node has not counted', () => {
+    expect(drainResult(drained(0), [database('a', 'running')]).problem).toContain('a');
+  });
+
+  it('does not begin while a database moves to the node', () => {
+    const receiving = [{ name: 'a', bytes: 0 }];
+    expect(drainResult({ ...drained(0), receiving }, []).problem).toContain('a is moving to n1');
   });
 
   it.each(['running', 'starting'] as const)('does not begin while a database is %s', (phase) => {

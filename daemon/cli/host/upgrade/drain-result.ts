@@ -1,5 +1,6 @@
 import type { Instance } from '../../../../shared/api/instances.ts';
 import type { ClusterNode } from '../../../../shared/api/nodes.ts';
+import { WITHOUT_PROCESS } from '../../../../shared/instance.ts';
 
 /** Whether a node is upgraded after its drain. */
 export interface DrainResult {
@@ -9,18 +10,18 @@ export interface DrainResult {
   stay: readonly string[];
 }
 
-const WITHOUT_PROCESS: ReadonlySet<Instance['phase']> = new Set(['stopped', 'failed', 'asleep']);
-
 /** A node is upgraded when no database with a process is left there. The others do not notice an upgrade. */
 export function drainResult(
-  { name, state, drain }: Pick<ClusterNode, 'name' | 'state' | 'drain'>,
+  { name, state, drain, receiving }: Pick<ClusterNode, 'name' | 'state' | 'drain' | 'receiving'>,
   databases: readonly Pick<Instance, 'name' | 'kind' | 'node' | 'phase'>[],
 ): DrainResult {
   if (drain === null) return { problem: `node ${name} was undrained meanwhile`, stay: [] };
   if (state === 'offline') return { problem: `node ${name} is offline in the cluster`, stay: [] };
   const { left, problems } = drain.progress ?? { left: null, problems: [] };
   if (left === null) return { problem: `node ${name} has not looked at its databases`, stay: [] };
-  if (left === 0) return { problem: null, stay: [] };
+  const [coming] = receiving;
+  if (coming !== undefined)
+    return { problem: `${coming.name} is moving to ${name} now; try again in a moment`, stay: [] };
   const there = databases.filter(({ kind, node }) => kind === 'user' && node === name);
   const running = there.filter(({ phase }) => !WITHOUT_PROCESS.has(phase)).map((one) => one.name);
   if (running.length === 0) return { problem: null, stay: there.map((one) => one.name) };

@@ -40,16 +40,15 @@ export interface UpgradeNodeDeps {
  */
 export async function upgradeNode(deps: UpgradeNodeDeps): Promise<boolean> {
   const { client, print } = deps;
-  let isKept: boolean;
   try {
-    isKept = await deps.change(() => emptyNode(deps));
+    const isKept = await deps.change(() => emptyNode(deps));
+    if (isKept) await finish(client, print);
+    else await printState(deps);
+    return isKept;
   } catch (error) {
     await printState(deps);
     throw error;
   }
-  if (isKept) await finish(client, print);
-  else await printState(deps);
-  return isKept;
 }
 
 /** Moves the databases of this node away. */
