@@ -17,14 +17,25 @@ export async function upgrade(
   prepare?: () => Promise<void>,
 ): Promise<boolean> {
   await requireInstallation();
-  // The change that goes on restarts the daemon, too.
-  const isPrepared = prepare !== undefined && (await readLink(FALLBACK)) !== null;
-  if (isPrepared) await prepare();
+  // An interrupted change that goes on restarts the daemon, too.
+  const isPrepared = (await readLink(FALLBACK)) !== null && (await prepareIfRunning(prepare));
   await resolveInterruptedChange('forward', context);
   if (options.allowUnsigned) context.print('the signature of the tarball is not verified (--allow-unsigned)');
   const { version } = await requireInstallation();
   const unpack = { ...options, installed: version, signal: context.interrupted };
   return changeTo(await unpackRelease(tarball, unpack), context, isPrepared ? undefined : prepare);
+}
+
+/** @returns false without a daemon: the change starts it */
+async function prepareIfRunning(prepare: (() => Promise<void>) | undefined): Promise<boolean> {
+  if (prepare === undefined) return false;
+  try {
+    await prepare();
+    return true;
+  } catch (error) {
+    if (error instanceof FathomError && error.code === 'daemon.unreachable') return false;
+    throw error;
+  }
 }
 
 /** Goes back to the previous release, or undoes an interrupted change. */
