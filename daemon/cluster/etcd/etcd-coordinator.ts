@@ -16,6 +16,7 @@ import { inspectServer } from './servers.ts';
 /** Entries in one answer. */
 const PAGE = 5_000;
 const RETRY_MS = 1_000;
+const RANGE = '/v3/kv/range';
 
 /** etcd writes 64-bit numbers as text, and leaves out fields that are empty or 0. */
 const int64 = z.coerce.number();
@@ -66,7 +67,7 @@ export class EtcdCoordinator implements Coordinator {
   }
 
   async get(key: string): Promise<Entry | null> {
-    const { kvs } = await read(this.#gateway, { key: this.#key(key) });
+    const { kvs } = await answerOf(this.#gateway.read(RANGE, { key: this.#key(key) }, rangeSchema));
     return kvs[0] ? toEntry(kvs[0], this.#root) : null;
   }
 
@@ -97,20 +98,13 @@ export class EtcdCoordinator implements Coordinator {
   }
 
   async openSession(ttlSeconds: number): Promise<string> {
-    try {
-      return (await this.#gateway.call('/v3/lease/grant', { TTL: String(ttlSeconds) }, leaseSchema)).ID;
-    } catch (error) {
-      throw unavailable(error);
-    }
+    return (await answerOf(this.#gateway.call('/v3/lease/grant', { TTL: String(ttlSeconds) }, leaseSchema)))
+      .ID;
   }
 
   async renewSession(session: string): Promise<boolean> {
-    try {
-      const { TTL } = await this.#gateway.first('/v3/lease/keepalive', { ID: session }, renewalSchema);
-      return TTL > 0;
-    } catch (error) {
-      throw unavailable(error);
-    }
+    const renewal = this.#gateway.first('/v3/lease/keepalive', { ID: session }, renewalSchema);
+    return (await answerOf(renewal)).TTL > 0;
   }
 
   async closeSession(session: string): Promise<void> {
@@ -206,7 +200,7 @@ async function readRange(
   let revision = 0;
   for (;;) {
     const body = { key, range_end, limit: String(PAGE), revision: String(revision) };
-    const page = await read(gateway, body);
+    const page = await answerOf(gateway.read(RANGE, body, rangeSchema));
     // All pages are of the same moment.
     revision ||= page.header.revision;
     entries.push(...page.kvs.map((kv) => toEntry(kv, root)));
@@ -216,12 +210,11 @@ async function readRange(
   }
 }
 
-async function read(gateway: EtcdGateway, body: object): Promise<z.infer<typeof rangeSchema>> {
-  try {
-    return await gateway.read('/v3/kv/range', body, rangeSchema);
-  } catch (error) {
+/** @throws FathomError `cluster.unavailable` for what etcd refuses */
+function answerOf<T>(call: Promise<T>): Promise<T> {
+  return call.catch((error: unknown) => {
     throw unavailable(error);
-  }
+  });
 }
 
 /** All keys that begin with the prefix, which ends with a slash: the character after it is 0. */
